@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# All tests: units, stories with the real binary, then the real clients against the real registries.
+# On a fresh Debian machine with Rust it installs what it lacks, and says so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/prepare.sh
+
+prepare_packages gcc g++ libc6-dev curl python3 python3-pip python3-venv git uidmap util-linux iproute2 strace
+
+say "units and stories"
+cargo test --workspace --locked
+
+say "the compile-time proofs (permits that cannot be made, moved or used twice)"
+cargo test --workspace --locked --doc --quiet
+
+say "the real clients (skipped loudly where the registries cannot be reached)"
+bash tests/clients/install.sh
+cargo test --locked --package outwall --test it -- --ignored clients:: --test-threads 2
