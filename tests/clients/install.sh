@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Installs the real clients that `tests/it/clients` runs in sandboxes. Run it again at any time: what is there already is left alone.
+#
+#   from Debian's packages   chromium, certutil, a JDK, node with npm, python3 with venv, curl, wget: only those that are absent (needs root)
+#   from PyPI                pip, pip 23, uv, requests, httpx, aiohttp
+#   from npm                 pnpm, yarn 1, yarn 4, bun, deno, undici
+#
+# Everything that is not Debian's goes below cargo's target directory, in `clients/`, and is gone with it.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+clients=${CARGO_TARGET_DIR:-$here/../../target}/clients
+mkdir -p "$clients"
+clients=$(cd "$clients" && pwd)
+
+say() { printf 'clients: %s\n' "$*"; }
+
+# $1: package, the rest: a command that succeeds where the package is not needed.
+debian_package() {
+    local package=$1
+    shift
+    if "$@" >/dev/null 2>&1; then return; fi
+    absent+=("$package")
+}
+
+has_jdk() { java --list-modules | grep -q '^jdk.compiler'; }
+has_venv() { /usr/bin/python3 -c 'import venv, ensurepip'; }
+
+absent=()
+debian_package curl command -v curl
+debian_package wget command -v wget
+debian_package python3-venv has_venv
+debian_package nodejs command -v node
+debian_package npm command -v npm
+debian_package default-jdk-headless has_jdk
+debian_package chromium test -x /usr/bin/chromium
+debian_package libnss3-tools command -v certutil
+if ((${#absent[@]})); then
+    say "apt-get install ${absent[*]}"
+    as_root=()
+    if ((EUID != 0)); then as_root=(sudo); fi
+    "${as_root[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -qq -y --no-install-recommends "${absent[@]}" >/dev/null
+fi
+
+# Debian's own interpreter: it lies in a system directory, so every sandbox sees it.
+say "PyPI: pip, uv, requests, httpx, aiohttp into $clients/venv"
+test -x "$clients/venv/bin/python3" || /usr/bin/python3 -m venv "$clients/venv"
+"$clients/venv/bin/pip" install --quiet --disable-pip-version-check --upgrade-strategy only-if-needed \
+    'pip>=25,<27' 'uv>=0.9,<1' 'requests==2.*' 'httpx==0.*' 'aiohttp==3.*'
+
+# The last pip that does not read the system's trust store: much of what is installed in the world is as old.
+say "PyPI: pip 23 into $clients/venv-pip23"
+test -x "$clients/venv-pip23/bin/python3" || /usr/bin/python3 -m venv "$clients/venv-pip23"
+"$clients/venv-pip23/bin/pip" install --quiet --disable-pip-version-check 'pip==23.*'
+
+# $1: folder below `clients`, the rest: packages.
+npm_packages() {
+    local prefix=$clients/$1
+    shift
+    say "npm: $* into $prefix"
+    mkdir -p "$prefix"
+    test -f "$prefix/package.json" || echo '{ "private": true }' >"$prefix/package.json"
+    npm install --prefix "$prefix" --silent --no-audit --no-fund --prefer-offline "$@"
+}
+
+npm_packages npm pnpm@10 yarn@1 bun@1 deno@2 undici@7
+npm_packages yarn-berry @yarnpkg/cli-dist@4 # its program is called `yarn` too
+
+say "all there"
