@@ -1,2 +1,86 @@
-//! placeholder
+//! Decides. This crate owns the nouns that everything else speaks in (sandbox, environment, host, target, path, decision,
+//! permit, reason) and answers two questions: may this sandbox open this connection, and may it send this request?
+//!
+//! It knows nothing of I/O, clocks, async or HTTP libraries: text and nouns in, decisions out.
+//!
+//! # Where to start
+//!
+//! [`PolicyDocument`] is the file as written; [`Policy::compile`] gives what it means; [`Policy::decide_connection`] and
+//! [`Policy::decide_request`] decide. The way of a connection is a chain of proofs that only this crate can make:
+//!
+//! ```text
+//! decide_connection ──► ConnectionPermit ──► decide_request ──► Permitted<R> (RequestPermit)
+//!                              └──────────► admit(address)  ──► DialPermit
+//! ```
+//!
+//! A permit has private fields and no public constructor, so code that takes one cannot be reached without the decision:
+//!
+//! ```compile_fail,E0451
+//! # use outwall_policy::*;
+//! fn forge(sandbox: Sandbox) -> ConnectionPermit {
+//!     ConnectionPermit { granted: todo!() } // private field
+//! }
+//! ```
+//!
+//! ```compile_fail,E0451
+//! # use outwall_policy::*;
+//! fn forge(connection: ConnectionPermit) -> DialPermit {
+//!     DialPermit { connection, address: "192.0.2.1:443".parse().unwrap() }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0451
+//! # use outwall_policy::*;
+//! fn forge(permit: RequestPermit) -> Permitted<&'static str> {
+//!     Permitted { permit, carried: "another request" }
+//! }
+//! ```
+//!
+//! Deciding a request consumes the action, so that a permit cannot be used for another request:
+//!
+//! ```compile_fail,E0382
+//! # use outwall_policy::*;
+//! fn twice(policy: &Policy, via: &ConnectionPermit, action: Action<()>) {
+//!     let _first = policy.decide_request(via, action);
+//!     let _second = policy.decide_request(via, action); // moved
+//! }
+//! ```
 #![forbid(unsafe_code)]
+
+mod address;
+mod check;
+mod decide;
+mod decision;
+mod denial;
+mod document;
+mod environment;
+mod host;
+mod method;
+mod origins;
+mod path;
+mod pattern;
+mod permit;
+mod policy;
+mod reason;
+mod sandbox;
+mod target;
+pub mod trusted;
+
+pub use address::{AddressClass, classify};
+pub use check::{CheckError, Checked};
+pub use decision::{Action, ConnectionDecision, Opening, RequestDecision};
+pub use denial::Denial;
+pub use document::{
+    DocumentErrors, NetworkLevel, Overrides, PolicyDocument, Problem, RefusedNames, UnknownLevel, Warning,
+};
+pub use environment::{Entry, Environment, Treatment};
+pub use host::{DomainName, Host, HostError};
+pub use method::{Method, MethodError};
+pub use origins::Origins;
+pub use path::{PathError, RequestPath};
+pub use pattern::{HostPattern, PatternError};
+pub use permit::{ConnectionPermit, DialPermit, Permitted, RequestPermit, RuleName};
+pub use policy::{Policy, UnknownEnvironment};
+pub use reason::Reason;
+pub use sandbox::{EnvironmentName, NameError, Sandbox, SandboxId};
+pub use target::{Scheme, Target, TargetError};

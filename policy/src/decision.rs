@@ -1,0 +1,55 @@
+//! What is asked and what comes out: actions and decisions. How it is decided is in `decide`.
+
+use crate::denial::Denial;
+use crate::method::Method;
+use crate::path::RequestPath;
+use crate::permit::{ConnectionPermit, Permitted};
+use crate::target::{Scheme, Target};
+
+/// How a connection begins, as far as it matters to what may be done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Opening {
+    /// A CONNECT request, or a captured connection: nothing inside it has been read.
+    Unread,
+    /// A request in absolute form for an `http://` URL.
+    Http,
+}
+
+/// May this sandbox open this connection, and what is done with it?
+#[derive(Clone, Debug)]
+pub enum ConnectionDecision {
+    /// No.
+    Deny(Denial),
+    /// Relay bytes unread; the SNI, where there is one, must name the target.
+    Tunnel(ConnectionPermit),
+    /// Plain TCP: relay at once, the server may speak first.
+    Stream(ConnectionPermit),
+    /// Read its requests: end TLS when the client's first byte is TLS, else read HTTP in the clear.
+    Intercept(ConnectionPermit),
+    /// Read its requests, in the clear. Only for [`Opening::Http`].
+    Forward(ConnectionPermit),
+}
+
+/// A request as it was read, before it is decided on.
+#[derive(Clone, Debug)]
+pub struct Action<R> {
+    /// How it is to reach the origin.
+    pub scheme: Scheme,
+    /// What its Host field or `:authority` names.
+    pub target: Target,
+    /// Its method.
+    pub method: Method,
+    /// Its path, normalised.
+    pub path: RequestPath,
+    /// The request itself, which comes back inside the permit or beside the denial.
+    pub carried: R,
+}
+
+/// May this request be sent?
+#[derive(Debug)]
+pub enum RequestDecision<R> {
+    /// No; what the action carried comes back.
+    Deny(Denial, R),
+    /// Yes, and only this one.
+    Allow(Permitted<R>),
+}

@@ -1,0 +1,153 @@
+//! Patterns of hosts, as written in a policy: `example.com`, `*.example.com`, `10.0.0.1`, each with an optional `:port`.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+use crate::host::{DomainName, Host, HostError};
+use crate::target::{self, Target, TargetError};
+
+/// A host, or every host below a name, at one port or at the usual ones. Cloning is cheap.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostPattern {
+    pub(crate) hosts: Hosts,
+    pub(crate) port: Option<u16>,
+}
+
+/// The part of a pattern before the port.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Hosts {
+    /// This name.
+    Exactly(DomainName),
+    /// Every name below this one, at any depth, and not this one.
+    Below(DomainName),
+    /// This address, asked for as a literal.
+    Literal(IpAddr),
+}
+
+/// Why a text is no pattern of hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum PatternError {
+    /// `https://example.com/`.
+    #[error("a pattern is a host, not a URL")]
+    Url,
+    /// `*` alone.
+    #[error("`*` alone names every host")]
+    Everything,
+    /// `a.*.com`, `*a.com`, `*.10.0.0.1`.
+    #[error("a wildcard is `*.` before a name, and nowhere else")]
+    Wildcard,
+    /// The host or the port is wrong.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+impl HostPattern {
+    /// Reads a pattern. An IPv6 address with a port has brackets.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        if text.contains('/') {
+            return Err(PatternError::Url);
+        }
+        let (host, port) = split(text)?;
+        let hosts = match host.strip_prefix('*') {
+            None if host.contains('*') => return Err(PatternError::Wildcard),
+            None => Hosts::from(Host::parse(host).map_err(TargetError::Host)?),
+            Some("") => return Err(PatternError::Everything),
+            Some(rest) => Hosts::Below(below(rest)?),
+        };
+        Ok(Self { hosts, port })
+    }
+
+    /// True when the target's host is one of these and its port is this one, or 80 or 443 when none is written.
+    pub fn matches(&self, target: &Target) -> bool {
+        self.hosts.contain(&target.host) && self.covers_port(target.port)
+    }
+
+    /// True for `*.x`, which stands for any number of names.
+    pub fn is_wildcard(&self) -> bool {
+        matches!(self.hosts, Hosts::Below(_))
+    }
+
+    /// The port, when one is written.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    pub(crate) fn covers_port(&self, port: u16) -> bool {
+        self.port.map_or(USUAL_PORTS.contains(&port), |own| own == port)
+    }
+}
+
+/// The ports of a pattern that names none: those of HTTP and of HTTPS.
+pub(crate) const USUAL_PORTS: [u16; 2] = [80, 443];
+
+impl Hosts {
+    pub(crate) fn contain(&self, host: &Host) -> bool {
+        match (self, host) {
+            (Self::Exactly(own), Host::Name(name)) => own == name,
+            (Self::Below(own), Host::Name(name)) => is_below(name.as_str(), own.as_str()),
+            (Self::Literal(own), Host::Address(address)) => own == address,
+            (Self::Exactly(_) | Self::Below(_), Host::Address(_)) | (Self::Literal(_), Host::Name(_)) => {
+                false
+            }
+        }
+    }
+}
+
+impl From<Host> for Hosts {
+    fn from(host: Host) -> Self {
+        match host {
+            Host::Name(name) => Self::Exactly(name),
+            Host::Address(address) => Self::Literal(address),
+        }
+    }
+}
+
+/// True when `name` ends in `.base`.
+pub(crate) fn is_below(name: &str, base: &str) -> bool {
+    name.strip_suffix(base)
+        .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+}
+
+/// An IPv6 address may stand without brackets where no port follows.
+fn split(text: &str) -> Result<(&str, Option<u16>), TargetError> {
+    let bare_v6 = !text.starts_with('[') && text.bytes().filter(|b| *b == b':').count() > 1;
+    if bare_v6 {
+        return Ok((text, None));
+    }
+    target::split(text)
+}
+
+fn below(rest: &str) -> Result<DomainName, PatternError> {
+    let base = rest.strip_prefix('.').ok_or(PatternError::Wildcard)?;
+    if base.contains('*') {
+        return Err(PatternError::Wildcard);
+    }
+    match Host::parse(base) {
+        Ok(Host::Name(name)) => Ok(name),
+        Ok(Host::Address(_)) | Err(HostError::Ipv4LookAlike) => Err(PatternError::Wildcard),
+        Err(error) => Err(TargetError::Host(error).into()),
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hosts {
+            Hosts::Exactly(name) => write!(f, "{name}")?,
+            Hosts::Below(name) => write!(f, "*.{name}")?,
+            Hosts::Literal(IpAddr::V6(address)) if self.port.is_some() => write!(f, "[{address}]")?,
+            Hosts::Literal(address) => write!(f, "{address}")?,
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,236 @@
+//! Proofs of a decision to allow. Their fields are private and nothing outside this crate constructs them, so whoever holds
+//! one has asked. Cloning any of them costs a reference count.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::decision::Action;
+use crate::environment::Treatment;
+use crate::method::Method;
+use crate::path::RequestPath;
+use crate::pattern::HostPattern;
+use crate::sandbox::{EnvironmentName, Sandbox};
+use crate::target::{Scheme, Target};
+
+/// Which line of the policy decided. Its text is what an operator finds in the file: `allowed_domains "*.example.com"`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RuleName {
+    /// An entry of `always_reachable`.
+    AlwaysReachable(HostPattern),
+    /// An entry of `tunnelled_domains`.
+    Tunnelled(HostPattern),
+    /// An entry of `tcp`.
+    Tcp(HostPattern),
+    /// An entry of `allowed_domains`.
+    Allowed(HostPattern),
+    /// An entry of the Trusted list.
+    Trusted {
+        /// Its category.
+        category: &'static str,
+        /// The entry.
+        pattern: HostPattern,
+    },
+    /// The level `full`.
+    Full,
+    /// A rule on requests.
+    Rule {
+        /// Its place among the environment's rules, from 1.
+        number: usize,
+        /// The hosts that it names.
+        host: HostPattern,
+    },
+}
+
+/// Proof that a sandbox may connect to a target.
+#[derive(Clone, Debug)]
+pub struct ConnectionPermit {
+    granted: Arc<Granted>,
+}
+
+#[derive(Debug)]
+struct Granted {
+    sandbox: Sandbox,
+    target: Target,
+    rule: RuleName,
+    treatment: Treatment,
+}
+
+/// Proof that a request may be sent, over the connection that it came by.
+#[derive(Clone, Debug)]
+pub struct RequestPermit {
+    connection: ConnectionPermit,
+    scheme: Scheme,
+    method: Method,
+    path: RequestPath,
+    rule: RuleName,
+}
+
+/// A request that may be sent, inseparable from its permit until it is sent.
+#[derive(Debug)]
+pub struct Permitted<R> {
+    permit: RequestPermit,
+    carried: R,
+}
+
+/// Proof that an address may be dialled for a connection.
+#[derive(Clone, Debug)]
+pub struct DialPermit {
+    connection: ConnectionPermit,
+    address: SocketAddr,
+}
+
+impl ConnectionPermit {
+    pub(crate) fn new(sandbox: Sandbox, target: Target, rule: RuleName, treatment: Treatment) -> Self {
+        Self {
+            granted: Arc::new(Granted {
+                sandbox,
+                target,
+                rule,
+                treatment,
+            }),
+        }
+    }
+
+    /// Who asked.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.granted.sandbox
+    }
+
+    /// The environment that allowed it.
+    pub fn environment(&self) -> &EnvironmentName {
+        &self.granted.sandbox.environment
+    }
+
+    /// What may be reached.
+    pub fn target(&self) -> &Target {
+        &self.granted.target
+    }
+
+    /// Which line of the policy allowed it.
+    pub fn rule(&self) -> &RuleName {
+        &self.granted.rule
+    }
+
+    /// What may be done with it.
+    pub fn treatment(&self) -> Treatment {
+        self.granted.treatment
+    }
+}
+
+impl RequestPermit {
+    /// The connection that the request came by.
+    pub fn connection(&self) -> &ConnectionPermit {
+        &self.connection
+    }
+
+    /// Who asked.
+    pub fn sandbox(&self) -> &Sandbox {
+        self.connection.sandbox()
+    }
+
+    /// Where the request goes.
+    pub fn target(&self) -> &Target {
+        self.connection.target()
+    }
+
+    /// The scheme to the origin.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The method to send.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path to send: the one that was decided on.
+    pub fn path(&self) -> &RequestPath {
+        &self.path
+    }
+
+    /// Which line of the policy allowed it: a rule when the host has rules, else what allowed the connection.
+    pub fn rule(&self) -> &RuleName {
+        &self.rule
+    }
+}
+
+impl<R> Permitted<R> {
+    pub(crate) fn new(connection: ConnectionPermit, action: Action<R>, rule: RuleName) -> Self {
+        Self {
+            permit: RequestPermit {
+                connection,
+                scheme: action.scheme,
+                method: action.method,
+                path: action.path,
+                rule,
+            },
+            carried: action.carried,
+        }
+    }
+
+    /// The proof.
+    pub fn permit(&self) -> &RequestPermit {
+        &self.permit
+    }
+
+    /// What the action carried.
+    pub fn carried(&self) -> &R {
+        &self.carried
+    }
+
+    /// What the action carried, to be changed on its way out.
+    pub fn carried_mut(&mut self) -> &mut R {
+        &mut self.carried
+    }
+
+    /// Takes the two apart.
+    pub fn into_parts(self) -> (RequestPermit, R) {
+        (self.permit, self.carried)
+    }
+}
+
+impl DialPermit {
+    pub(crate) fn new(connection: ConnectionPermit, address: SocketAddr) -> Self {
+        Self { connection, address }
+    }
+
+    /// The address to dial, and no other.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The connection that it is for.
+    pub fn connection(&self) -> &ConnectionPermit {
+        &self.connection
+    }
+}
+
+impl RuleName {
+    /// The pattern that matched, if the line has one.
+    pub fn pattern(&self) -> Option<&HostPattern> {
+        match self {
+            Self::AlwaysReachable(pattern)
+            | Self::Tunnelled(pattern)
+            | Self::Tcp(pattern)
+            | Self::Allowed(pattern)
+            | Self::Trusted { pattern, .. }
+            | Self::Rule { host: pattern, .. } => Some(pattern),
+            Self::Full => None,
+        }
+    }
+}
+
+impl fmt::Display for RuleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlwaysReachable(pattern) => write!(f, "always_reachable \"{pattern}\""),
+            Self::Tunnelled(pattern) => write!(f, "tunnelled_domains \"{pattern}\""),
+            Self::Tcp(pattern) => write!(f, "tcp \"{pattern}\""),
+            Self::Allowed(pattern) => write!(f, "allowed_domains \"{pattern}\""),
+            Self::Trusted { category, .. } => write!(f, "trusted: {category}"),
+            Self::Full => f.write_str("network = \"full\""),
+            Self::Rule { number, host } => write!(f, "rule {number} for \"{host}\""),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Why something was refused, as data. The code of each reason is stable: it goes into `x-outwall-reason`, the audit log and
+//! the metrics, and operators search for it.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::address::AddressClass;
+use crate::method::Method;
+use crate::target::Target;
+
+/// Why a connection or a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The sandbox belongs to an environment that the policy in force does not have.
+    UnknownEnvironment,
+    /// The environment's level is `none`.
+    NetworkNone {
+        /// What was asked for.
+        target: Target,
+    },
+    /// No entry of the environment names the host.
+    HostNotAllowed {
+        /// What was asked for.
+        target: Target,
+    },
+    /// The host is allowed, and not at this port.
+    PortNotAllowed {
+        /// What was asked for.
+        target: Target,
+    },
+    /// An address was asked for as a literal, and no entry names it.
+    LiteralNotAllowed {
+        /// What was asked for.
+        target: Target,
+    },
+    /// The host is allowed, and resolves to (or is) an address of a class that is refused.
+    AddressRefused {
+        /// What was asked for.
+        target: Target,
+        /// The address.
+        address: IpAddr,
+        /// Why it is refused.
+        class: AddressClass,
+    },
+    /// Somebody asked to dial another address or port than the permit is for.
+    AddressMismatch {
+        /// What the permit is for.
+        target: Target,
+        /// What was to be dialled.
+        address: SocketAddr,
+    },
+    /// The host is narrowed by rules, and none allows this request.
+    RuleRefused {
+        /// Where the request was to go.
+        target: Target,
+        /// Its method.
+        method: Method,
+        /// Its path, in normal form.
+        path: String,
+        /// Another way in which an origin may read the path, when that is what was refused.
+        read_as: Option<String>,
+    },
+    /// HTTP was asked for at a host and port that is allowed as plain TCP only.
+    StreamOnly {
+        /// What was asked for.
+        target: Target,
+    },
+    /// A connection that is to be intercepted speaks neither TLS nor HTTP.
+    NotHttp {
+        /// What was asked for.
+        target: Target,
+    },
+    /// A request in the clear came where TLS is required.
+    PlainConnectionNotAllowed {
+        /// What was asked for.
+        target: Target,
+    },
+    /// Two places that must name the same host and port do not.
+    Fronting {
+        /// What was decided on.
+        target: Target,
+        /// What was named besides, as far as it may be repeated.
+        named: String,
+        /// Where: `SNI`, `Host`, `:authority`, `request target`.
+        place: &'static str,
+    },
+    /// What was asked for cannot be read as host and port.
+    MalformedTarget {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The request cannot be read safely.
+    MalformedRequest {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The host is allowed, and has no address.
+    UnresolvedName {
+        /// What was asked for.
+        target: Target,
+    },
+    /// The target is one of the gate's own listeners.
+    OwnListener {
+        /// What was asked for.
+        target: Target,
+    },
+    /// A protocol that the gate does not upgrade to.
+    UpgradeRefused {
+        /// As the client named it, as far as it may be repeated.
+        protocol: String,
+    },
+    /// Too many different names below one wildcard: a way to carry data out in names.
+    TooManyNames {
+        /// The wildcard.
+        pattern: String,
+    },
+    /// A limit of the gate is reached.
+    LimitReached {
+        /// Which one.
+        limit: String,
+    },
+    /// The policy in force grants no longer what was granted.
+    Withdrawn {
+        /// What had been granted.
+        target: Target,
+    },
+    /// The audit log cannot be written. No record, no request.
+    AuditUnavailable,
+}
+
+impl Reason {
+    /// The stable code, in kebab case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownEnvironment => "unknown-environment",
+            Self::NetworkNone { .. } => "network-none",
+            Self::HostNotAllowed { .. } => "host-not-allowed",
+            Self::PortNotAllowed { .. } => "port-not-allowed",
+            Self::LiteralNotAllowed { .. } => "literal-not-allowed",
+            Self::AddressRefused { .. } => "address-refused",
+            Self::AddressMismatch { .. } => "address-mismatch",
+            Self::RuleRefused { .. } => "rule-refused",
+            Self::StreamOnly { .. } => "stream-only",
+            Self::NotHttp { .. } => "not-http",
+            Self::PlainConnectionNotAllowed { .. } => "plain-connection-not-allowed",
+            Self::Fronting { .. } => "fronting",
+            Self::MalformedTarget { .. } => "malformed-target",
+            Self::MalformedRequest { .. } => "malformed-request",
+            Self::UnresolvedName { .. } => "unresolved-name",
+            Self::OwnListener { .. } => "own-listener",
+            Self::UpgradeRefused { .. } => "upgrade-refused",
+            Self::TooManyNames { .. } => "too-many-names",
+            Self::LimitReached { .. } => "limit-reached",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::AuditUnavailable => "audit-unavailable",
+        }
+    }
+
+    /// What was asked for, where the reason is about one target.
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Self::NetworkNone { target }
+            | Self::HostNotAllowed { target }
+            | Self::PortNotAllowed { target }
+            | Self::LiteralNotAllowed { target }
+            | Self::AddressRefused { target, .. }
+            | Self::AddressMismatch { target, .. }
+            | Self::RuleRefused { target, .. }
+            | Self::StreamOnly { target }
+            | Self::NotHttp { target }
+            | Self::PlainConnectionNotAllowed { target }
+            | Self::Fronting { target, .. }
+            | Self::UnresolvedName { target }
+            | Self::OwnListener { target }
+            | Self::Withdrawn { target } => Some(target),
+            Self::UnknownEnvironment
+            | Self::MalformedTarget { .. }
+            | Self::MalformedRequest { .. }
+            | Self::UpgradeRefused { .. }
+            | Self::TooManyNames { .. }
+            | Self::LimitReached { .. }
+            | Self::AuditUnavailable => None,
+        }
+    }
+}
+
+/// The middle of a sentence: "… was refused: `{reason}`".
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownEnvironment => f.write_str("the policy in force has no such environment"),
+            Self::NetworkNone { target } => {
+                write!(f, "{target} is not reachable: the environment has no network")
+            }
+            Self::HostNotAllowed { target } => write!(f, "{} is not on the allowlist", target.host),
+            Self::PortNotAllowed { target } => {
+                write!(f, "{} is allowed, but not at port {}", target.host, target.port)
+            }
+            Self::LiteralNotAllowed { target } => {
+                write!(
+                    f,
+                    "no entry names the address {target}, and addresses must be named"
+                )
+            }
+            Self::AddressRefused {
+                target,
+                address,
+                class,
+            } => {
+                write!(f, "{target} leads to {address}, which is {class}")
+            }
+            Self::AddressMismatch { target, address } => {
+                write!(f, "the permit for {target} does not cover {address}")
+            }
+            Self::RuleRefused {
+                target,
+                method,
+                path,
+                read_as,
+            } => {
+                write!(f, "no rule for {} allows {method} {path}", target.host)?;
+                match read_as {
+                    Some(other) => write!(f, " (which an origin may read as {other})"),
+                    None => Ok(()),
+                }
+            }
+            Self::StreamOnly { target } => {
+                write!(f, "{target} is allowed as plain TCP, not for HTTP requests")
+            }
+            Self::NotHttp { target } => {
+                write!(f, "the connection to {target} speaks neither TLS nor HTTP")
+            }
+            Self::PlainConnectionNotAllowed { target } => {
+                write!(f, "{target} may be reached over TLS only")
+            }
+            Self::Fronting { target, named, place } => {
+                write!(f, "the connection is for {target}, but {place} names {named}")
+            }
+            Self::MalformedTarget { what } => write!(f, "the target cannot be read: {what}"),
+            Self::MalformedRequest { what } => write!(f, "the request cannot be read: {what}"),
+            Self::UnresolvedName { target } => write!(f, "{} has no address", target.host),
+            Self::OwnListener { target } => write!(f, "{target} is the gate itself"),
+            Self::UpgradeRefused { protocol } => write!(f, "upgrading to {protocol} is refused"),
+            Self::TooManyNames { pattern } => {
+                write!(f, "too many different names below {pattern} were asked for")
+            }
+            Self::LimitReached { limit } => write!(f, "a limit is reached: {limit}"),
+            Self::Withdrawn { target } => {
+                write!(f, "the policy in force does not grant {target} any longer")
+            }
+            Self::AuditUnavailable => f.write_str("the audit log cannot be written"),
+        }
+    }
+}
