@@ -58,7 +58,7 @@ mod tests {
     fn rest_fills_the_bucket_no_higher_than_the_burst() {
         let start = Instant::now();
         let mut pace = Pace::new(10, 2, start);
-        let later = start + Duration::from_secs(3600);
+        let later = start + Duration::from_hours(1);
         assert_eq!(pace.wait(later), Duration::ZERO);
         assert_eq!(pace.wait(later), Duration::ZERO);
         assert!(pace.wait(later) > Duration::ZERO);

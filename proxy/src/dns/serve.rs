@@ -175,6 +175,7 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(20);
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![expect(clippy::disallowed_methods, reason = "the tests are the client")]
 
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
     use std::str::FromStr;

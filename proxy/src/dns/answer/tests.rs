@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::Mutex;
 
+use hickory_proto::op::MessageType;
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use proptest::prelude::*;
 
