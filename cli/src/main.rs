@@ -1,2 +1,61 @@
-//! placeholder
-fn main() {}
+//! The `outwall` command: reads its arguments and composes the other crates.
+//!
+//! One file per subcommand; [`arguments`] lists them and is the place to start. What decides, signs,
+//! records, relays or isolates is in the crates below; this one only puts them together.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod audit;
+mod ca;
+mod discovery;
+mod doctor;
+mod failure;
+mod git_identity;
+mod init;
+mod interfaces;
+mod policy;
+mod policy_in_force;
+mod proxy;
+mod run;
+mod sandbox_variables;
+mod since;
+mod state_directory;
+mod surroundings;
+mod table;
+mod terminal;
+mod trust;
+mod trust_store;
+
+use std::process::ExitCode;
+
+use crate::arguments::Arguments;
+use crate::terminal::Paint;
+
+fn main() -> ExitCode {
+    // The sandbox engine runs this same binary again for its inner stages; nothing may come before.
+    outwall_sandbox_runtime::become_stage_if_asked();
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    trace();
+    let failed = arguments.command.failure_code();
+    arguments.obey().unwrap_or_else(|failure| {
+        if failure.is_closed_pipe() {
+            return ExitCode::SUCCESS;
+        }
+        failure.report(&mut std::io::stderr().lock(), Paint::for_stderr());
+        failed
+    })
+}
+
+/// `OUTWALL_LOG=debug` (or a filter like `outwall_proxy=trace`) writes what happens to stderr.
+fn trace() {
+    if let Ok(filter) = std::env::var("OUTWALL_LOG") {
+        let filter = tracing_subscriber::EnvFilter::new(filter);
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .init();
+    }
+}

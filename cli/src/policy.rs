@@ -1,0 +1,212 @@
+//! `outwall policy`: asks the policy without sending anything.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use outwall_policy::{Checked, Denial, Entry, Environment, EnvironmentName, Overrides, RuleName, Treatment};
+
+use crate::arguments::Session;
+use crate::failure::{Explain, Failure};
+use crate::policy_in_force::PolicyInForce;
+use crate::table::Table;
+use crate::terminal::{Paint, printable, say, write_out};
+
+/// Asks the policy: what is allowed, by which rule, and where that is written
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Check(Check),
+    Show(Show),
+}
+
+/// Says whether a request would be allowed, by which rule, and why
+///
+/// Ends with 0 when all are allowed, with 3 when one is denied.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  outwall policy check https://pypi.org/simple/
+  outwall policy check --environment api --method POST https://api.example.com/v1/items")]
+pub(crate) struct Check {
+    /// Ask this environment [else: the default one]
+    #[arg(long, value_name = "NAME")]
+    environment: Option<EnvironmentName>,
+
+    /// The method of the request
+    #[arg(long, value_name = "M", default_value = "GET")]
+    method: String,
+
+    /// Where the request would go; `https://` is assumed
+    #[arg(required = true, value_name = "URL")]
+    urls: Vec<String>,
+}
+
+/// Lists everything an environment reaches, and where each entry comes from
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  outwall policy show --environment api")]
+pub(crate) struct Show {
+    /// Show this environment [else: the default one]
+    #[arg(long, value_name = "NAME")]
+    environment: Option<EnvironmentName>,
+}
+
+impl Command {
+    pub(crate) fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Check(check) => check.obey(session),
+            Self::Show(show) => show.obey(session),
+        }
+    }
+}
+
+/// The exit code of `policy check` when a URL is denied.
+const DENIED: u8 = 3;
+
+impl Check {
+    fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
+        let environment = self.environment.as_ref().map(EnvironmentName::as_str);
+        let in_force = PolicyInForce::load(session, environment, &Overrides::default())?;
+        let mut all_allowed = true;
+        for url in &self.urls {
+            let url = with_scheme(url);
+            let checked = in_force
+                .policy
+                .check(environment, &self.method, &url)
+                .explain(format!("cannot ask about `{}`", printable(&url)))?;
+            all_allowed &= matches!(checked, Checked::Allow { .. });
+            write_out(&answer(&self.method, &url, &checked, Paint::for_stdout()))?;
+        }
+        Ok(if all_allowed {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(DENIED)
+        })
+    }
+}
+
+fn with_scheme(url: &str) -> String {
+    if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("https://{url}")
+    }
+}
+
+/// The decision, the rule or reason, and the remedy.
+fn answer(method: &str, url: &str, checked: &Checked, paint: Paint) -> String {
+    let asked = format!("{} {}", printable(method), printable(url));
+    match checked {
+        Checked::Allow { rule, treatment } => {
+            let how = treatment_in_words(*treatment);
+            format!("{}  {asked}\n       by {rule}, {how}\n", paint.green("allow"))
+        }
+        Checked::Deny(denial) => format!("{}   {asked}\n{}", paint.red("deny"), why(denial, paint)),
+    }
+}
+
+fn why(denial: &Denial, paint: Paint) -> String {
+    let mut text = format!(
+        "       {}: {}\n",
+        denial.reason().code(),
+        printable(&denial.to_string())
+    );
+    let option = denial
+        .run_option()
+        .map(|option| format!("with `outwall run`: {option}"));
+    for hint in option.into_iter().chain(denial.remedy()) {
+        let _ = writeln!(
+            text,
+            "       {} {}",
+            paint.cyan("hint:"),
+            hint.replace('\n', "\n             ")
+        );
+    }
+    text
+}
+
+fn treatment_in_words(treatment: Treatment) -> &'static str {
+    match treatment {
+        Treatment::Intercept | Treatment::Forward => "its requests are read and recorded",
+        Treatment::Tunnel => "relayed unread (tunnelled)",
+        Treatment::Stream => "relayed unread (plain TCP)",
+    }
+}
+
+impl Show {
+    fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
+        let name = self.environment.as_ref().map(EnvironmentName::as_str);
+        let in_force = PolicyInForce::load(session, name, &Overrides::default())?;
+        in_force.warn();
+        let environment = in_force.policy.environment(name)?;
+        say!(
+            "environment `{}`: network = \"{}\"",
+            environment.name(),
+            environment.network()
+        )?;
+        say!("policy file: {}\n", in_force.provenance())?;
+        write_out(&entries(environment, Paint::for_stdout()))?;
+        let others = in_force.policy.environments().map(Environment::name);
+        let others: Vec<_> = others
+            .filter(|other| *other != environment.name())
+            .map(EnvironmentName::as_str)
+            .collect();
+        if !others.is_empty() {
+            say!("\nother environments: {}", others.join(", "))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn entries(environment: &Environment, paint: Paint) -> String {
+    let mut table = Table::new(["HOSTS", "TREATMENT", "LINE", "FROM"]);
+    for entry in environment.entries() {
+        let Entry {
+            hosts,
+            rule,
+            treatment,
+            line,
+        } = entry;
+        table.row([
+            hosts,
+            treatment_in_a_word(treatment).to_owned(),
+            line.map_or("-".to_owned(), |line| line.to_string()),
+            source(&rule),
+        ]);
+    }
+    if table.is_empty() {
+        "nothing is reachable\n".to_owned()
+    } else {
+        table.render(paint)
+    }
+}
+
+fn treatment_in_a_word(treatment: Treatment) -> &'static str {
+    match treatment {
+        Treatment::Intercept | Treatment::Forward => "intercept",
+        Treatment::Tunnel => "tunnel",
+        Treatment::Stream => "stream",
+    }
+}
+
+/// The key it is written under; the host stands beside it already.
+fn source(rule: &RuleName) -> String {
+    match rule {
+        RuleName::AlwaysReachable(_) => "always_reachable".to_owned(),
+        RuleName::Tunnelled(_) => "tunnelled_domains".to_owned(),
+        RuleName::Tcp(_) => "tcp".to_owned(),
+        RuleName::Allowed(_) => "allowed_domains".to_owned(),
+        RuleName::Trusted { .. } | RuleName::Full | RuleName::Rule { .. } => rule.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_host_is_asked_about_with_https() {
+        assert_eq!(with_scheme("pypi.org"), "https://pypi.org");
+        assert_eq!(with_scheme("http://pypi.org"), "http://pypi.org");
+    }
+}
