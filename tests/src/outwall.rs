@@ -1,0 +1,278 @@
+//! A place of its own for one story: a policy file, a state directory, a home, a user.
+
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::{Finished, Running, TIME_LIMIT, TestSandbox};
+use crate::{TestGate, TestOrigin, is_root};
+
+/// The `outwall` binary with a policy file, a state directory, a home and a working
+/// directory that no other story shares. Nothing of the caller's environment but `PATH`
+/// reaches it.
+pub struct Outwall {
+    binary: PathBuf,
+    story: TempDir,
+    policy: String,
+    hosts: Vec<(String, String)>,
+    roots: Vec<PathBuf>,
+    variables: Vec<(String, String)>,
+    user: User,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum User {
+    Same,
+    Ordinary,
+}
+
+impl Outwall {
+    /// The binary at `path`: in a story, `env!("CARGO_BIN_EXE_outwall")`.
+    pub fn at(path: impl AsRef<Path>) -> Self {
+        let story = tempfile::Builder::new()
+            .prefix("outwall-story-")
+            .tempdir_in("/tmp")
+            .expect("a temporary directory can be made");
+        for room in ["state", "home", "work"] {
+            fs::create_dir(story.path().join(room)).expect("a new directory takes entries");
+        }
+        Self {
+            binary: path.as_ref().to_owned(),
+            story,
+            policy: String::new(),
+            hosts: Vec::new(),
+            roots: Vec::new(),
+            variables: Vec::new(),
+            user: User::Same,
+        }
+    }
+
+    /// The policy file, all but its `[origins]`.
+    #[must_use]
+    pub fn policy(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.policy);
+        self.write_policy();
+        self
+    }
+
+    /// A policy file with one environment, `custom`, that allows these domains.
+    #[must_use]
+    pub fn allowing(self, domains: &[&str]) -> Self {
+        self.policy(&format!(
+            "default_environment = \"test\"\n\n[environments.test]\nnetwork = \"custom\"\nallowed_domains = {domains:?}\n"
+        ))
+    }
+
+    /// Points `host` at `origin` in `[origins]`, TLS and plaintext, and trusts its CA there.
+    #[must_use]
+    pub fn origin(mut self, host: &str, origin: &TestOrigin) -> Self {
+        self.hosts
+            .push((format!("{host}:443"), origin.tls_address().to_string()));
+        self.hosts
+            .push((format!("{host}:80"), origin.plain_address().to_string()));
+        if !self.roots.iter().any(|root| root == origin.ca_file()) {
+            self.roots.push(origin.ca_file().to_owned());
+        }
+        self.write_policy();
+        self
+    }
+
+    /// Points `target` (`host` or `host:port`) at an address in `[origins]`.
+    #[must_use]
+    pub fn host(mut self, target: &str, address: &str) -> Self {
+        self.hosts.push((target.to_owned(), address.to_owned()));
+        self.write_policy();
+        self
+    }
+
+    /// Sets a variable in `outwall`'s own environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Everything of this story runs as uid 1000 when the tests run as root; as the same
+    /// user otherwise. The binary is copied to where that user can reach it.
+    #[must_use]
+    pub fn as_ordinary_user(mut self) -> Self {
+        if is_root() {
+            self.user = User::Ordinary;
+            self.binary = reachable_copy(&self.binary);
+            give_away(self.story.path());
+        }
+        self
+    }
+
+    /// `outwall ARGS`, run to its end.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        Running::start(self.command(arguments)).finish(TIME_LIMIT)
+    }
+
+    /// `outwall run OPTIONS -- COMMAND`, run to its end.
+    #[track_caller]
+    pub fn sandbox(&self, options: &[&str], command: &[&str]) -> Finished {
+        self.start_sandbox(options, command).finish()
+    }
+
+    /// `outwall run OPTIONS -- COMMAND`, in the background.
+    pub fn start_sandbox(&self, options: &[&str], command: &[&str]) -> TestSandbox {
+        let arguments = [&["run"], options, &["--"], command].concat();
+        TestSandbox::start(self.command(&arguments))
+    }
+
+    /// `outwall run OPTIONS -- sh -c SCRIPT`, run to its end.
+    #[track_caller]
+    pub fn shell(&self, options: &[&str], script: &str) -> Finished {
+        self.sandbox(options, &["sh", "-c", script])
+    }
+
+    /// `outwall proxy`, once it listens.
+    #[track_caller]
+    pub fn gate(&self) -> TestGate {
+        self.gate_with(&[])
+    }
+
+    /// `outwall proxy` with more arguments, once it listens.
+    #[track_caller]
+    pub fn gate_with(&self, arguments: &[&str]) -> TestGate {
+        let arguments = [&["proxy", "--listen", "127.0.0.1:0"], arguments].concat();
+        TestGate::start(self.command(&arguments), self.state_dir())
+    }
+
+    /// Every audit record, oldest first, as `outwall audit` prints them.
+    #[track_caller]
+    pub fn audit(&self) -> Vec<Value> {
+        self.audit_with(&[])
+    }
+
+    /// The audit records that `outwall audit ARGS` prints.
+    #[track_caller]
+    pub fn audit_with(&self, arguments: &[&str]) -> Vec<Value> {
+        let arguments = [&["audit", "--format", "json"], arguments].concat();
+        let printed = self.run(&arguments).succeeded().stdout;
+        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        printed
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(parse)
+            .collect()
+    }
+
+    /// The audit records of one kind, such as `exchange.going_out`.
+    #[track_caller]
+    pub fn audit_of(&self, kind: &str) -> Vec<Value> {
+        self.audit()
+            .into_iter()
+            .filter(|record| record["kind"] == kind)
+            .collect()
+    }
+
+    /// A command that is `outwall ARGS` as this story's user, in its working directory.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .arg("--state-dir")
+            .arg(self.state_dir())
+            .args(arguments)
+            .current_dir(self.work_dir())
+            .env_clear()
+            .env(
+                "PATH",
+                std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()),
+            )
+            .env("HOME", self.home_dir())
+            .env("LANG", "C.UTF-8")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        if self.policy_file().exists() {
+            command.env("OUTWALL_CONFIG", self.policy_file());
+        }
+        if self.user == User::Ordinary {
+            command.uid(ORDINARY).gid(ORDINARY).env("USER", "ordinary");
+        }
+        command
+    }
+
+    /// Where the CA and the audit log live.
+    pub fn state_dir(&self) -> PathBuf {
+        self.story.path().join("state")
+    }
+
+    /// `$HOME` of whoever runs `outwall`.
+    pub fn home_dir(&self) -> PathBuf {
+        self.story.path().join("home")
+    }
+
+    /// The directory that `outwall` is started in.
+    pub fn work_dir(&self) -> PathBuf {
+        self.story.path().join("work")
+    }
+
+    /// The policy file of this story.
+    pub fn policy_file(&self) -> PathBuf {
+        self.story.path().join("policy.toml")
+    }
+
+    /// Writes a file below the working directory, owned by whoever runs `outwall`.
+    pub fn write_work_file(&self, name: &str, contents: &str) -> PathBuf {
+        let path = self.work_dir().join(name);
+        let parent = path.parent().expect("a file lies in a directory");
+        fs::create_dir_all(parent).expect("the working directory takes entries");
+        fs::write(&path, contents).expect("the working directory takes files");
+        if self.user == User::Ordinary {
+            give_away(&self.work_dir());
+        }
+        path
+    }
+
+    fn write_policy(&self) {
+        let mut text = self.policy.clone();
+        if !self.hosts.is_empty() {
+            let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
+            write!(text, "\n[origins]\nextra_roots = {roots:?}\n\n[origins.hosts]\n")
+                .expect("a string takes text");
+            for (host, address) in &self.hosts {
+                writeln!(text, "{host:?} = {address:?}").expect("a string takes text");
+            }
+        }
+        fs::write(self.policy_file(), text).expect("the story's directory takes files");
+        if self.user == User::Ordinary {
+            give_away(self.story.path());
+        }
+    }
+}
+
+/// The binary where an ordinary user can run it: the checkout may lie in a 0700 home.
+fn reachable_copy(binary: &Path) -> PathBuf {
+    static COPY: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
+    let (_directory, copy) = COPY.get_or_init(|| {
+        let directory = TempDir::with_prefix("outwall-binary-").expect("a temporary directory can be made");
+        let copy = directory.path().join("outwall");
+        fs::copy(binary, &copy).expect("the binary can be copied");
+        for path in [directory.path(), &copy] {
+            fs::set_permissions(path, Permissions::from_mode(0o755)).expect("the copy is ours");
+        }
+        (directory, copy)
+    });
+    copy.clone()
+}
+
+fn give_away(path: &Path) {
+    chown(path, Some(ORDINARY), Some(ORDINARY)).expect("root may give files away");
+    if path.is_dir() && !path.is_symlink() {
+        for entry in fs::read_dir(path).expect("the story's directory can be read") {
+            give_away(&entry.expect("the story's directory can be read").path());
+        }
+    }
+}
+
+/// The user that stands for a developer when the tests run as root.
+const ORDINARY: u32 = 1000;
