@@ -1,0 +1,198 @@
+//! What every client must show: it works, the audit has it, and it fails when one of its hosts is off the list.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::catalogue::{Client, Trust};
+use super::event;
+use super::wall::{Environment, Ran, Wall};
+
+/// A row of the table, seen.
+pub(super) struct Row {
+    pub(super) client: &'static Client,
+    pub(super) version: String,
+    /// Hosts that answered, in order.
+    pub(super) hosts: Vec<String>,
+    /// What the client did when a host was refused, the same for each.
+    pub(super) refused: String,
+    pub(super) trust: String,
+    /// The working run, from start to end of the sandbox.
+    pub(super) took: Duration,
+}
+
+/// How a story ended that did not fail.
+pub(super) enum Told {
+    Seen(Row),
+    Skipped { why: String },
+}
+
+pub(super) fn tell(wall: &Wall, client: &'static Client) -> Result<Told> {
+    if let Some(why) = unreachable(client) {
+        return Ok(Told::Skipped { why });
+    }
+    let version = wall.version(client)?;
+    let (hosts, took) = works(wall, client)?;
+    let refusals = client
+        .needs
+        .iter()
+        .map(|host| fails_without(wall, client, host))
+        .collect::<Result<Vec<_>>>()?;
+    let trust = trusts(wall, client)?;
+    let refused = refusals.into_iter().reduce(|first, other| {
+        if first == other {
+            first
+        } else {
+            format!("{first}; {other}")
+        }
+    });
+    Ok(Told::Seen(Row {
+        client,
+        version,
+        hosts,
+        refused: refused.unwrap_or_default(),
+        trust,
+        took,
+    }))
+}
+
+/// Why the client's hosts cannot be had from this machine. Asked of curl, outside: the test itself connects nowhere.
+pub(super) fn unreachable(client: &Client) -> Option<String> {
+    client.needs.iter().find_map(|host| {
+        let mut curl = Command::new("curl");
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "20",
+            "--output",
+            "/dev/null",
+        ])
+        .arg(format!("https://{host}/"));
+        let said = curl.stdin(Stdio::null()).output();
+        let reached = said.as_ref().is_ok_and(|said| said.status.success());
+        (!reached).then(|| match said {
+            Ok(said) => format!(
+                "{host} cannot be reached: {}",
+                String::from_utf8_lossy(&said.stderr).trim()
+            ),
+            Err(error) => format!("curl cannot be run: {error}. hint: `bash tests/clients/install.sh`"),
+        })
+    })
+}
+
+/// Under the Trusted list it does its work, and the audit has a successful answer of every host that it needs.
+fn works(wall: &Wall, client: &Client) -> Result<(Vec<String>, Duration)> {
+    let ran = wall.run(client, &Environment::trusted(client), client.command)?;
+    ensure!(
+        ran.shows(client.shows),
+        "it does not work under `--network trusted`: {}",
+        ran.account()
+    );
+    let hosts = event::answered(&ran.events);
+    for host in client.needs {
+        ensure!(
+            hosts.contains(host),
+            "it worked, and the audit has no answer of {host}, only of {hosts:?}"
+        );
+    }
+    Ok((hosts.into_iter().map(str::to_owned).collect(), ran.took))
+}
+
+/// With `host` off the list and all else allowed, it fails, nothing goes out to the host, and the audit says why.
+fn fails_without(wall: &Wall, client: &Client, host: &str) -> Result<String> {
+    let ran = wall.run(client, &Environment::without(client, host), client.command)?;
+    ensure!(
+        !ran.shows(client.shows),
+        "it works without {host}: {}",
+        ran.account()
+    );
+    ensure!(
+        !event::went_out(&ran.events, host),
+        "{host} is off the list, and the audit has requests to it"
+    );
+    let reason = event::refusal(&ran.events, host);
+    ensure!(
+        reason == Some("host-not-allowed"),
+        "{host} is off the list, and the audit says {reason:?}: {}",
+        ran.account()
+    );
+    ensure!(
+        ran.exit.is_some(),
+        "without {host} it does not end: {}",
+        ran.account()
+    );
+    Ok(match ran.exit {
+        Some(0) => "shows the refusal".to_owned(),
+        code => format!("exit {}", code.unwrap_or_default()),
+    })
+}
+
+/// Takes the trust variables away, to see which one the client cannot do without.
+fn trusts(wall: &Wall, client: &Client) -> Result<String> {
+    let with = |variable| {
+        wall.run(
+            client,
+            &Environment::trusted(client),
+            &with_only(variable, client.command),
+        )
+    };
+    let works = |ran: &Ran| ran.shows(client.shows);
+    match client.trust {
+        Trust::Store(store) => Ok(store.to_owned()),
+        Trust::Bundle => {
+            let ran = with(None)?;
+            ensure!(
+                works(&ran),
+                "the system's bundle is not enough for it: {}",
+                ran.account()
+            );
+            Ok("system bundle".to_owned())
+        }
+        Trust::Variable(variable) => {
+            if works(&with(None)?) {
+                return Ok("system bundle".to_owned());
+            }
+            let ran = with(Some(variable))?;
+            ensure!(
+                works(&ran),
+                "`{variable}` is not enough for it: {}",
+                ran.account()
+            );
+            Ok(format!("`{variable}`"))
+        }
+    }
+}
+
+/// The command with no trust variable but `kept`, deaf to what the machine's own configuration says of certificates,
+/// and ended soon: a certificate does not get better by retrying.
+fn with_only(kept: Option<&str>, command: &str) -> String {
+    let removed: Vec<_> = TRUST_VARIABLES
+        .iter()
+        .copied()
+        .filter(|name| Some(*name) != kept)
+        .collect();
+    let removed = removed.join(" ");
+    format!(
+        "unset {removed}; export PIP_CONFIG_FILE=/dev/null PREFIX=/nonexistent; exec timeout 20 {command}"
+    )
+}
+
+const TRUST_VARIABLES: &[&str] = &[
+    "AWS_CA_BUNDLE",
+    "CARGO_HTTP_CAINFO",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "CODEX_CA_CERTIFICATE",
+    "CURL_CA_BUNDLE",
+    "DENO_TLS_CA_STORE",
+    "GIT_SSL_CAINFO",
+    "NIX_SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "UV_NATIVE_TLS",
+    "UV_SYSTEM_CERTS",
+];
