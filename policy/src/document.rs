@@ -1,12 +1,90 @@
 //! The policy as written. No decision is made on it: [`Policy::compile`](crate::Policy::compile) gives what it means.
+//! Start at [`PolicyDocument`]; `read` turns TOML into it, `problem` is what is said about mistakes.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
-/// The file as written.
+use crate::sandbox::EnvironmentName;
+
+mod problem;
+mod read;
+
+pub use problem::{DocumentErrors, Problem, Warning};
+
+/// The file as written: its keys are known and of the right type. Its default is no file at all: one environment, `default`,
+/// at the level `trusted`.
+#[derive(Clone, Debug)]
+pub struct PolicyDocument {
+    pub(crate) origin: Arc<str>,
+    pub(crate) default_environment: Option<Written<String>>,
+    pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentDocument>,
+    pub(crate) origins: OriginsDocument,
+}
+
+/// `[environments.NAME]`. The keys of DESIGN.md section 3.
+#[derive(Clone, Debug)]
+pub(crate) struct EnvironmentDocument {
+    pub(crate) place: Place,
+    pub(crate) network: Option<Written<NetworkLevel>>,
+    pub(crate) allowed_domains_at: Option<Place>,
+    pub(crate) allowed_domains: Vec<Written<String>>,
+    pub(crate) include_trusted: Option<Written<bool>>,
+    pub(crate) allowed_addresses: Vec<Written<String>>,
+    pub(crate) always_reachable: Vec<Written<String>>,
+    pub(crate) tunnelled_domains: Vec<Written<String>>,
+    pub(crate) tcp: Vec<Written<String>>,
+    pub(crate) rules: Vec<RuleDocument>,
+    pub(crate) limits: Option<LimitsDocument>,
+    pub(crate) nested_namespaces: Option<Written<bool>>,
+    pub(crate) refused_names: Option<Written<RefusedNames>>,
+}
+
+/// `[[environments.NAME.rules]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct RuleDocument {
+    pub(crate) host: Written<String>,
+    pub(crate) methods: Vec<Written<String>>,
+    pub(crate) paths: Vec<Written<String>>,
+    pub(crate) allow: bool,
+}
+
+/// `[environments.NAME.limits]`.
+#[derive(Clone, Debug)]
+pub(crate) struct LimitsDocument {
+    pub(crate) place: Place,
+    pub(crate) requests_per_minute: Option<Written<u64>>,
+    pub(crate) upload_bytes_per_hour: Option<Written<u64>>,
+}
+
+/// `[origins]`.
 #[derive(Clone, Debug, Default)]
-pub struct PolicyDocument {}
+pub(crate) struct OriginsDocument {
+    pub(crate) extra_roots: Vec<Written<String>>,
+    pub(crate) hosts: Vec<(Written<String>, Written<String>)>,
+    pub(crate) resolver: Option<Written<String>>,
+    pub(crate) parent_proxy: Option<Written<String>>,
+}
+
+/// A value and where it was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Written<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+/// Where something was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the file, from 1.
+    Line(u32),
+    CommandLine,
+    /// Nowhere: it is the default.
+    Implied,
+}
 
 /// How much of the network an environment reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,10 +110,11 @@ pub enum RefusedNames {
     Nxdomain,
 }
 
-/// What the command line changes.
+/// What the command line changes in one environment.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// `--network`.
+    /// `--network`: replaces the level, and with it the lists that the new level cannot have (see
+    /// [`PolicyDocument::with_overrides`]).
     pub network: Option<NetworkLevel>,
     /// `--allow`, each as written.
     pub allow: Vec<String>,
@@ -43,95 +122,206 @@ pub struct Overrides {
     pub nested_namespaces: bool,
 }
 
-/// One thing that is wrong in a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    origin: String,
-    line: Option<usize>,
-    what: String,
-    remedy: String,
+/// Not one of the four levels.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}` is not a network level: none, trusted, full or custom")]
+pub struct UnknownLevel(String);
+
+impl Default for PolicyDocument {
+    fn default() -> Self {
+        Self::empty(&"no policy file".into())
+    }
 }
 
-/// Something that is legal in a document and probably not meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning(pub(crate) Problem);
-
-/// Everything that is wrong in a document, in the order of its lines.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub struct DocumentErrors(Vec<Problem>);
-
 impl PolicyDocument {
-    /// Reads a document; `origin` is the name of the file, for errors.
+    /// Reads a document; `origin` is the name of the file, for errors. Every mistake of syntax, or else every wrong key and
+    /// type, is reported at once.
     pub fn parse(text: &str, origin: &str) -> Result<Self, DocumentErrors> {
-        let _ = (text, origin);
-        Ok(Self {})
+        read::read(text, origin)
     }
 
     /// The document with what the command line changes in one environment (none: the default one).
+    ///
+    /// 1. `network` replaces the level. `custom` keeps every list. `full` drops `allowed_domains` and `include_trusted`,
+    ///    which it covers; `trusted` and `none` drop `tunnelled_domains` and `tcp` as well, which they refuse.
+    /// 2. `allow` with `trusted` means `custom` with `include_trusted` and these; with `custom` it adds these; with `none` or
+    ///    `full` it is an error.
     pub fn with_overrides(
         &self,
         environment: Option<&str>,
         overrides: &Overrides,
     ) -> Result<Self, DocumentErrors> {
-        let _ = (environment, overrides);
-        Ok(self.clone())
-    }
-}
-
-impl DocumentErrors {
-    /// The problems, in the order of their lines.
-    pub fn problems(&self) -> &[Problem] {
-        &self.0
-    }
-}
-
-impl Problem {
-    /// The file, or `command line`.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// The line, from 1.
-    pub fn line(&self) -> Option<usize> {
-        self.line
-    }
-
-    /// What is wrong, with the value.
-    pub fn what(&self) -> &str {
-        &self.what
-    }
-
-    /// What to write instead.
-    pub fn remedy(&self) -> &str {
-        &self.remedy
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.origin)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
+        let mut document = self.clone();
+        let Some(environment) = document.environment_to_change(environment)? else {
+            return Ok(document); // compiling names what is wrong with it
+        };
+        if let Some(level) = overrides.network {
+            environment.replace_network(level);
         }
-        write!(f, ": {}\n  hint: {}", self.what, self.remedy)
+        let result = environment.allow(&overrides.allow);
+        if overrides.nested_namespaces {
+            environment.nested_namespaces = Some(Written::on_command_line(true));
+        }
+        result.map(|()| document)
+    }
+
+    /// The name of the environment that is meant when none is named: `default_environment`, else the only one there is, else
+    /// `default`. None when there are several and none of these decides.
+    pub(crate) fn default_name(&self) -> Option<&str> {
+        if let Some(written) = &self.default_environment {
+            return Some(&written.value);
+        }
+        let mut names = self.environments.keys();
+        match (names.next(), names.next()) {
+            (None, _) => Some(DEFAULT),
+            (Some(only), None) => Some(only.as_str()),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
+    fn empty(origin: &Arc<str>) -> Self {
+        Self {
+            origin: Arc::clone(origin),
+            default_environment: None,
+            environments: BTreeMap::new(),
+            origins: OriginsDocument::default(),
+        }
+    }
+
+    fn environment_to_change(
+        &mut self,
+        name: Option<&str>,
+    ) -> Result<Option<&mut EnvironmentDocument>, DocumentErrors> {
+        self.add_implied_environment();
+        let Some(name) = name.or(self.default_name()).map(str::to_owned) else {
+            return Ok(None);
+        };
+        if !self.environments.contains_key(name.as_str()) {
+            let known: Vec<&str> = self.environments.keys().map(EnvironmentName::as_str).collect();
+            let what = format!("there is no environment `{name}`");
+            return Err(command_line_error(
+                what,
+                format!("the environments are: {}", known.join(", ")),
+            ));
+        }
+        Ok(self.environments.get_mut(name.as_str()))
+    }
+
+    /// A document without environments has one: `default`, at `trusted`.
+    pub(crate) fn add_implied_environment(&mut self) {
+        if self.environments.is_empty() {
+            let name = DEFAULT.parse().expect("`default` is a valid name");
+            self.environments
+                .insert(name, EnvironmentDocument::at(Place::Implied));
+        }
     }
 }
 
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
+const DEFAULT: &str = "default";
 
-impl fmt::Display for DocumentErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
+impl EnvironmentDocument {
+    pub(crate) fn at(place: Place) -> Self {
+        Self {
+            place,
+            network: None,
+            allowed_domains_at: None,
+            allowed_domains: Vec::new(),
+            include_trusted: None,
+            allowed_addresses: Vec::new(),
+            always_reachable: Vec::new(),
+            tunnelled_domains: Vec::new(),
+            tcp: Vec::new(),
+            rules: Vec::new(),
+            limits: None,
+            nested_namespaces: None,
+            refused_names: None,
+        }
+    }
+
+    pub(crate) fn level(&self) -> NetworkLevel {
+        self.network
+            .as_ref()
+            .map(|written| written.value)
+            .unwrap_or_default()
+    }
+
+    fn replace_network(&mut self, level: NetworkLevel) {
+        self.network = Some(Written::on_command_line(level));
+        if level != NetworkLevel::Custom {
+            self.allowed_domains.clear();
+            self.allowed_domains_at = None;
+            self.include_trusted = None;
+        }
+        if matches!(level, NetworkLevel::None | NetworkLevel::Trusted) {
+            self.tunnelled_domains.clear();
+            self.tcp.clear();
+        }
+    }
+
+    fn allow(&mut self, domains: &[String]) -> Result<(), DocumentErrors> {
+        let Some(first) = domains.first() else {
+            return Ok(());
+        };
+        match self.level() {
+            NetworkLevel::Custom => {}
+            NetworkLevel::Trusted => {
+                self.network = Some(Written::on_command_line(NetworkLevel::Custom));
+                self.include_trusted = Some(Written::on_command_line(true));
             }
-            fmt::Display::fmt(problem, f)?;
+            level @ (NetworkLevel::None | NetworkLevel::Full) => {
+                let what = format!("`--allow {first}` adds nothing to the level `{level}`");
+                return Err(command_line_error(what, allow_remedy(level)));
+            }
         }
+        self.allowed_domains_at.get_or_insert(Place::CommandLine);
+        self.allowed_domains
+            .extend(domains.iter().cloned().map(Written::on_command_line));
         Ok(())
+    }
+}
+
+fn allow_remedy(level: NetworkLevel) -> &'static str {
+    match level {
+        NetworkLevel::Full => "leave out `--allow`: `full` reaches every public host",
+        NetworkLevel::None | NetworkLevel::Trusted | NetworkLevel::Custom => {
+            "use `--network custom --allow …` for these hosts only, or `--network trusted --allow …` for these besides the Trusted list"
+        }
+    }
+}
+
+fn command_line_error(what: String, remedy: impl Into<String>) -> DocumentErrors {
+    let problem = Problem::new((COMMAND_LINE.into(), None), what, remedy);
+    DocumentErrors::of(vec![problem]).expect("there is one")
+}
+
+pub(crate) const COMMAND_LINE: &str = "command line";
+
+impl LimitsDocument {
+    fn at(place: Place) -> Self {
+        Self {
+            place,
+            requests_per_minute: None,
+            upload_bytes_per_hour: None,
+        }
+    }
+}
+
+impl<T> Written<T> {
+    fn on_command_line(value: T) -> Self {
+        Self {
+            value,
+            place: Place::CommandLine,
+        }
+    }
+}
+
+impl Place {
+    /// The line in the file, if it is there.
+    pub(crate) fn line(self) -> Option<u32> {
+        match self {
+            Self::Line(line) => Some(line),
+            Self::CommandLine | Self::Implied => None,
+        }
     }
 }
 
@@ -153,12 +343,7 @@ impl fmt::Display for NetworkLevel {
     }
 }
 
-/// Not one of the four levels.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is not a network level: none, trusted, full or custom")]
-pub struct UnknownLevel(String);
-
-impl std::str::FromStr for NetworkLevel {
+impl FromStr for NetworkLevel {
     type Err = UnknownLevel;
 
     fn from_str(text: &str) -> Result<Self, UnknownLevel> {
@@ -168,3 +353,6 @@ impl std::str::FromStr for NetworkLevel {
             .ok_or_else(|| UnknownLevel(text.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,11 +77,6 @@ impl DomainName {
         &self.0
     }
 
-    /// The shared text, for tables.
-    pub(crate) fn text(&self) -> &Arc<str> {
-        &self.0
-    }
-
     /// The names that this one is below, nearest first: `b.c` and `c` for `a.b.c`.
     pub(crate) fn parents(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('.').map(|(dot, _)| &self.0[dot + 1..])
@@ -168,6 +163,13 @@ impl fmt::Display for DomainName {
 impl fmt::Debug for DomainName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// So that maps keyed by name are asked with the text of its parents. `Hash` and `Ord` of the two agree.
+impl std::borrow::Borrow<str> for DomainName {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -1,35 +1,75 @@
-//! The path of a request in one normal form.
+//! The path of a request in one normal form: what rules are asked about is what is sent.
+//!
+//! | written | normal form |
+//! | --- | --- |
+//! | `.` and `..` segments, also as `%2e` | removed as RFC 3986 section 5.2.4 says |
+//! | `%41`, `%7e` (unreserved) | decoded: `A`, `~` |
+//! | `%2f`, `%3b`, `%c3%a9` (all others) | kept, in upper case: `%2F` is never a separator |
+//! | `\`, `{`, `"`, `é` and what else a path may not have | encoded |
+//! | `//`, `;x=1`, a trailing `/` | kept: origins give them a meaning |
+//! | `%zz`, `%`, NUL, CR, LF and all control bytes, encoded or not, over-long UTF-8 (`%c0%ae`) | refused |
+//!
+//! Some of what is kept is read by some origins in another way: `%2F`, `%5C` and a doubly encoded `%252F` as separators, `//`
+//! as `/`, `;x` as nothing. [`RequestPath::other_reading`] is the path that such an origin would see, and a rule allows a
+//! request only when rules allow both readings. So ambiguity never widens access.
 
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
-/// A path in normal form, without the query. It is what rules are asked about and what is sent.
+/// A path in normal form, without the query. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RequestPath {
-    text: Box<str>,
+    text: Arc<str>,
 }
 
 /// Why a text is no path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum PathError {
-    /// It does not begin with `/`, and is not `*`.
+    /// It does not begin with `/`, and is not the `*` of an OPTIONS request.
     #[error("the path does not begin with `/`")]
     Start,
+    /// `?` or `#`: the query is not part of the path.
+    #[error("the path has a `?` or `#`")]
+    Query,
+    /// White space or a control byte.
+    #[error("the path has white space or a control character")]
+    Control,
+    /// `%` without two hexadecimal digits, or an escape that no encoder writes.
+    #[error("the path has an invalid escape")]
+    Escape,
 }
 
 impl RequestPath {
-    /// Reads a path.
+    /// Reads a path into its normal form. Parsing the normal form gives it back.
     pub fn parse(text: &str) -> Result<Self, PathError> {
+        if text == "*" || is_normal(text) {
+            return Ok(Self { text: text.into() });
+        }
         if !text.starts_with('/') {
             return Err(PathError::Start);
         }
-        Ok(Self { text: text.into() })
+        let escaped = normalise_escapes(text)?;
+        let text = remove_dot_segments(&escaped).into();
+        Ok(Self { text })
     }
 
     /// The path to send.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The path as an origin sees it that decodes separators (even twice), merges `//` and drops `;` parameters; none when
+    /// that is the same path.
+    pub fn other_reading(&self) -> Option<String> {
+        if !self.text.contains(['%', ';']) && !self.text.contains("//") {
+            return None;
+        }
+        let decoded = decode_separators(&self.text);
+        let plain = strip_parameters_and_merge(&decoded);
+        let read = remove_dot_segments(&plain);
+        (read != *self.text).then_some(read)
     }
 }
 
@@ -41,6 +81,230 @@ impl fmt::Display for RequestPath {
 
 impl fmt::Debug for RequestPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+/// True for the most frequent paths, which need no work. A dot after a slash is left to the careful way.
+fn is_normal(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(is_path_byte) && !text.contains("/.")
+}
+
+/// RFC 3986 `pchar` and `/`, without `%`.
+fn is_path_byte(byte: u8) -> bool {
+    is_unreserved(byte) || b"/!$&'()*+,;=:@".contains(&byte)
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// Decodes what is unreserved, gives every other escape upper case, and encodes what a path may not have.
+pub(crate) fn normalise_escapes(text: &str) -> Result<String, PathError> {
+    let mut normal = String::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    let mut overlong_lead = false; // the byte before was %C0 or %C1
+    while let Some(byte) = bytes.next() {
+        let escaped = byte == b'%';
+        let byte = if escaped { unescape(&mut bytes)? } else { byte };
+        if byte <= b' ' && !(escaped && byte == b' ') || byte == 0x7f {
+            return Err(PathError::Control);
+        }
+        if !escaped && (byte == b'?' || byte == b'#') {
+            return Err(PathError::Query);
+        }
+        if overlong_lead && (0x80..0xc0).contains(&byte) {
+            return Err(PathError::Escape);
+        }
+        overlong_lead = byte == 0xc0 || byte == 0xc1;
+        let plain = if escaped {
+            is_unreserved(byte)
+        } else {
+            is_path_byte(byte)
+        };
+        if plain {
+            normal.push(char::from(byte));
+        } else {
+            push_escape(&mut normal, byte);
+        }
+    }
+    Ok(normal)
+}
+
+fn unescape(bytes: &mut std::str::Bytes<'_>) -> Result<u8, PathError> {
+    let mut digit = || {
+        let digit = bytes.next().and_then(|b| char::from(b).to_digit(16));
+        digit.and_then(|d| u8::try_from(d).ok()).ok_or(PathError::Escape)
+    };
+    Ok(digit()? << 4 | digit()?)
+}
+
+fn push_escape(text: &mut String, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    text.push('%');
+    text.push(char::from(HEX[usize::from(byte >> 4)]));
+    text.push(char::from(HEX[usize::from(byte & 15)]));
+}
+
+/// RFC 3986 section 5.2.4, for a path that begins with `/`. `..` at the root stays at the root.
+fn remove_dot_segments(path: &str) -> String {
+    let mut kept = String::with_capacity(path.len());
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        match segment {
+            "." | ".." => {
+                if segment == ".." {
+                    kept.truncate(kept.rfind('/').unwrap_or(0));
+                }
+                if last {
+                    kept.push('/');
+                }
+            }
+            _ => {
+                kept.push('/');
+                kept.push_str(segment);
+            }
+        }
+    }
+    kept
+}
+
+/// `%2F` and `%5C` become `/`, also where they are encoded twice or thrice.
+fn decode_separators(path: &str) -> String {
+    let mut text = path.to_owned();
+    for _ in 0..3 {
+        if !text.contains("%25") {
+            break;
+        }
+        match normalise_escapes(&text.replace("%25", "%")) {
+            Ok(decoded) => text = decoded,
+            Err(_) => break, // a `%` that stands for itself: no encoded escape
+        }
+    }
+    text.replace("%2F", "/").replace("%5C", "/")
+}
+
+/// `/a;x=1//b/` is read as `/a/b/`.
+fn strip_parameters_and_merge(path: &str) -> String {
+    let mut merged = String::with_capacity(path.len());
+    for segment in path.split('/') {
+        let name = segment.split(';').next().unwrap_or(segment);
+        if !name.is_empty() {
+            merged.push('/');
+            merged.push_str(name);
+        }
+    }
+    if path.ends_with('/') || merged.is_empty() {
+        merged.push('/');
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn normal(text: &str) -> String {
+        RequestPath::parse(text).unwrap().to_string()
+    }
+
+    #[test]
+    fn every_spelling_has_one_normal_form() {
+        for (written, expected) in [
+            ("/", "/"),
+            ("*", "*"),
+            ("/v1/users", "/v1/users"),
+            ("/a/./b/../c", "/a/c"),
+            ("/a/%2e%2E/b", "/b"),
+            ("/a/.%2e/b", "/b"),
+            ("/../../etc", "/etc"),
+            ("/a/..", "/"),
+            ("/a/b/.", "/a/b/"),
+            ("/.well-known/x", "/.well-known/x"),
+            ("/a..b/...", "/a..b/..."),
+            ("/%41%7e%2d", "/A~-"),
+            ("/@types%2fnode", "/@types%2Fnode"),
+            ("/a%3bb", "/a%3Bb"),
+            ("/a//b", "/a//b"),
+            ("/a//../b", "/a/b"),
+            ("/a;x=1/b", "/a;x=1/b"),
+            ("/a\\..\\b", "/a%5C..%5Cb"),
+            ("/{id}|x", "/%7Bid%7D%7Cx"),
+            ("/caf\u{e9}", "/caf%C3%A9"),
+            ("/a%20b", "/a%20b"),
+            ("/100%25", "/100%25"),
+        ] {
+            assert_eq!(normal(written), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_normal_form_is_refused() {
+        for (written, error) in [
+            ("", PathError::Start),
+            ("v1", PathError::Start),
+            ("http://x/", PathError::Start),
+            ("/a?b", PathError::Query),
+            ("/a#b", PathError::Query),
+            ("/a b", PathError::Control),
+            ("/a\r\nHost: x", PathError::Control),
+            ("/a\0", PathError::Control),
+            ("/a%00b", PathError::Control),
+            ("/a%0d%0a", PathError::Control),
+            ("/a%7f", PathError::Control),
+            ("/%", PathError::Escape),
+            ("/%2", PathError::Escape),
+            ("/%zz", PathError::Escape),
+            ("/%+1", PathError::Escape),
+            ("/%c0%ae%c0%ae/x", PathError::Escape),
+            ("/%C0%AFetc", PathError::Escape),
+        ] {
+            assert_eq!(RequestPath::parse(written), Err(error), "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_origins_may_read_otherwise_says_so() {
+        for (written, reading) in [
+            ("/v1/a", None),
+            ("/v1/a%20b", None),
+            ("/100%25", None),
+            ("/v1//admin", Some("/v1/admin")),
+            ("//admin", Some("/admin")),
+            ("/v1/a%2fb", Some("/v1/a/b")),
+            ("/v1/..%2fadmin", Some("/admin")),
+            ("/v1/..%5cadmin", Some("/admin")),
+            ("/v1/%2e%2e%252fadmin", Some("/admin")),
+            ("/v1/..;/admin", Some("/admin")),
+            ("/admin;x=1/y;z", Some("/admin/y")),
+            ("/v1/;/", Some("/v1/")),
+            ("/;", Some("/")),
+        ] {
+            let path = RequestPath::parse(written).unwrap();
+            assert_eq!(path.other_reading().as_deref(), reading, "{written}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_twice_changes_nothing(text in "/[a-zA-Z0-9./%;:@\\\\{~ é-]{0,40}") {
+            if let Ok(path) = RequestPath::parse(&text) {
+                prop_assert_eq!(&RequestPath::parse(path.as_str()).unwrap(), &path);
+            }
+        }
+
+        #[test]
+        fn no_dot_segment_is_left_in_any_reading(text in "/[a./%2eEfF5cC;]{0,30}") {
+            if let Ok(path) = RequestPath::parse(&text) {
+                let reading = path.other_reading().unwrap_or_default();
+                for segment in path.as_str().split('/').chain(reading.split('/')) {
+                    prop_assert!(segment != "." && segment != "..");
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,434 @@
+//! TOML into a document. It walks the parsed file by hand instead of deserialising it, because a person who edits a policy
+//! wants every mistake at once, each with its line; a deserialiser stops at the first.
+
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{DocumentErrors, Problem};
+use super::{
+    EnvironmentDocument, LimitsDocument, NetworkLevel, OriginsDocument, Place, PolicyDocument, RefusedNames,
+    RuleDocument, Written,
+};
+use crate::sandbox::EnvironmentName;
+
+type Value<'a, 'i> = &'a Spanned<DeValue<'i>>;
+
+pub(super) fn read(text: &str, origin: &str) -> Result<PolicyDocument, DocumentErrors> {
+    let mut reader = Reader {
+        lines: LineIndex::new(text),
+        origin: origin.into(),
+        problems: Vec::new(),
+    };
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let place = error.span().map(|span| reader.lines.line(span.start));
+        let problem = Problem::new(
+            (Arc::clone(&reader.origin), place),
+            error.message().trim().to_owned(),
+            "the file is TOML: https://toml.io",
+        );
+        reader.problems.push(problem);
+    }
+    if let Some(errors) = DocumentErrors::of(std::mem::take(&mut reader.problems)) {
+        return Err(errors); // what follows a syntax error is guesswork
+    }
+    let document = reader.document(root.get_ref());
+    match DocumentErrors::of(reader.problems) {
+        Some(errors) => Err(errors),
+        None => Ok(document),
+    }
+}
+
+struct Reader {
+    lines: LineIndex,
+    origin: Arc<str>,
+    problems: Vec<Problem>,
+}
+
+/// Where lines begin.
+struct LineIndex(Vec<usize>);
+
+impl LineIndex {
+    fn new(text: &str) -> Self {
+        Self(
+            std::iter::once(0)
+                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+                .collect(),
+        )
+    }
+
+    fn line(&self, offset: usize) -> u32 {
+        let line = self.0.partition_point(|start| *start <= offset);
+        u32::try_from(line).unwrap_or(u32::MAX)
+    }
+}
+
+impl Reader {
+    fn document(&mut self, root: &DeTable<'_>) -> PolicyDocument {
+        let mut document = PolicyDocument::empty(&self.origin);
+        for (key, value) in root {
+            match key.get_ref().as_ref() {
+                "default_environment" => document.default_environment = self.string(key.get_ref(), value),
+                "environments" => {
+                    for (name, value) in self.table("environments", value) {
+                        self.environment(name, value, &mut document);
+                    }
+                }
+                "origins" => document.origins = self.origins(value),
+                _ => self.unknown_key(
+                    key,
+                    "the file",
+                    &["default_environment", "environments", "origins"],
+                ),
+            }
+        }
+        document
+    }
+
+    fn environment(
+        &mut self,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+        value: Value<'_, '_>,
+        document: &mut PolicyDocument,
+    ) {
+        let place = self.place(name.span().start);
+        let written = name.get_ref();
+        let Ok(name) = written.parse::<EnvironmentName>() else {
+            self.problem(
+                name.span().start,
+                format!("`{written}` is not a name for an environment"),
+                "use 1 to 64 of a-z, 0-9, `_` and `-`, a letter or digit first",
+            );
+            return;
+        };
+        let environment = self.environment_table(place, &name, value);
+        document.environments.insert(name, environment);
+    }
+
+    fn environment_table(
+        &mut self,
+        place: Place,
+        name: &EnvironmentName,
+        value: Value<'_, '_>,
+    ) -> EnvironmentDocument {
+        let mut environment = EnvironmentDocument::at(place);
+        let within = format!("[environments.{name}]");
+        for (key, value) in self.table(&within, value) {
+            let written: &str = key.get_ref();
+            match written {
+                "network" => environment.network = self.word(written, value, &NETWORK_LEVELS),
+                "allowed_domains" => {
+                    environment.allowed_domains_at = Some(self.place(key.span().start));
+                    environment.allowed_domains = self.strings(written, value);
+                }
+                "include_trusted" => environment.include_trusted = self.boolean(written, value),
+                "allowed_addresses" => environment.allowed_addresses = self.strings(written, value),
+                "always_reachable" => environment.always_reachable = self.strings(written, value),
+                "tunnelled_domains" => environment.tunnelled_domains = self.strings(written, value),
+                "tcp" => environment.tcp = self.strings(written, value),
+                "rules" => environment.rules = self.rules(value),
+                "limits" => environment.limits = Some(self.limits(key.span().start, value)),
+                "nested_namespaces" => environment.nested_namespaces = self.boolean(written, value),
+                "refused_names" => environment.refused_names = self.word(written, value, &REFUSED_NAMES),
+                _ => self.unknown_key(key, &within, &ENVIRONMENT_KEYS),
+            }
+        }
+        environment
+    }
+
+    fn rules(&mut self, value: Value<'_, '_>) -> Vec<RuleDocument> {
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong_type("rules", "tables, each `[[environments.NAME.rules]]`", value);
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| self.rule(item)).collect()
+    }
+
+    fn rule(&mut self, value: Value<'_, '_>) -> Option<RuleDocument> {
+        let (mut host, mut action) = (None, None);
+        let (mut methods, mut paths) = (None, None);
+        for (key, value) in self.table("rules", value) {
+            let written: &str = key.get_ref();
+            match written {
+                "host" => host = self.string(written, value),
+                "methods" => methods = self.some_strings(written, value),
+                "paths" => paths = self.some_strings(written, value),
+                "action" => action = self.word(written, value, &ACTIONS),
+                _ => self.unknown_key(key, "a rule", &["host", "methods", "paths", "action"]),
+            }
+        }
+        let at = value.span().start;
+        let before = self.problems.len();
+        if host.is_none() && !has_key(value, "host") {
+            self.problem(
+                at,
+                "the rule has no `host`",
+                "write which host it narrows: host = \"api.example.com\"",
+            );
+        }
+        if action.is_none() && !has_key(value, "action") {
+            self.problem(
+                at,
+                "the rule has no `action`",
+                "write action = \"allow\" or action = \"deny\"",
+            );
+        }
+        if self.problems.len() > before {
+            return None;
+        }
+        Some(RuleDocument {
+            host: host?,
+            methods: methods.unwrap_or_default(),
+            paths: paths.unwrap_or_default(),
+            allow: action?.value,
+        })
+    }
+
+    fn limits(&mut self, at: usize, value: Value<'_, '_>) -> LimitsDocument {
+        let mut limits = LimitsDocument::at(self.place(at));
+        for (key, value) in self.table("limits", value) {
+            let written: &str = key.get_ref();
+            match written {
+                "requests_per_minute" => limits.requests_per_minute = self.count(written, value),
+                "upload_bytes_per_hour" => limits.upload_bytes_per_hour = self.bytes(written, value),
+                _ => self.unknown_key(key, "limits", &["requests_per_minute", "upload_bytes_per_hour"]),
+            }
+        }
+        limits
+    }
+
+    fn origins(&mut self, value: Value<'_, '_>) -> OriginsDocument {
+        let mut origins = OriginsDocument::default();
+        for (key, value) in self.table("[origins]", value) {
+            let written: &str = key.get_ref();
+            match written {
+                "extra_roots" => origins.extra_roots = self.strings(written, value),
+                "hosts" => {
+                    for (host, address) in self.table("hosts", value) {
+                        let at = self.place(host.span().start);
+                        let host = Written {
+                            value: host.get_ref().clone().into_owned(),
+                            place: at,
+                        };
+                        if let Some(address) = self.string(&host.value, address) {
+                            origins.hosts.push((host, address));
+                        }
+                    }
+                }
+                "resolver" => origins.resolver = self.string(written, value),
+                "parent_proxy" => origins.parent_proxy = self.string(written, value),
+                _ => self.unknown_key(
+                    key,
+                    "[origins]",
+                    &["extra_roots", "hosts", "resolver", "parent_proxy"],
+                ),
+            }
+        }
+        origins
+    }
+
+    fn table<'a, 'i>(&mut self, key: &str, value: Value<'a, 'i>) -> &'a DeTable<'i>
+    where
+        'i: 'a,
+    {
+        if let DeValue::Table(table) = value.get_ref() {
+            return table;
+        }
+        self.wrong_type(key, "a table", value);
+        empty_table()
+    }
+
+    fn string(&mut self, key: &str, value: Value<'_, '_>) -> Option<Written<String>> {
+        match value.get_ref() {
+            DeValue::String(text) => Some(self.written(value, text.clone().into_owned())),
+            _ => {
+                self.wrong_type(key, "a string", value);
+                None
+            }
+        }
+    }
+
+    fn strings(&mut self, key: &str, value: Value<'_, '_>) -> Vec<Written<String>> {
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong_type(key, "a list of strings", value);
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| self.string(key, item)).collect()
+    }
+
+    /// As [`strings`](Self::strings), where an empty list would mean something else than it says.
+    fn some_strings(&mut self, key: &str, value: Value<'_, '_>) -> Option<Vec<Written<String>>> {
+        if matches!(value.get_ref(), DeValue::Array(items) if items.is_empty()) {
+            self.problem(
+                value.span().start,
+                format!("`{key}` is an empty list, so the rule could never match"),
+                format!("leave `{key}` out to mean all of them"),
+            );
+        }
+        Some(self.strings(key, value))
+    }
+
+    fn boolean(&mut self, key: &str, value: Value<'_, '_>) -> Option<Written<bool>> {
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Some(self.written(value, *flag)),
+            _ => {
+                self.wrong_type(key, "true or false", value);
+                None
+            }
+        }
+    }
+
+    fn word<T: Copy>(&mut self, key: &str, value: Value<'_, '_>, words: &[(&str, T)]) -> Option<Written<T>> {
+        let written = self.string(key, value)?;
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == written.value) {
+            return Some(self.written(value, *meaning));
+        }
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        self.problem(
+            value.span().start,
+            format!("`{key}` is \"{}\", which it cannot be", written.value),
+            format!("write one of {}", known.join(", ")),
+        );
+        None
+    }
+
+    fn count(&mut self, key: &str, value: Value<'_, '_>) -> Option<Written<u64>> {
+        let number = match value.get_ref() {
+            DeValue::Integer(digits) => u64::from_str_radix(digits.as_str(), digits.radix()).ok(),
+            _ => None,
+        };
+        if let Some(number) = number.filter(|number| *number > 0) {
+            return Some(self.written(value, number));
+        }
+        self.wrong_type(key, "a whole number above 0", value);
+        None
+    }
+
+    fn bytes(&mut self, key: &str, value: Value<'_, '_>) -> Option<Written<u64>> {
+        let DeValue::String(text) = value.get_ref() else {
+            return self.count(key, value);
+        };
+        if let Some(bytes) = parse_bytes(text) {
+            return Some(self.written(value, bytes));
+        }
+        self.problem(
+            value.span().start,
+            format!("`{key}` is \"{text}\", which is not an amount of bytes"),
+            "write a whole number and a unit: \"1 GiB\", \"500 MiB\", \"64 KiB\", \"1 GB\"",
+        );
+        None
+    }
+
+    fn unknown_key(&mut self, key: &Spanned<std::borrow::Cow<'_, str>>, within: &str, known: &[&str]) {
+        let written = key.get_ref();
+        let nearest = known.iter().min_by_key(|known| distance(known, written));
+        let remedy = match nearest {
+            Some(nearest) if distance(nearest, written) <= 3 => format!("did you mean `{nearest}`?"),
+            Some(_) | None => format!("the keys are {}", known.join(", ")),
+        };
+        self.problem(
+            key.span().start,
+            format!("`{written}` is not a key of {within}"),
+            remedy,
+        );
+    }
+
+    fn wrong_type(&mut self, key: &str, expected: &str, value: Value<'_, '_>) {
+        let found = value.get_ref().type_str();
+        self.problem(
+            value.span().start,
+            format!("`{key}` is of type {found}, and has to be {expected}"),
+            format!("write {expected}"),
+        );
+    }
+
+    fn problem(&mut self, at: usize, what: impl Into<String>, remedy: impl Into<String>) {
+        let place = (Arc::clone(&self.origin), Some(self.lines.line(at)));
+        self.problems.push(Problem::new(place, what, remedy));
+    }
+
+    fn written<T>(&self, value: Value<'_, '_>, meaning: T) -> Written<T> {
+        Written {
+            value: meaning,
+            place: self.place(value.span().start),
+        }
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        Place::Line(self.lines.line(offset))
+    }
+}
+
+fn has_key(value: Value<'_, '_>, key: &str) -> bool {
+    matches!(value.get_ref(), DeValue::Table(table) if table.contains_key(key))
+}
+
+fn empty_table<'a, 'i>() -> &'a DeTable<'i> {
+    static EMPTY: std::sync::LazyLock<DeTable<'static>> = std::sync::LazyLock::new(DeTable::new);
+    &EMPTY
+}
+
+/// `1 GiB`, `500MB`, `17`.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(digits_end);
+    let scale: u64 = match unit.trim_start() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
+    };
+    let bytes = digits.parse::<u64>().ok()?.checked_mul(scale)?;
+    (bytes > 0).then_some(bytes)
+}
+
+/// How many letters to change, add or drop to come from one word to the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+const NETWORK_LEVELS: [(&str, NetworkLevel); 4] = [
+    ("none", NetworkLevel::None),
+    ("trusted", NetworkLevel::Trusted),
+    ("full", NetworkLevel::Full),
+    ("custom", NetworkLevel::Custom),
+];
+
+const REFUSED_NAMES: [(&str, RefusedNames); 2] = [
+    ("answer", RefusedNames::Answer),
+    ("nxdomain", RefusedNames::Nxdomain),
+];
+
+const ACTIONS: [(&str, bool); 2] = [("allow", true), ("deny", false)];
+
+const ENVIRONMENT_KEYS: [&str; 11] = [
+    "network",
+    "allowed_domains",
+    "include_trusted",
+    "allowed_addresses",
+    "always_reachable",
+    "tunnelled_domains",
+    "tcp",
+    "rules",
+    "limits",
+    "nested_namespaces",
+    "refused_names",
+];
