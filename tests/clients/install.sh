@@ -49,10 +49,10 @@ test -x "$clients/venv/bin/python3" || /usr/bin/python3 -m venv "$clients/venv"
 "$clients/venv/bin/pip" install --quiet --disable-pip-version-check --upgrade-strategy only-if-needed \
     'pip>=25,<27' 'uv>=0.9,<1' 'requests==2.*' 'httpx==0.*' 'aiohttp==3.*'
 
-# The last pip that does not read the system's trust store: much of what is installed in the world is as old.
+# The last pip with a trust store of its own: much of what is installed in the world is as old. (Debian's 23.0 is patched.)
 say "PyPI: pip 23 into $clients/venv-pip23"
 test -x "$clients/venv-pip23/bin/python3" || /usr/bin/python3 -m venv "$clients/venv-pip23"
-"$clients/venv-pip23/bin/pip" install --quiet --disable-pip-version-check 'pip==23.*'
+"$clients/venv-pip23/bin/pip" install --quiet --disable-pip-version-check 'pip==23.3.*'
 
 # $1: folder below `clients`, the rest: packages.
 npm_packages() {
