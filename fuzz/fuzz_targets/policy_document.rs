@@ -1,0 +1,45 @@
+//! No text makes the reader of policies panic; errors point into the text; and `--network none` on top of whatever was
+//! read leaves nothing reachable but `always_reachable`.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use outwall_policy::{Checked, NetworkLevel, Overrides, Policy, PolicyDocument, RuleName};
+
+const URLS: [&str; 6] = [
+    "https://example.com/",
+    "https://a.example.com/v1/x",
+    "http://pypi.org/",
+    "https://db.example.com:5432/",
+    "https://10.20.0.1/",
+    "https://[::1]/",
+];
+
+fuzz_target!(|text: &str| {
+    let document = match PolicyDocument::parse(text, "fuzz.toml") {
+        Ok(document) => document,
+        Err(errors) => {
+            assert!(!errors.problems().is_empty());
+            let lines = text.split('\n').count();
+            for problem in errors.problems() {
+                assert!(problem.line().is_none_or(|line| (1..=lines).contains(&line)), "{problem}");
+                assert!(!problem.remedy().is_empty(), "{problem}");
+            }
+            return;
+        }
+    };
+    let Ok(policy) = Policy::compile(&document) else { return };
+    for environment in policy.environments() {
+        shut(&document, environment.name().as_str());
+    }
+});
+
+fn shut(document: &PolicyDocument, environment: &str) {
+    let none = Overrides { network: Some(NetworkLevel::None), ..Overrides::default() };
+    let Ok(document) = document.with_overrides(Some(environment), &none) else { return };
+    let Ok(policy) = Policy::compile(&document) else { return };
+    for url in URLS {
+        if let Ok(Checked::Allow { rule, .. }) = policy.check(Some(environment), "GET", url) {
+            let by_exception = matches!(rule, RuleName::AlwaysReachable(_) | RuleName::Rule { .. });
+            assert!(by_exception, "{url} is reachable at level none by {rule}");
+        }
+    }
+}
