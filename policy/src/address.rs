@@ -128,12 +128,15 @@ fn classify_v6(address: Ipv6Addr) -> AddressClass {
     match s {
         [0, 0, 0, 0, 0, 0, 0, 0] => AddressClass::Unspecified,
         [0, 0, 0, 0, 0, 0, 0, 1] => AddressClass::Loopback,
-        [0, 0, 0, 0, 0, 0xffff, high, low] => classify_v4(carried(high, low)), // mapped
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => classify_v4(carried(high, low)), // NAT64, RFC 6052
+        // Compatible and SIIT: nothing on the Internet answers to these; only software that unwraps them would.
+        [0, 0, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => {
+            never_public(classify_v4(carried(high, low)))
+        }
+        // Mapped, NAT64 (RFC 6052), 6to4.
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => classify_v4(carried(high, low)),
         [0x64, 0xff9b, 1, ..] => AddressClass::LocalTranslation,
-        [0, 0, 0, 0, 0, 0, high, low] => never_public(classify_v4(carried(high, low))), // compatible
-        [0, 0, 0, 0, 0xffff, 0, high, low] => never_public(classify_v4(carried(high, low))), // SIIT
-        [0x2002, high, low, ..] => classify_v4(carried(high, low)),                     // 6to4
         [0x2001, 0, ..] => teredo(s),
         [0x2001, 2, 0, ..] => AddressClass::Benchmark,
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => AddressClass::Documentation,
@@ -146,12 +149,22 @@ fn classify_v6(address: Ipv6Addr) -> AddressClass {
     }
 }
 
+/// The IPv4 address that an IPv6 address leads to, for the forms that name just one.
+pub(crate) fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some(carried(high, low)),
+        _ => None,
+    }
+}
+
 fn carried(high: u16, low: u16) -> Ipv4Addr {
     let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
     Ipv4Addr::new(a, b, c, d)
 }
 
-/// A deprecated form that nothing on the Internet answers to; only software that unwraps it would.
 fn never_public(class: AddressClass) -> AddressClass {
     if class.is_refused() {
         class

@@ -1,60 +1,210 @@
-//! Deciding.
+//! Deciding. Every function here lists its checks in their order, because the order is what a reader relies on.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use crate::address::{AddressClass, carried_v4, classify};
 use crate::decision::{Action, ConnectionDecision, Opening, RequestDecision};
 use crate::denial::Denial;
-use crate::permit::{ConnectionPermit, DialPermit};
+use crate::environment::{Environment, Treatment};
+use crate::permit::{ConnectionPermit, DialPermit, Permitted, RuleName};
 use crate::policy::Policy;
 use crate::reason::Reason;
-use crate::sandbox::Sandbox;
-use crate::target::Target;
+use crate::rules::Ruling;
+use crate::sandbox::{EnvironmentName, Sandbox};
+use crate::target::{Scheme, Target};
 
 impl Policy {
-    /// May this sandbox open this connection?
+    /// May this sandbox open this connection, and what is done with it?
+    ///
+    /// 1. The sandbox's environment is in the policy.
+    /// 2. An entry names the host at this port, or the level covers it.
+    /// 3. The opening fits the entry: plain TCP is not for HTTP requests.
+    ///
+    /// A host that is refused is refused before anything is resolved.
     pub fn decide_connection(
         &self,
         sandbox: &Sandbox,
         target: &Target,
         opening: Opening,
     ) -> ConnectionDecision {
-        let _ = opening;
-        let reason = Reason::HostNotAllowed {
-            target: target.clone(),
-        };
-        ConnectionDecision::Deny(Denial::new(&sandbox.environment, reason))
+        match self.grant(&sandbox.environment, target, opening) {
+            Err(denial) => ConnectionDecision::Deny(denial),
+            Ok((rule, treatment)) => {
+                let permit = ConnectionPermit::new(sandbox.clone(), target.clone(), rule, treatment);
+                match treatment {
+                    Treatment::Intercept => ConnectionDecision::Intercept(permit),
+                    Treatment::Forward => ConnectionDecision::Forward(permit),
+                    Treatment::Tunnel => ConnectionDecision::Tunnel(permit),
+                    Treatment::Stream => ConnectionDecision::Stream(permit),
+                }
+            }
+        }
     }
 
-    /// May this request be sent over this connection?
+    /// May this request be sent over this connection? Consumes the action; it comes back inside the permit, or beside the denial.
+    ///
+    /// 1. The policy grants the connection, as it was granted.
+    /// 2. The request is for the connection's host and port, and in the clear only where the connection is.
+    /// 3. If a rule names the host, the first rule that matches allows it; for a path with two readings, in both.
     pub fn decide_request<R>(&self, via: &ConnectionPermit, action: Action<R>) -> RequestDecision<R> {
-        let reason = Reason::HostNotAllowed {
-            target: action.target,
-        };
-        RequestDecision::Deny(Denial::new(via.environment(), reason), action.carried)
+        match self.rule_for(via, &action) {
+            Ok(rule) => RequestDecision::Allow(Permitted::new(via.clone(), action, rule)),
+            Err(denial) => RequestDecision::Deny(denial, action.carried),
+        }
     }
 
     /// May this address be dialled for this connection?
+    ///
+    /// 1. The policy grants the connection, as it was granted.
+    /// 2. If the target has a static address, it is that one; then its class does not matter.
+    /// 3. The port is the target's, and the address is the target's if it asked for a literal.
+    /// 4. The address is not of a refused class, and not the machine's own, or `allowed_addresses` has an exception for it.
     pub fn admit(&self, permit: &ConnectionPermit, address: SocketAddr) -> Result<DialPermit, Denial> {
-        let reason = Reason::AddressMismatch {
-            target: permit.target().clone(),
-            address,
-        };
-        Err(Denial::new(permit.environment(), reason))
+        let environment = self.environment_of(permit.environment())?;
+        self.still_granted(permit)?;
+        let target = permit.target();
+        let fixed = self.static_address(target);
+        let expected_ip = fixed.map(|fixed| fixed.ip()).or(target.literal());
+        let expected_port = fixed.map_or(target.port, |fixed| fixed.port());
+        let is_expected_ip = expected_ip.is_none_or(|ip| ip.to_canonical() == address.ip().to_canonical());
+        if address.port() != expected_port || !is_expected_ip {
+            let reason = Reason::AddressMismatch {
+                target: target.clone(),
+                address,
+            };
+            return Err(Denial::of(environment, reason, None));
+        }
+        let class = self.classify(address.ip());
+        if fixed.is_none() && class.is_refused() && !environment.exceptions.cover(address.ip(), class) {
+            let reason = Reason::AddressRefused {
+                target: target.clone(),
+                address: address.ip(),
+                class,
+            };
+            return Err(Denial::of(environment, reason, None));
+        }
+        Ok(DialPermit::new(permit.clone(), address))
     }
 
-    /// True while the policy grants what was granted. After a reload, it is asked again.
+    /// True while the policy grants what was granted, with the same treatment. Asked again of every policy that is loaded.
     pub fn still_grants(&self, permit: &ConnectionPermit) -> bool {
-        let _ = permit;
-        false
+        self.still_granted(permit).is_ok()
     }
 
     /// True while the policy also admits the address that was admitted.
     pub fn still_admits(&self, permit: &DialPermit) -> bool {
-        self.still_grants(permit.connection())
+        self.admit(permit.connection(), permit.address()).is_ok()
     }
 
     /// The static address of a target (`[origins] hosts`), with the target's port when none is written.
     pub fn static_address(&self, target: &Target) -> Option<SocketAddr> {
         self.origins.static_address(target)
+    }
+
+    /// The class of an address, the machine's own addresses included.
+    pub fn classify(&self, address: IpAddr) -> AddressClass {
+        let class = classify(address);
+        if class != AddressClass::Loopback && self.is_own(address) {
+            return AddressClass::Own;
+        }
+        class
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        let own = |address: &IpAddr| self.own_addresses.binary_search(address).is_ok();
+        let carried = match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => carried_v4(address),
+        };
+        own(&address.to_canonical()) || carried.is_some_and(|carried| own(&IpAddr::V4(carried)))
+    }
+
+    fn environment_of(&self, name: &EnvironmentName) -> Result<&Environment, Denial> {
+        let found = self.environments.get(name);
+        found.ok_or_else(|| Denial::new(name, Reason::UnknownEnvironment))
+    }
+
+    fn grant(
+        &self,
+        environment: &EnvironmentName,
+        target: &Target,
+        opening: Opening,
+    ) -> Result<(RuleName, Treatment), Denial> {
+        let environment = self.environment_of(environment)?;
+        let (rule, treatment) = environment
+            .grant(target)
+            .map_err(|reason| Denial::of(environment, reason, None))?;
+        match (opening, treatment) {
+            (Opening::Unread, treatment) => Ok((rule, treatment)),
+            // A pinned certificate is no reason not to read what is in the clear.
+            (Opening::Http, Treatment::Intercept | Treatment::Forward | Treatment::Tunnel) => {
+                Ok((rule, Treatment::Forward))
+            }
+            (Opening::Http, Treatment::Stream) => {
+                let reason = Reason::StreamOnly {
+                    target: target.clone(),
+                };
+                Err(Denial::of(environment, reason, Some(rule)))
+            }
+        }
+    }
+
+    fn still_granted(&self, permit: &ConnectionPermit) -> Result<RuleName, Denial> {
+        let opening = match permit.treatment() {
+            Treatment::Forward => Opening::Http,
+            Treatment::Intercept | Treatment::Tunnel | Treatment::Stream => Opening::Unread,
+        };
+        let (rule, treatment) = self.grant(permit.environment(), permit.target(), opening)?;
+        if treatment == permit.treatment() {
+            return Ok(rule);
+        }
+        let reason = Reason::Withdrawn {
+            target: permit.target().clone(),
+        };
+        Err(Denial::of(
+            self.environment_of(permit.environment())?,
+            reason,
+            Some(rule),
+        ))
+    }
+
+    fn rule_for<R>(&self, via: &ConnectionPermit, action: &Action<R>) -> Result<RuleName, Denial> {
+        let environment = self.environment_of(via.environment())?;
+        let granted_by = self.still_granted(via)?;
+        let target = via.target();
+        let deny = |reason| Err(Denial::of(environment, reason, None));
+        if action.target != *target {
+            let named = action.target.to_string();
+            return deny(Reason::Fronting {
+                target: target.clone(),
+                named,
+                place: "the request",
+            });
+        }
+        match (via.treatment(), action.scheme) {
+            (Treatment::Intercept, _) | (Treatment::Forward, Scheme::Http) => {}
+            (Treatment::Forward, Scheme::Https) => {
+                let what = "an https request came over a connection in the clear".to_owned();
+                return deny(Reason::MalformedRequest { what });
+            }
+            (Treatment::Tunnel | Treatment::Stream, _) => {
+                return deny(Reason::StreamOnly {
+                    target: target.clone(),
+                });
+            }
+        }
+        match environment.rules.decide(target, &action.method, &action.path) {
+            Ruling::NotNamed => Ok(granted_by),
+            Ruling::Allow(rule) => Ok(rule),
+            Ruling::Deny(rule, read_as) => {
+                let reason = Reason::RuleRefused {
+                    target: target.clone(),
+                    method: action.method.clone(),
+                    path: action.path.to_string(),
+                    read_as,
+                };
+                Err(Denial::of(environment, reason, rule))
+            }
+        }
     }
 }

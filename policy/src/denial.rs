@@ -1,12 +1,15 @@
 //! A denial: a reason with what a person needs to understand it and to change it. It needs no proof; only permits do.
 
 use std::fmt;
-use std::sync::Arc;
+use std::net::IpAddr;
 
+use crate::address::AddressClass;
 use crate::document::NetworkLevel;
+use crate::environment::Environment;
 use crate::permit::RuleName;
 use crate::reason::Reason;
 use crate::sandbox::EnvironmentName;
+use crate::target::Target;
 
 /// Why something was refused, by whom, and what may be done about it. Its text is one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,10 +20,11 @@ pub struct Denial {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Facts {
     environment: EnvironmentName,
+    /// Only where the policy itself refused.
     level: Option<NetworkLevel>,
     reason: Reason,
     rule: Option<RuleName>,
-    allowed: Option<Arc<str>>,
+    allowed_instead: Option<String>,
 }
 
 impl Denial {
@@ -32,7 +36,27 @@ impl Denial {
                 level: None,
                 reason,
                 rule: None,
-                allowed: None,
+                allowed_instead: None,
+            }),
+        }
+    }
+
+    pub(crate) fn of(environment: &Environment, reason: Reason, rule: Option<RuleName>) -> Self {
+        let allowed_instead = match &reason {
+            Reason::RuleRefused { target, .. } => Some(format!(
+                "for {}: {}",
+                target.host,
+                environment.rules.allowed(target)
+            )),
+            _ => Some(environment.summary().to_owned()),
+        };
+        Self {
+            facts: Box::new(Facts {
+                environment: environment.name.clone(),
+                level: Some(environment.network),
+                reason,
+                rule,
+                allowed_instead,
             }),
         }
     }
@@ -40,6 +64,11 @@ impl Denial {
     /// Why.
     pub fn reason(&self) -> &Reason {
         &self.facts.reason
+    }
+
+    /// The stable code of the reason.
+    pub fn code(&self) -> &'static str {
+        self.facts.reason.code()
     }
 
     /// The environment that refused.
@@ -54,17 +83,113 @@ impl Denial {
 
     /// What an operator changes, with the TOML line; none when no line would help.
     pub fn remedy(&self) -> Option<String> {
-        None
+        let environment = &self.facts.environment;
+        let lines = self.lines()?;
+        let flag = self
+            .run_option()
+            .map(|option| format!(", or run with {option}"))
+            .unwrap_or_default();
+        Some(match lines {
+            Lines::Keys(keys) => format!("under [environments.{environment}], {keys}{flag}"),
+            Lines::Table(table) => table,
+        })
     }
 
     /// The option of `outwall run` that would allow it, where there is one: `--allow api.example.com`.
     pub fn run_option(&self) -> Option<String> {
-        None
+        let (Reason::HostNotAllowed { target }
+        | Reason::PortNotAllowed { target }
+        | Reason::LiteralNotAllowed { target }) = &self.facts.reason
+        else {
+            return None;
+        };
+        match self.facts.level? {
+            NetworkLevel::Trusted | NetworkLevel::Custom => Some(format!("--allow {}", pattern_for(target))),
+            NetworkLevel::None | NetworkLevel::Full => None,
+        }
     }
 
-    /// What is allowed instead, in a few words.
-    pub fn allowed_instead(&self) -> String {
-        String::new()
+    /// What is allowed instead, in a few words; empty where the question makes no sense.
+    pub fn allowed_instead(&self) -> &str {
+        self.facts.allowed_instead.as_deref().unwrap_or_default()
+    }
+
+    fn lines(&self) -> Option<Lines> {
+        let environment = &self.facts.environment;
+        match &self.facts.reason {
+            Reason::NetworkNone { target }
+            | Reason::HostNotAllowed { target }
+            | Reason::LiteralNotAllowed { target } => Some(Lines::Keys(self.allow(target))),
+            Reason::PortNotAllowed { target } => Some(Lines::Keys(self.allow_port(target))),
+            Reason::AddressRefused { address, class, .. } => allow_address(*address, *class).map(Lines::Keys),
+            Reason::RuleRefused {
+                target, method, path, ..
+            } => Some(Lines::Table(format!(
+                "add a rule{}: [[environments.{environment}.rules]] host = \"{}\", methods = [\"{method}\"], paths = [\"{}\"], action = \"allow\"",
+                self.before_rule(),
+                target.host,
+                path.replace('"', "%22"),
+            ))),
+            Reason::StreamOnly { target } => Some(Lines::Keys(format!(
+                "add \"{target}\" to allowed_domains and take it out of tcp"
+            ))),
+            Reason::NotHttp { target } => Some(Lines::Keys(format!("add \"{target}\" to tcp"))),
+            Reason::TooManyNames { pattern } => Some(Lines::Keys(format!(
+                "name the hosts that are needed instead of \"{pattern}\""
+            ))),
+            Reason::UnknownEnvironment => Some(Lines::Table(format!(
+                "define it again: [environments.{environment}] network = \"trusted\""
+            ))),
+            Reason::AddressMismatch { .. }
+            | Reason::PlainConnectionNotAllowed { .. }
+            | Reason::Fronting { .. }
+            | Reason::MalformedTarget { .. }
+            | Reason::MalformedRequest { .. }
+            | Reason::UnresolvedName { .. }
+            | Reason::OwnListener { .. }
+            | Reason::UpgradeRefused { .. }
+            | Reason::LimitReached { .. }
+            | Reason::Withdrawn { .. }
+            | Reason::AuditUnavailable => None,
+        }
+    }
+
+    fn allow(&self, target: &Target) -> String {
+        let pattern = pattern_for(target);
+        match self.facts.level {
+            Some(NetworkLevel::Custom) | None => format!("add to allowed_domains = [\"{pattern}\"]"),
+            Some(NetworkLevel::Trusted) => {
+                format!("network = \"custom\", include_trusted = true, allowed_domains = [\"{pattern}\"]")
+            }
+            Some(NetworkLevel::None) => format!("network = \"custom\", allowed_domains = [\"{pattern}\"]"),
+            Some(NetworkLevel::Full) => format!("add to always_reachable = [\"{pattern}\"]"),
+        }
+    }
+
+    fn allow_port(&self, target: &Target) -> String {
+        match self.facts.level {
+            Some(NetworkLevel::None) => format!("add to always_reachable = [\"{target}\"]"),
+            Some(NetworkLevel::Full) => {
+                format!(
+                    "add to always_reachable = [\"{target}\"] for HTTP, to tcp = [\"{target}\"] for other protocols"
+                )
+            }
+            Some(NetworkLevel::Trusted) => format!(
+                "network = \"custom\", include_trusted = true, allowed_domains = [\"{target}\"] for HTTP, tcp = [\"{target}\"] for other protocols"
+            ),
+            Some(NetworkLevel::Custom) | None => {
+                format!(
+                    "add to allowed_domains = [\"{target}\"] for HTTP, to tcp = [\"{target}\"] for other protocols"
+                )
+            }
+        }
+    }
+
+    fn before_rule(&self) -> String {
+        match &self.facts.rule {
+            Some(RuleName::Rule { number, .. }) => format!(" before rule {number}"),
+            Some(_) | None => String::new(),
+        }
     }
 }
 
@@ -72,8 +197,39 @@ impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} (environment `{}`)",
-            self.facts.reason, self.facts.environment
-        )
+            "environment `{}` refused this: {}",
+            self.facts.environment, self.facts.reason
+        )?;
+        match &self.facts.rule {
+            Some(rule) => write!(f, " ({rule})"),
+            None => Ok(()),
+        }
+    }
+}
+
+enum Lines {
+    /// Keys of the environment's table.
+    Keys(String),
+    /// A table of its own.
+    Table(String),
+}
+
+/// The shortest pattern that covers a target.
+fn pattern_for(target: &Target) -> String {
+    if crate::pattern::USUAL_PORTS.contains(&target.port) {
+        target.host.to_string()
+    } else {
+        target.to_string()
+    }
+}
+
+fn allow_address(address: IpAddr, class: AddressClass) -> Option<String> {
+    match class {
+        AddressClass::Multicast | AddressClass::Broadcast | AddressClass::Unspecified => None,
+        _ => {
+            let address = address.to_canonical();
+            let bits = if address.is_ipv4() { 32 } else { 128 };
+            Some(format!("add to allowed_addresses = [\"{address}/{bits}\"]"))
+        }
     }
 }

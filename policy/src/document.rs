@@ -26,9 +26,8 @@ pub struct PolicyDocument {
 }
 
 /// `[environments.NAME]`. The keys of DESIGN.md section 3.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct EnvironmentDocument {
-    pub(crate) place: Place,
     pub(crate) network: Option<Written<NetworkLevel>>,
     pub(crate) allowed_domains_at: Option<Place>,
     pub(crate) allowed_domains: Vec<Written<String>>,
@@ -211,8 +210,7 @@ impl PolicyDocument {
     pub(crate) fn add_implied_environment(&mut self) {
         if self.environments.is_empty() {
             let name = DEFAULT.parse().expect("`default` is a valid name");
-            self.environments
-                .insert(name, EnvironmentDocument::at(Place::Implied));
+            self.environments.insert(name, EnvironmentDocument::default());
         }
     }
 }
@@ -220,24 +218,6 @@ impl PolicyDocument {
 const DEFAULT: &str = "default";
 
 impl EnvironmentDocument {
-    pub(crate) fn at(place: Place) -> Self {
-        Self {
-            place,
-            network: None,
-            allowed_domains_at: None,
-            allowed_domains: Vec::new(),
-            include_trusted: None,
-            allowed_addresses: Vec::new(),
-            always_reachable: Vec::new(),
-            tunnelled_domains: Vec::new(),
-            tcp: Vec::new(),
-            rules: Vec::new(),
-            limits: None,
-            nested_namespaces: None,
-            refused_names: None,
-        }
-    }
-
     pub(crate) fn level(&self) -> NetworkLevel {
         self.network
             .as_ref()
@@ -291,7 +271,7 @@ fn allow_remedy(level: NetworkLevel) -> &'static str {
 
 fn command_line_error(what: String, remedy: impl Into<String>) -> DocumentErrors {
     let problem = Problem::new((COMMAND_LINE.into(), None), what, remedy);
-    DocumentErrors::of(vec![problem]).expect("there is one")
+    DocumentErrors::new(vec![problem])
 }
 
 pub(crate) const COMMAND_LINE: &str = "command line";

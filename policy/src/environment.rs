@@ -1,9 +1,21 @@
-//! One environment, compiled.
+//! One environment, compiled: which targets it grants, and how connections to them are treated.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::address::AddressClass;
 use crate::document::{NetworkLevel, RefusedNames};
-use crate::host::DomainName;
+use crate::host::{DomainName, Host};
+use crate::matcher::{Found, Grant, Matcher, Row};
+use crate::pattern::USUAL_PORTS;
 use crate::permit::RuleName;
+use crate::reason::Reason;
+use crate::rules::Rules;
 use crate::sandbox::EnvironmentName;
+use crate::target::Target;
+use crate::trusted;
 
 /// What is done with an allowed connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,16 +44,25 @@ pub struct Entry {
 }
 
 /// One environment, compiled.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Environment {
-    name: EnvironmentName,
+    pub(crate) name: EnvironmentName,
+    pub(crate) network: NetworkLevel,
+    pub(crate) matcher: Matcher,
+    pub(crate) include_trusted: bool,
+    pub(crate) rules: Rules,
+    pub(crate) exceptions: Exceptions,
+    pub(crate) nested_namespaces: bool,
+    pub(crate) refused_names: RefusedNames,
+    /// What it reaches, in a few words.
+    pub(crate) summary: Arc<str>,
 }
 
-impl Environment {
-    pub(crate) fn stub(name: EnvironmentName) -> Self {
-        Self { name }
-    }
+/// `allowed_addresses`: ranges that are reached although their class is refused.
+#[derive(Debug, Default)]
+pub(crate) struct Exceptions(pub(crate) Vec<IpNet>);
 
+impl Environment {
     /// Its name.
     pub fn name(&self) -> &EnvironmentName {
         &self.name
@@ -49,27 +70,160 @@ impl Environment {
 
     /// Its level.
     pub fn network(&self) -> NetworkLevel {
-        NetworkLevel::None
+        self.network
     }
 
     /// True when namespaces may be made inside its sandboxes.
     pub fn nested_namespaces(&self) -> bool {
-        false
+        self.nested_namespaces
     }
 
     /// What DNS answers for names that are not allowed.
     pub fn refused_names(&self) -> RefusedNames {
-        RefusedNames::default()
+        self.refused_names
     }
 
     /// True when the name is allowed at some port.
     pub fn reaches(&self, name: &DomainName) -> bool {
-        let _ = name;
-        false
+        let host = Host::Name(name.clone());
+        self.network == NetworkLevel::Full
+            || self.matcher.names(&host)
+            || (self.include_trusted && trusted::matcher().names(&host))
     }
 
-    /// The effective allowlist, with where each entry comes from.
+    /// The effective allowlist in the order of the document, the Trusted list last, with where each entry comes from.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        std::iter::empty()
+        let trusted = self.include_trusted.then(|| trusted::matcher().rows());
+        let rows = self.matcher.rows().iter().chain(trusted.into_iter().flatten());
+        let full = (self.network == NetworkLevel::Full).then(|| Entry {
+            hosts: "any public host".into(),
+            rule: RuleName::Full,
+            treatment: Treatment::Intercept,
+            line: None,
+        });
+        rows.map(Entry::of).chain(full)
+    }
+
+    /// What it reaches, in a few words.
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Which line grants a target, and how its connections are treated when nothing of them has been read.
+    ///
+    /// 1. The environment's own entries; among those that match, `always_reachable`, `tunnelled_domains`, `tcp`,
+    ///    `allowed_domains` in this order.
+    /// 2. The Trusted list, at `trusted` and where `include_trusted`.
+    /// 3. At `full`, every name at ports 80 and 443. An address that is asked for as a literal needs an entry there too.
+    pub(crate) fn grant(&self, target: &Target) -> Result<(RuleName, Treatment), Reason> {
+        let own = self.matcher.find(target);
+        if let Found::Row(row) = own {
+            return Ok((row.rule_name(), row.grant.treatment()));
+        }
+        let trusted = if self.include_trusted {
+            trusted::matcher().find(target)
+        } else {
+            Found::Nothing
+        };
+        if let Found::Row(row) = trusted {
+            return Ok((row.rule_name(), Treatment::Intercept));
+        }
+        let full = self.network == NetworkLevel::Full && target.host.name().is_some();
+        if full && USUAL_PORTS.contains(&target.port) {
+            return Ok((RuleName::Full, Treatment::Intercept));
+        }
+        let other_port = full || matches!(own, Found::OtherPort) || matches!(trusted, Found::OtherPort);
+        Err(self.refuse(target.clone(), other_port))
+    }
+
+    fn refuse(&self, target: Target, other_port: bool) -> Reason {
+        if other_port {
+            Reason::PortNotAllowed { target }
+        } else if self.network == NetworkLevel::None {
+            Reason::NetworkNone { target }
+        } else if target.literal().is_some() {
+            Reason::LiteralNotAllowed { target }
+        } else {
+            Reason::HostNotAllowed { target }
+        }
+    }
+}
+
+impl Exceptions {
+    /// True when an exception covers an address of a refused class.
+    ///
+    /// A range may name private networks in passing. This machine and metadata services are named on purpose or not at all:
+    /// loopback only by a range wholly inside loopback, metadata and the machine's own addresses only one by one. Multicast,
+    /// broadcast and unspecified addresses have no exception.
+    pub(crate) fn cover(&self, address: IpAddr, class: AddressClass) -> bool {
+        let address = address.to_canonical();
+        self.0
+            .iter()
+            .any(|range| range.contains(&address) && may_name(range, class))
+    }
+}
+
+fn may_name(range: &IpNet, class: AddressClass) -> bool {
+    match class {
+        AddressClass::Multicast | AddressClass::Broadcast | AddressClass::Unspecified => false,
+        AddressClass::Loopback => is_loopback(range) || is_one_address(range),
+        AddressClass::Metadata | AddressClass::Own => is_one_address(range),
+        AddressClass::Public
+        | AddressClass::Documentation
+        | AddressClass::Private
+        | AddressClass::LinkLocal
+        | AddressClass::UniqueLocal
+        | AddressClass::CarrierShared
+        | AddressClass::Benchmark
+        | AddressClass::LocalTranslation
+        | AddressClass::Reserved => true,
+    }
+}
+
+fn is_one_address(range: &IpNet) -> bool {
+    range.prefix_len() == range.max_prefix_len()
+}
+
+fn is_loopback(range: &IpNet) -> bool {
+    match range.network() {
+        IpAddr::V4(first) => Ipv4Addr::is_loopback(&first) && range.prefix_len() >= 8,
+        IpAddr::V6(first) => Ipv6Addr::is_loopback(&first) && is_one_address(range),
+    }
+}
+
+impl Entry {
+    fn of(row: &Row) -> Self {
+        Self {
+            hosts: row.pattern.to_string(),
+            rule: row.rule_name(),
+            treatment: row.grant.treatment(),
+            line: (row.line > 0).then_some(row.line as usize),
+        }
+    }
+}
+
+impl Row {
+    fn rule_name(&self) -> RuleName {
+        let pattern = self.pattern.clone();
+        match self.grant {
+            Grant::AlwaysReachable => RuleName::AlwaysReachable(pattern),
+            Grant::Tunnelled => RuleName::Tunnelled(pattern),
+            Grant::Tcp => RuleName::Tcp(pattern),
+            Grant::Allowed => RuleName::Allowed(pattern),
+            Grant::Trusted(category) => RuleName::Trusted {
+                category: trusted::list()[usize::from(category)].name,
+                pattern,
+            },
+        }
+    }
+}
+
+impl Grant {
+    fn treatment(self) -> Treatment {
+        match self {
+            Self::AlwaysReachable | Self::Allowed | Self::Trusted(_) => Treatment::Intercept,
+            Self::Tunnelled => Treatment::Tunnel,
+            Self::Tcp => Treatment::Stream,
+        }
     }
 }

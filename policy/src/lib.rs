@@ -49,6 +49,7 @@
 
 mod address;
 mod check;
+mod compile;
 mod decide;
 mod decision;
 mod denial;
@@ -66,6 +67,7 @@ mod policy;
 mod reason;
 mod rules;
 mod sandbox;
+mod shared_storage;
 mod target;
 pub mod trusted;
 

@@ -104,6 +104,34 @@ impl From<Host> for Hosts {
     }
 }
 
+impl HostPattern {
+    /// True when some host at some port is of both. A pattern without port counts here for every port.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let ports = match (self.port, other.port) {
+            (Some(own), Some(other)) => own == other,
+            (None, _) | (_, None) => true,
+        };
+        ports && self.hosts.overlap(&other.hosts)
+    }
+}
+
+impl Hosts {
+    fn overlap(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exactly(a), Self::Exactly(b)) => a == b,
+            (Self::Exactly(name), Self::Below(base)) | (Self::Below(base), Self::Exactly(name)) => {
+                is_below(name.as_str(), base.as_str())
+            }
+            (Self::Below(a), Self::Below(b)) => {
+                a == b || is_below(a.as_str(), b.as_str()) || is_below(b.as_str(), a.as_str())
+            }
+            (Self::Literal(a), Self::Literal(b)) => a == b,
+            (Self::Literal(_), Self::Exactly(_) | Self::Below(_))
+            | (Self::Exactly(_) | Self::Below(_), Self::Literal(_)) => false,
+        }
+    }
+}
+
 /// True when `name` ends in `.base`.
 pub(crate) fn is_below(name: &str, base: &str) -> bool {
     name.strip_suffix(base)

@@ -1,47 +1,36 @@
-//! The compiled policy.
+//! The compiled policy. `compile` makes it, `decide` asks it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::document::{DocumentErrors, PolicyDocument, Warning};
+use crate::document::Warning;
 use crate::environment::Environment;
 use crate::origins::Origins;
 use crate::sandbox::EnvironmentName;
 
-/// The compiled policy: what is asked on every connection and every request.
+/// The compiled policy: what is asked on every connection and every request. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    pub(crate) environments: BTreeMap<EnvironmentName, Environment>,
+    pub(crate) environments: Arc<BTreeMap<EnvironmentName, Environment>>,
     pub(crate) default_environment: EnvironmentName,
-    pub(crate) origins: Origins,
+    pub(crate) origins: Arc<Origins>,
+    /// In canonical form, sorted.
     pub(crate) own_addresses: Vec<IpAddr>,
     pub(crate) warnings: Vec<Warning>,
 }
 
 /// The policy has no environment of that name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no environment `{name}` (there is {known})")]
+#[error("there is no environment `{name}`; the environments are: {known}")]
 pub struct UnknownEnvironment {
     name: String,
     known: String,
 }
 
 impl Policy {
-    /// What a document means.
-    pub fn compile(document: &PolicyDocument) -> Result<Self, DocumentErrors> {
-        let _ = document;
-        let name: EnvironmentName = "default".parse().expect("a valid name");
-        Ok(Self {
-            environments: [(name.clone(), Environment::stub(name.clone()))].into(),
-            default_environment: name,
-            origins: Origins::default(),
-            own_addresses: Vec::new(),
-            warnings: Vec::new(),
-        })
-    }
-
     /// What is legal in the document and probably not meant.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
@@ -50,10 +39,7 @@ impl Policy {
     /// The environment of that name; none gives the default one.
     pub fn environment(&self, name: Option<&str>) -> Result<&Environment, UnknownEnvironment> {
         let name = name.unwrap_or(self.default_environment.as_str());
-        self.environments.get(name).ok_or_else(|| UnknownEnvironment {
-            name: name.to_owned(),
-            known: String::new(),
-        })
+        self.environments.get(name).ok_or_else(|| self.unknown(name))
     }
 
     /// All environments, by name.
@@ -66,8 +52,20 @@ impl Policy {
         &self.origins
     }
 
-    /// Refuses the addresses of the gate's own machine, whatever names lead there.
+    /// Refuses addresses of the gate's own machine, whatever name leads there: a sandbox must not reach the services beside
+    /// the gate. Whoever composes the gate knows them; a new policy has to be told again.
     pub fn refuse_addresses(&mut self, own: impl IntoIterator<Item = IpAddr>) {
-        self.own_addresses.extend(own);
+        self.own_addresses
+            .extend(own.into_iter().map(|address| address.to_canonical()));
+        self.own_addresses.sort_unstable();
+        self.own_addresses.dedup();
+    }
+
+    fn unknown(&self, name: &str) -> UnknownEnvironment {
+        let known: Vec<&str> = self.environments.keys().map(EnvironmentName::as_str).collect();
+        UnknownEnvironment {
+            name: name.to_owned(),
+            known: known.join(", "),
+        }
     }
 }

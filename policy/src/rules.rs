@@ -26,7 +26,7 @@ pub(crate) struct Rule {
 /// An environment's rules, in the order of the document, found by host.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
-    rules: Vec<Rule>,
+    in_order: Vec<Rule>,
     /// By the name in the pattern, wildcard or not; literals are few.
     by_name: HashMap<DomainName, Vec<u32>>,
     literals: Vec<u32>,
@@ -53,13 +53,13 @@ impl Rules {
                 Hosts::Literal(_) => found.literals.push(index),
             }
         }
-        found.rules = rules;
+        found.in_order = rules;
         found
     }
 
     /// Asks about the path and about its other reading: both must be allowed.
     pub(crate) fn decide(&self, target: &Target, method: &Method, path: &RequestPath) -> Ruling {
-        if self.rules.is_empty() || !self.names(target) {
+        if self.in_order.is_empty() || !self.names(target) {
             return Ruling::NotNamed;
         }
         let ruling = self.first_match(target, method, path.as_str());
@@ -76,7 +76,7 @@ impl Rules {
     pub(crate) fn allowed(&self, target: &Target) -> String {
         let mut words = String::new();
         for index in self.of(target) {
-            let rule = &self.rules[index as usize];
+            let rule = &self.in_order[index as usize];
             if rule.allow {
                 let separator = if words.is_empty() { "" } else { "; " };
                 let _ = write!(words, "{separator}{}", rule.request_words());
@@ -92,12 +92,12 @@ impl Rules {
     fn first_match(&self, target: &Target, method: &Method, path: &str) -> Ruling {
         let first = self
             .of(target)
-            .filter(|index| self.rules[*index as usize].matches(method, path))
+            .filter(|index| self.in_order[*index as usize].matches(method, path))
             .min();
         let Some(index) = first else {
             return Ruling::Deny(None, None);
         };
-        let rule = &self.rules[index as usize];
+        let rule = &self.in_order[index as usize];
         let name = RuleName::Rule {
             number: index as usize + 1,
             host: rule.host.clone(),
@@ -117,7 +117,7 @@ impl Rules {
         let by_name = own.chain(parents).filter_map(|name| self.by_name.get(name));
         let literals = name.is_none().then_some(&self.literals);
         by_name.chain(literals).flatten().copied().filter(|index| {
-            let host = &self.rules[*index as usize].host;
+            let host = &self.in_order[*index as usize].host;
             host.hosts.contain(&target.host) && host.port.is_none_or(|port| port == target.port)
         })
     }

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use crate::matcher::{Grant, Matcher};
 use crate::pattern::HostPattern;
 
 /// One category of the Trusted list.
@@ -20,6 +21,21 @@ pub fn list() -> &'static [TrustedCategory] {
 
 static LIST: LazyLock<Vec<TrustedCategory>> =
     LazyLock::new(|| read(include_str!("../data/trusted-domains.txt")));
+
+/// The list, compiled once and shared by every environment that includes it.
+pub(crate) fn matcher() -> &'static Matcher {
+    &MATCHER
+}
+
+static MATCHER: LazyLock<Matcher> = LazyLock::new(|| {
+    let mut matcher = Matcher::with_capacity(201);
+    for (index, category) in (0..).zip(list()) {
+        for entry in &category.entries {
+            matcher.insert(entry.clone(), Grant::Trusted(index), 0);
+        }
+    }
+    matcher
+});
 
 fn read(text: &'static str) -> Vec<TrustedCategory> {
     let mut categories: Vec<TrustedCategory> = Vec::new();

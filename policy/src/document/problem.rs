@@ -65,10 +65,9 @@ impl Warning {
 }
 
 impl DocumentErrors {
-    /// None when nothing is wrong.
-    pub(crate) fn of(mut problems: Vec<Problem>) -> Option<Self> {
+    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.line); // stable: the command line first
-        (!problems.is_empty()).then_some(Self(problems))
+        Self(problems)
     }
 
     /// The problems, in the order of their lines.

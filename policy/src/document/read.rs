@@ -31,13 +31,14 @@ pub(super) fn read(text: &str, origin: &str) -> Result<PolicyDocument, DocumentE
         );
         reader.problems.push(problem);
     }
-    if let Some(errors) = DocumentErrors::of(std::mem::take(&mut reader.problems)) {
-        return Err(errors); // what follows a syntax error is guesswork
+    if !reader.problems.is_empty() {
+        return Err(DocumentErrors::new(reader.problems)); // what follows a syntax error is guesswork
     }
     let document = reader.document(root.get_ref());
-    match DocumentErrors::of(reader.problems) {
-        Some(errors) => Err(errors),
-        None => Ok(document),
+    if reader.problems.is_empty() {
+        Ok(document)
+    } else {
+        Err(DocumentErrors::new(reader.problems))
     }
 }
 
@@ -93,7 +94,6 @@ impl Reader {
         value: Value<'_, '_>,
         document: &mut PolicyDocument,
     ) {
-        let place = self.place(name.span().start);
         let written = name.get_ref();
         let Ok(name) = written.parse::<EnvironmentName>() else {
             self.problem(
@@ -103,17 +103,12 @@ impl Reader {
             );
             return;
         };
-        let environment = self.environment_table(place, &name, value);
+        let environment = self.environment_table(&name, value);
         document.environments.insert(name, environment);
     }
 
-    fn environment_table(
-        &mut self,
-        place: Place,
-        name: &EnvironmentName,
-        value: Value<'_, '_>,
-    ) -> EnvironmentDocument {
-        let mut environment = EnvironmentDocument::at(place);
+    fn environment_table(&mut self, name: &EnvironmentName, value: Value<'_, '_>) -> EnvironmentDocument {
+        let mut environment = EnvironmentDocument::default();
         let within = format!("[environments.{name}]");
         for (key, value) in self.table(&within, value) {
             let written: &str = key.get_ref();
@@ -148,7 +143,7 @@ impl Reader {
 
     fn rule(&mut self, value: Value<'_, '_>) -> Option<RuleDocument> {
         let (mut host, mut action) = (None, None);
-        let (mut methods, mut paths) = (None, None);
+        let (mut methods, mut paths) = (Vec::new(), Vec::new());
         for (key, value) in self.table("rules", value) {
             let written: &str = key.get_ref();
             match written {
@@ -180,8 +175,8 @@ impl Reader {
         }
         Some(RuleDocument {
             host: host?,
-            methods: methods.unwrap_or_default(),
-            paths: paths.unwrap_or_default(),
+            methods,
+            paths,
             allow: action?.value,
         })
     }
@@ -241,13 +236,11 @@ impl Reader {
     }
 
     fn string(&mut self, key: &str, value: Value<'_, '_>) -> Option<Written<String>> {
-        match value.get_ref() {
-            DeValue::String(text) => Some(self.written(value, text.clone().into_owned())),
-            _ => {
-                self.wrong_type(key, "a string", value);
-                None
-            }
+        if let DeValue::String(text) = value.get_ref() {
+            return Some(self.written(value, text.clone().into_owned()));
         }
+        self.wrong_type(key, "a string", value);
+        None
     }
 
     fn strings(&mut self, key: &str, value: Value<'_, '_>) -> Vec<Written<String>> {
@@ -259,7 +252,7 @@ impl Reader {
     }
 
     /// As [`strings`](Self::strings), where an empty list would mean something else than it says.
-    fn some_strings(&mut self, key: &str, value: Value<'_, '_>) -> Option<Vec<Written<String>>> {
+    fn some_strings(&mut self, key: &str, value: Value<'_, '_>) -> Vec<Written<String>> {
         if matches!(value.get_ref(), DeValue::Array(items) if items.is_empty()) {
             self.problem(
                 value.span().start,
@@ -267,17 +260,15 @@ impl Reader {
                 format!("leave `{key}` out to mean all of them"),
             );
         }
-        Some(self.strings(key, value))
+        self.strings(key, value)
     }
 
     fn boolean(&mut self, key: &str, value: Value<'_, '_>) -> Option<Written<bool>> {
-        match value.get_ref() {
-            DeValue::Boolean(flag) => Some(self.written(value, *flag)),
-            _ => {
-                self.wrong_type(key, "true or false", value);
-                None
-            }
+        if let DeValue::Boolean(flag) = value.get_ref() {
+            return Some(self.written(value, *flag));
         }
+        self.wrong_type(key, "true or false", value);
+        None
     }
 
     fn word<T: Copy>(&mut self, key: &str, value: Value<'_, '_>, words: &[(&str, T)]) -> Option<Written<T>> {
