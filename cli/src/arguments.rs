@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  outwall run -- claude                          an agent that reaches package registries and its model
+  outwall run -- claude                          an agent, with package registries in reach
   outwall run --allow api.example.com -- bash    one host more
   outwall audit --denied --since 1h              what was refused
   outwall doctor                                 can this machine run sandboxes?";
@@ -42,11 +42,11 @@ Examples:
 #[derive(Debug, clap::Args)]
 struct Global {
     /// The policy file to use [else: `$OUTWALL_CONFIG`, a trusted project file, the user's, the system's]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     config: Option<PathBuf>,
 
     /// Where the CA and the audit log are kept [else: `$OUTWALL_STATE_DIR`, `~/.local/state/outwall`]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     state_dir: Option<PathBuf>,
 }
 

@@ -1,13 +1,21 @@
 //! `outwall audit`: reads the audit log.
 
+use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
+use outwall_audit::Report;
+use outwall_audit::query::{self, Events, Filter, Follow};
 
 use crate::arguments::Session;
+use crate::audit_row::{Endings, Followed, heading};
 use crate::failure::Failure;
 use crate::since::since_now;
+use crate::summary::count;
+use crate::terminal::{Paint, say, write_out};
 
 /// Shows what left, who sent it, and what was refused
 #[derive(Debug, clap::Args)]
@@ -15,7 +23,7 @@ use crate::since::since_now;
 #[command(after_help = "\
 Examples:
   outwall audit --since 1h                 the last hour
-  outwall audit --denied --sandbox s-7f3a  what one sandbox was refused; the start of its name will do
+  outwall audit --denied --sandbox s-7f3a  what one sandbox was refused
   outwall audit --follow --format json     every event as it is written, for a program to read
   outwall audit verify                     has somebody edited the log?")]
 pub(crate) struct Arguments {
@@ -72,8 +80,137 @@ Example:
 struct Verify {}
 
 impl Arguments {
-    pub(crate) fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
-        let _ = session;
-        Err(Failure::new("not there yet"))
+    pub(crate) fn obey(self, session: &Session) -> Result<ExitCode, Failure> {
+        let directory = session.state.audit();
+        match self.command {
+            Some(Command::Verify(_)) => verify(&directory),
+            None if self.list.follow => self.list.follow(&directory),
+            None => self.list.show(&directory),
+        }
     }
+}
+
+impl List {
+    fn filter(&self) -> Filter {
+        Filter {
+            denied: self.denied,
+            sandbox: self.sandbox.clone(),
+            since: self.since,
+        }
+    }
+
+    fn show(&self, directory: &Path) -> Result<ExitCode, Failure> {
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        match self.format {
+            Format::Json => write_json(&mut out, query::read(directory, self.filter())?)?,
+            Format::Table => write_table(&mut out, directory, &self.filter())?,
+        }
+        out.flush()?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// What there is, when a beginning was asked for; then every event as it comes. Ends only by a
+    /// signal or when nobody reads any more.
+    fn follow(&self, directory: &Path) -> Result<ExitCode, Failure> {
+        let paint = Paint::for_stdout();
+        let mut log = match self.since {
+            Some(_) => Follow::from_start(directory, self.filter()),
+            None => Follow::from_now(directory, self.filter())?,
+        };
+        let mut followed = Followed::default();
+        if self.format == Format::Table {
+            write_out(&heading(paint))?;
+        }
+        loop {
+            for event in log.poll()? {
+                match self.format {
+                    Format::Json => write_out(&format!("{}\n", event.line))?,
+                    Format::Table => write_out(&followed.row(event, paint).unwrap_or_default())?,
+                }
+            }
+            std::thread::sleep(POLL_EVERY);
+        }
+    }
+}
+
+/// How late an event may be shown.
+const POLL_EVERY: Duration = Duration::from_millis(100);
+
+fn write_json(out: &mut impl Write, mut events: Events) -> Result<(), Failure> {
+    for event in &mut events {
+        writeln!(out, "{}", event?.line)?;
+    }
+    complain_of(events.unreadable_lines());
+    Ok(())
+}
+
+/// Reads twice, so that a log of any size needs memory for its endings only.
+fn write_table(out: &mut impl Write, directory: &Path, filter: &Filter) -> Result<(), Failure> {
+    let paint = Paint::for_stdout();
+    let mut endings = Endings::default();
+    if !filter.denied {
+        for event in query::read(directory, filter.clone())? {
+            endings.remember(&event?);
+        }
+    }
+    out.write_all(heading(paint).as_bytes())?;
+    let mut events = query::read(directory, filter.clone())?;
+    for event in &mut events {
+        out.write_all(endings.row(&event?, paint).unwrap_or_default().as_bytes())?;
+    }
+    complain_of(events.unreadable_lines());
+    Ok(())
+}
+
+fn complain_of(unreadable_lines: u64) {
+    if unreadable_lines > 0 {
+        let paint = Paint::for_stderr();
+        let warning = paint.yellow("warning:");
+        let hint = paint.cyan("hint:");
+        let _ = writeln!(
+            std::io::stderr(),
+            "{warning} {unreadable_lines} lines of the audit log are not events\n{hint} `outwall audit verify` says where"
+        );
+    }
+}
+
+/// Checks every chain, and names the first record of each that does not fit.
+fn verify(directory: &Path) -> Result<ExitCode, Failure> {
+    let report = match directory.exists() {
+        true => outwall_audit::verify(&[directory.to_path_buf()])?,
+        false => Report { files: Vec::new() },
+    };
+    for file in &report.files {
+        if let Some(problem) = &file.problem {
+            say!(
+                "`{}`, line {}: the record {}",
+                file.path.display(),
+                problem.line,
+                problem.why
+            )?;
+        } else if file.torn_bytes > 0 && !file.being_written {
+            say!(
+                "`{}`: a crash left {} bytes of a last line, which is no record",
+                file.path.display(),
+                file.torn_bytes
+            )?;
+        }
+    }
+    let (records, files) = (report.records(), report.files.len());
+    if report.is_whole() {
+        say!(
+            "{} in {}: every one fits",
+            count(records, "record"),
+            count(files as u64, "file")
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let broken = report.files.iter().filter(|file| file.problem.is_some()).count();
+    say!(
+        "{} of {} do not hold together; {} before the breaks fit",
+        broken,
+        count(files as u64, "file"),
+        count(records, "record")
+    )?;
+    Ok(ExitCode::FAILURE)
 }

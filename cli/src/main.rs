@@ -6,6 +6,7 @@
 
 mod arguments;
 mod audit;
+mod audit_row;
 mod ca;
 mod discovery;
 mod doctor;
@@ -20,6 +21,7 @@ mod run;
 mod sandbox_variables;
 mod since;
 mod state_directory;
+mod summary;
 mod surroundings;
 mod table;
 mod terminal;

@@ -111,15 +111,12 @@ fn why(denial: &Denial, paint: Paint) -> String {
         denial.reason().code(),
         printable(&denial.to_string())
     );
-    let option = denial
-        .run_option()
-        .map(|option| format!("with `outwall run`: {option}"));
-    for hint in option.into_iter().chain(denial.remedy()) {
+    if let Some(remedy) = denial.remedy() {
         let _ = writeln!(
             text,
             "       {} {}",
             paint.cyan("hint:"),
-            hint.replace('\n', "\n             ")
+            remedy.replace('\n', "\n             ")
         );
     }
     text

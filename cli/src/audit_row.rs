@@ -1,0 +1,275 @@
+//! One line of `outwall audit` for people: what an event says, in six columns.
+
+use std::collections::HashMap;
+
+use outwall_audit::{Event, Kind};
+
+use crate::terminal::{Paint, printable};
+
+/// How what went out came back, by the `id` of its record: what a list needs to show a request and
+/// its end in one row.
+#[derive(Debug, Default)]
+pub(crate) struct Endings(HashMap<String, Ending>);
+
+#[derive(Debug)]
+struct Ending {
+    status: String,
+    error: Option<String>,
+}
+
+/// The columns. The last takes what it needs.
+const HEADING: [&str; 6] = ["TIME (UTC)", "SANDBOX", "DECISION", "STATUS", "WHY", "WHAT"];
+/// Fixed, so that a row can be written before the next is known.
+const WIDTHS: [usize; 6] = [19, 10, 8, 7, 34, 0];
+
+/// The heading of the table.
+pub(crate) fn heading(paint: Paint) -> String {
+    format!("{}\n", paint.bold(&aligned(&HEADING.map(str::to_owned))))
+}
+
+impl Endings {
+    /// Remembers an ending, to be shown in the row of what it ends.
+    pub(crate) fn remember(&mut self, event: &Event) {
+        if let (true, Some(closed)) = (is_ending(event), &event.closes) {
+            self.0.insert(closed.clone(), Ending::of(event));
+        }
+    }
+
+    /// The row of an event; none for those that only a program wants (lookups) and for endings,
+    /// which are in the row of what they end.
+    pub(crate) fn row(&self, event: &Event, paint: Paint) -> Option<String> {
+        let shown = !is_for_programs(event) && !is_ending(event);
+        shown.then(|| written(event, event, self.0.get(&event.id), paint))
+    }
+}
+
+/// A log that is followed: what went out and has not come back, by `id`. Each has a row when it goes
+/// and one when it ends.
+#[derive(Debug, Default)]
+pub(crate) struct Followed(HashMap<String, Event>);
+
+impl Followed {
+    /// The row of an event, as it is read.
+    pub(crate) fn row(&mut self, event: Event, paint: Paint) -> Option<String> {
+        if is_for_programs(&event) {
+            return None;
+        }
+        if is_ending(&event) {
+            let sent = event.closes.as_ref().and_then(|id| self.0.remove(id));
+            let ending = Ending::of(&event);
+            return Some(written(
+                &event,
+                sent.as_ref().unwrap_or(&event),
+                Some(&ending),
+                paint,
+            ));
+        }
+        let row = written(&event, &event, None, paint);
+        if goes_out(&event) {
+            self.0.insert(event.id.clone(), event);
+        }
+        Some(row)
+    }
+}
+
+impl Ending {
+    fn of(event: &Event) -> Self {
+        let outcome = || event.outcome.clone().unwrap_or_else(|| "ended".to_owned());
+        Self {
+            status: event.status.map_or_else(outcome, |status| status.to_string()),
+            error: event.error.clone(),
+        }
+    }
+}
+
+fn is_ending(event: &Event) -> bool {
+    matches!(event.kind, Kind::ExchangeCameBack | Kind::ConnectionCameBack)
+}
+
+fn goes_out(event: &Event) -> bool {
+    matches!(event.kind, Kind::ExchangeGoingOut | Kind::ConnectionGoingOut)
+}
+
+fn is_for_programs(event: &Event) -> bool {
+    matches!(event.kind, Kind::Dns | Kind::Unknown)
+}
+
+/// The row of `event`, which is about what `sent` says.
+fn written(event: &Event, sent: &Event, ending: Option<&Ending>, paint: Paint) -> String {
+    let cells = [
+        time(&event.at),
+        event.sandbox.clone().unwrap_or_else(|| "-".to_owned()),
+        decision(sent).to_owned(),
+        status(sent, ending),
+        why(sent),
+        what(sent, ending),
+    ]
+    .map(|cell| printable(&cell).into_owned());
+    let line = aligned(&cells);
+    match event.kind {
+        Kind::Denied => format!("{}\n", paint.red(&line)),
+        Kind::Finding | Kind::Repaired => format!("{}\n", paint.yellow(&line)),
+        _ => line + "\n",
+    }
+}
+
+fn aligned(cells: &[String; 6]) -> String {
+    crate::table::line(cells, &WIDTHS)
+}
+
+/// `2026-05-01 12:00:00` of an RFC 3339 time in UTC.
+fn time(at: &str) -> String {
+    at.get(..19).unwrap_or(at).replace('T', " ")
+}
+
+fn decision(event: &Event) -> &'static str {
+    match event.kind {
+        Kind::ExchangeGoingOut | Kind::ConnectionGoingOut => "allow",
+        Kind::Denied => "deny",
+        Kind::Finding => "finding",
+        _ => "-",
+    }
+}
+
+/// What the origin answered; `open` when nothing came back yet, or ever.
+fn status(sent: &Event, ending: Option<&Ending>) -> String {
+    match ending {
+        Some(ending) => ending.status.clone(),
+        None if goes_out(sent) => "open".to_owned(),
+        None => "-".to_owned(),
+    }
+}
+
+/// The reason of a refusal or a finding, else the rule that allowed.
+fn why(event: &Event) -> String {
+    let allowed_by = event.rule.as_ref().filter(|_| event.kind != Kind::Denied);
+    event
+        .reason
+        .as_ref()
+        .or(allowed_by)
+        .cloned()
+        .unwrap_or_else(|| "-".to_owned())
+}
+
+fn what(event: &Event, ending: Option<&Ending>) -> String {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    match event.kind {
+        Kind::ExchangeGoingOut
+        | Kind::ConnectionGoingOut
+        | Kind::ExchangeCameBack
+        | Kind::ConnectionCameBack => {
+            let error = ending.and_then(|ending| ending.error.as_ref());
+            request(event) + &error.map(|error| format!("  ({error})")).unwrap_or_default()
+        }
+        Kind::Denied => request(event),
+        Kind::SandboxStarted => format!("sandbox started: {}", text(&event.program)),
+        Kind::SandboxEnded => format!("sandbox ended: {}", text(&event.outcome)),
+        Kind::GateStarted => format!("gate started: {} {}", text(&event.program), text(&event.message)),
+        Kind::GateStopped => "gate stopped".to_owned(),
+        Kind::Repaired => {
+            format!(
+                "log repaired: {} bytes cut off `{}`",
+                event.bytes_removed.unwrap_or(0),
+                text(&event.file)
+            )
+        }
+        Kind::Finding | Kind::Dns | Kind::Unknown => text(&event.message),
+    }
+}
+
+/// `GET https://pypi.org/simple/`, or how far it came: `connect example.com:443`.
+fn request(event: &Event) -> String {
+    let target = event.target.as_deref().unwrap_or_default();
+    let scheme = event.scheme.as_deref();
+    match (&event.method, scheme) {
+        (Some(method), Some(scheme @ ("http" | "https"))) => {
+            let port = if scheme == "https" { ":443" } else { ":80" };
+            let host = target.strip_suffix(port).unwrap_or(target);
+            format!(
+                "{method} {scheme}://{host}{}",
+                event.path.as_deref().unwrap_or("/")
+            )
+        }
+        _ if target.is_empty() => event.message.clone().unwrap_or_default(),
+        _ => format!(
+            "{} {target}",
+            scheme
+                .filter(|scheme| !scheme.starts_with("http"))
+                .unwrap_or("connect")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+
+    fn event(fields: &str) -> Event {
+        let line = format!(
+            r#"{{"v":1,"seq":1,"at":"2026-05-01T12:00:00.123456789Z","sandbox":"s-0a0b0c0d",{fields}}}"#
+        );
+        Event::parse(&line).unwrap()
+    }
+
+    fn sent() -> Event {
+        event(
+            r#""id":"a-1","kind":"exchange.going_out","target":"pypi.org:443","scheme":"https","method":"GET","path":"/simple/six/","rule":"trusted: Python""#,
+        )
+    }
+
+    #[test]
+    fn a_request_and_its_answer_are_one_row() {
+        let answered =
+            event(r#""id":"a-2","kind":"exchange.came_back","for":"a-1","outcome":"complete","status":200"#);
+        let mut rows = Endings::default();
+        rows.remember(&answered);
+        assert_eq!(rows.row(&answered, Paint::plain()), None);
+        assert_eq!(
+            rows.row(&sent(), Paint::plain()).unwrap(),
+            "2026-05-01 12:00:00  s-0a0b0c0d  allow     200      trusted: Python                     GET https://pypi.org/simple/six/\n"
+        );
+    }
+
+    #[test]
+    fn a_followed_request_has_a_row_when_it_goes_and_one_when_it_ends() {
+        let mut followed = Followed::default();
+        let gone = followed.row(sent(), Paint::plain()).unwrap();
+        let ended =
+            event(r#""id":"a-2","kind":"exchange.came_back","for":"a-1","outcome":"failed","error":"reset""#);
+        let ended = followed.row(ended, Paint::plain()).unwrap();
+        assert!(
+            gone.contains("open ") && gone.ends_with("GET https://pypi.org/simple/six/\n"),
+            "{gone}"
+        );
+        assert!(
+            ended.contains("failed ") && ended.ends_with("GET https://pypi.org/simple/six/  (reset)\n"),
+            "{ended}"
+        );
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_open() {
+        let row = Endings::default().row(&sent(), Paint::plain()).unwrap();
+        assert!(row.contains("allow     open "), "{row}");
+    }
+
+    #[test]
+    fn a_refusal_says_its_reason_and_cannot_forge_a_row() {
+        let denied = event(
+            r#""id":"a-3","kind":"denied","target":"example.com:443","rule":"x","reason":"host-not-allowed","scheme":"https","method":"GET","path":"/\n\u001b[2Jforged""#,
+        );
+        assert_eq!(
+            Endings::default().row(&denied, Paint::plain()).unwrap(),
+            "2026-05-01 12:00:00  s-0a0b0c0d  deny      -        host-not-allowed                    GET https://example.com/\\n\\x1b[2Jforged\n"
+        );
+    }
+
+    #[test]
+    fn a_connection_that_was_refused_before_any_request_says_so() {
+        let denied =
+            event(r#""id":"a-4","kind":"denied","target":"example.com:22","reason":"port-not-allowed""#);
+        let row = Endings::default().row(&denied, Paint::plain()).unwrap();
+        assert!(row.ends_with("connect example.com:22\n"), "{row}");
+    }
+}
