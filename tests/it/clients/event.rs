@@ -1,23 +1,17 @@
 //! What the audit says of a sandbox, read from `outwall audit --format json`.
 
-use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// One line of the audit.
 pub(super) struct Event(Value);
 
-impl Event {
-    pub(super) fn read_all(lines: &str) -> Result<Vec<Self>> {
-        lines
-            .lines()
-            .map(|line| {
-                serde_json::from_str(line)
-                    .map(Self)
-                    .with_context(|| format!("not an event: {line}"))
-            })
-            .collect()
+impl From<Value> for Event {
+    fn from(line: Value) -> Self {
+        Self(line)
     }
+}
 
+impl Event {
     fn text(&self, field: &str) -> &str {
         self.0[field].as_str().unwrap_or_default()
     }

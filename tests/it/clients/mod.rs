@@ -15,37 +15,34 @@ mod wall;
 
 use std::collections::VecDeque;
 use std::io::Write;
+use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::thread;
 
+use anyhow::anyhow;
 use catalogue::{CLIENTS, Client};
 use story::{Row, Told};
-use wall::Wall;
+use wall::{Environment, User};
 
-/// Clients wait for the network most of their time: two at once halve the run, and their tables stay apart.
+/// Clients wait for the network most of their time, and each has a state directory of its own.
 const AT_ONCE: usize = 2;
 
 #[test]
 #[ignore = "uses the real registries: bash tests/all.sh runs it"]
 fn every_client_works_is_audited_and_fails_when_its_host_is_off_the_list() {
     let only = std::env::var("OUTWALL_CLIENTS").ok();
-    let chosen = || CLIENTS.iter().filter(|client| is_chosen(client, only.as_deref()));
-    let wall = Wall::new();
-    let told = tell_all(&wall, chosen());
+    let told = tell_all(CLIENTS.iter().filter(|client| is_chosen(client, only.as_deref())));
     let table = table::render(&told.rows);
-    if only.is_some() || told.rows.len() < CLIENTS.len() {
-        say(&format!(
-            "the table, not written because it is not whole:\n{table}"
-        ));
-    } else {
+    if told.rows.len() == CLIENTS.len() {
         table::write(&table);
+    } else {
+        say(&format!("this table is not whole, and so not written:\n{table}"));
     }
+    let failures = told.failures.join("\n\n");
     assert!(
-        told.failures.is_empty(),
-        "{} of {} clients failed:\n\n{}",
-        told.failures.len(),
-        chosen().count(),
-        told.failures.join("\n\n")
+        failures.is_empty(),
+        "{} clients failed:\n\n{failures}",
+        told.failures.len()
     );
 }
 
@@ -56,17 +53,12 @@ fn the_sandbox_of_chromium_itself_needs_nested_namespaces() {
         .iter()
         .find(|client| client.nested_namespaces)
         .expect("a client of the catalogue nests");
-    let wall = Wall::new();
-    if story::unreachable(client).is_none() {
-        let environment = wall::Environment {
-            nested_namespaces: false,
-            ..wall::Environment::trusted(client)
-        };
-        let ran = wall
-            .run(client, &environment, client.command)
-            .expect("the sandbox starts");
-        assert!(!ran.shows(client.shows), "it worked without:\n{}", ran.output);
+    if let Some(why) = story::unreachable(client) {
+        return say(&format!("SKIPPED: Chromium without nested namespaces: {why}"));
     }
+    let environment = Environment::trusted(client).without_nesting();
+    let ran = wall::run(client, &environment, client.command, User::Same).expect("the sandbox runs");
+    assert!(!ran.shows(client.shows), "it worked without: {}", ran.account());
 }
 
 fn is_chosen(client: &Client, only: Option<&str>) -> bool {
@@ -75,49 +67,63 @@ fn is_chosen(client: &Client, only: Option<&str>) -> bool {
 
 #[derive(Default)]
 struct Summary {
-    rows: Vec<(usize, Row)>,
+    rows: Vec<Row>,
     failures: Vec<String>,
 }
 
 /// Tells every client's story, each with a line of its own on stderr as it ends.
-fn tell_all(wall: &Wall, clients: impl Iterator<Item = &'static Client>) -> Summary {
-    let waiting = Mutex::new(clients.enumerate().collect::<VecDeque<_>>());
+fn tell_all(clients: impl Iterator<Item = &'static Client>) -> Summary {
+    let waiting = Mutex::new(clients.collect::<VecDeque<_>>());
     let summary = Mutex::new(Summary::default());
-    let next = || waiting.lock().expect("no story panics").pop_front();
+    let next = || waiting.lock().expect("no story holds it").pop_front();
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some((place, client)) = next() {
-                    let told = story::tell(wall, client);
-                    summary.lock().expect("no story panics").add(place, client, told);
+                while let Some(client) = next() {
+                    let told =
+                        catch_unwind(|| story::tell(client)).unwrap_or_else(|panic| Err(words(&*panic)));
+                    summary.lock().expect("no story holds it").add(client, told);
                 }
             });
         }
     });
-    let mut summary = summary.into_inner().expect("no story panics");
-    summary.rows.sort_by_key(|(place, _)| *place);
+    let mut summary = summary.into_inner().expect("no story holds it");
+    summary
+        .rows
+        .sort_by_key(|row| CLIENTS.iter().position(|client| client.name == row.client.name));
     summary
 }
 
 impl Summary {
-    fn add(&mut self, place: usize, client: &Client, told: anyhow::Result<Told>) {
+    fn add(&mut self, client: &Client, told: anyhow::Result<Told>) {
+        let name = client.name;
         match told {
             Ok(Told::Seen(row)) => {
                 say(&format!(
-                    "ok: {} {} in {:.1} s",
-                    client.name,
+                    "ok: {name} {} in {:.1} s",
                     row.version,
                     row.took.as_secs_f64()
                 ));
-                self.rows.push((place, row));
+                self.rows.push(row);
             }
-            Ok(Told::Skipped { why }) => say(&format!("SKIPPED: {}: {why}", client.name)),
+            Ok(Told::Skipped { why }) => say(&format!("SKIPPED: {name}: {why}")),
             Err(failure) => {
-                say(&format!("FAILED: {}: {failure:#}", client.name));
-                self.failures.push(format!("{}: {failure:#}", client.name));
+                say(&format!("FAILED: {name}: {failure:#}"));
+                self.failures.push(format!("{name}: {failure:#}"));
             }
         }
     }
+}
+
+/// What a story panicked with: the test library does so when a command does not end.
+fn words(panic: &(dyn std::any::Any + Send)) -> anyhow::Error {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    anyhow!(
+        "{}",
+        words
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("it panicked")
+    )
 }
 
 /// To stderr itself: what the test runner captures, nobody sees when a test passes.

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use super::catalogue::{Client, Trust};
 use super::event;
-use super::wall::{Environment, Ran, Wall};
+use super::wall::{self, Environment, Ran, User};
 
 /// A row of the table, seen.
 pub(super) struct Row {
@@ -15,7 +15,9 @@ pub(super) struct Row {
     pub(super) version: String,
     /// Hosts that answered, in order.
     pub(super) hosts: Vec<String>,
-    /// What the client did when a host was refused, the same for each.
+    /// Who ran Outwall when it worked.
+    pub(super) users: &'static str,
+    /// What the client did when a host was refused.
     pub(super) refused: String,
     pub(super) trust: String,
     /// The working run, from start to end of the sandbox.
@@ -28,30 +30,26 @@ pub(super) enum Told {
     Skipped { why: String },
 }
 
-pub(super) fn tell(wall: &Wall, client: &'static Client) -> Result<Told> {
+/// Tells one client's story. A command that does not end panics.
+pub(super) fn tell(client: &'static Client) -> Result<Told> {
     if let Some(why) = unreachable(client) {
         return Ok(Told::Skipped { why });
     }
-    let version = wall.version(client)?;
-    let (hosts, took) = works(wall, client)?;
-    let refusals = client
+    let version = wall::version(client)?;
+    let (hosts, took) = works(client, User::Same)?;
+    let users = works_for_users(client)?;
+    let refused = client
         .needs
         .iter()
-        .map(|host| fails_without(wall, client, host))
+        .map(|host| fails_without(client, host))
         .collect::<Result<Vec<_>>>()?;
-    let trust = trusts(wall, client)?;
-    let refused = refusals.into_iter().reduce(|first, other| {
-        if first == other {
-            first
-        } else {
-            format!("{first}; {other}")
-        }
-    });
+    let trust = trusts(client)?;
     Ok(Told::Seen(Row {
         client,
         version,
         hosts,
-        refused: refused.unwrap_or_default(),
+        users,
+        refused: one_or_all(refused),
         trust,
         took,
     }))
@@ -68,23 +66,23 @@ pub(super) fn unreachable(client: &Client) -> Option<String> {
             "20",
             "--output",
             "/dev/null",
-        ])
-        .arg(format!("https://{host}/"));
-        let said = curl.stdin(Stdio::null()).output();
-        let reached = said.as_ref().is_ok_and(|said| said.status.success());
-        (!reached).then(|| match said {
-            Ok(said) => format!(
+        ]);
+        match curl.arg(format!("https://{host}/")).stdin(Stdio::null()).output() {
+            Ok(said) if said.status.success() => None,
+            Ok(said) => Some(format!(
                 "{host} cannot be reached: {}",
                 String::from_utf8_lossy(&said.stderr).trim()
-            ),
-            Err(error) => format!("curl cannot be run: {error}. hint: `bash tests/clients/install.sh`"),
-        })
+            )),
+            Err(error) => Some(format!(
+                "curl cannot be run: {error}. hint: `bash tests/clients/install.sh`"
+            )),
+        }
     })
 }
 
 /// Under the Trusted list it does its work, and the audit has a successful answer of every host that it needs.
-fn works(wall: &Wall, client: &Client) -> Result<(Vec<String>, Duration)> {
-    let ran = wall.run(client, &Environment::trusted(client), client.command)?;
+fn works(client: &Client, user: User) -> Result<(Vec<String>, Duration)> {
+    let ran = wall::run(client, &Environment::trusted(client), client.command, user)?;
     ensure!(
         ran.shows(client.shows),
         "it does not work under `--network trusted`: {}",
@@ -97,12 +95,29 @@ fn works(wall: &Wall, client: &Client) -> Result<(Vec<String>, Duration)> {
             "it worked, and the audit has no answer of {host}, only of {hosts:?}"
         );
     }
-    Ok((hosts.into_iter().map(str::to_owned).collect(), ran.took))
+    Ok((hosts.into_iter().map(str::to_owned).collect(), ran.took()))
+}
+
+/// Where root runs the tests, once more as an ordinary user: rootless is what most people have.
+fn works_for_users(client: &Client) -> Result<&'static str> {
+    if !outwall_tests::is_root() {
+        return Ok("user");
+    }
+    if !wall::is_installed_for(client, ORDINARY) {
+        return Ok("root (not installed for users)");
+    }
+    works(client, User::Ordinary).map_err(|error| error.context("as an ordinary user"))?;
+    Ok("root, user")
 }
 
 /// With `host` off the list and all else allowed, it fails, nothing goes out to the host, and the audit says why.
-fn fails_without(wall: &Wall, client: &Client, host: &str) -> Result<String> {
-    let ran = wall.run(client, &Environment::without(client, host), client.command)?;
+fn fails_without(client: &Client, host: &str) -> Result<String> {
+    let ran = wall::run(
+        client,
+        &Environment::without(client, host),
+        client.command,
+        User::Same,
+    )?;
     ensure!(
         !ran.shows(client.shows),
         "it works without {host}: {}",
@@ -118,25 +133,18 @@ fn fails_without(wall: &Wall, client: &Client, host: &str) -> Result<String> {
         "{host} is off the list, and the audit says {reason:?}: {}",
         ran.account()
     );
-    ensure!(
-        ran.exit.is_some(),
-        "without {host} it does not end: {}",
-        ran.account()
-    );
-    Ok(match ran.exit {
+    Ok(match ran.exit() {
         Some(0) => "shows the refusal".to_owned(),
-        code => format!("exit {}", code.unwrap_or_default()),
+        Some(code) => format!("exit {code}"),
+        None => "ended by a signal".to_owned(),
     })
 }
 
 /// Takes the trust variables away, to see which one the client cannot do without.
-fn trusts(wall: &Wall, client: &Client) -> Result<String> {
+fn trusts(client: &Client) -> Result<String> {
     let with = |variable| {
-        wall.run(
-            client,
-            &Environment::trusted(client),
-            &with_only(variable, client.command),
-        )
+        let command = with_only(variable, client.command);
+        wall::run(client, &Environment::trusted(client), &command, User::Same)
     };
     let works = |ran: &Ran| ran.shows(client.shows);
     match client.trust {
@@ -178,6 +186,14 @@ fn with_only(kept: Option<&str>, command: &str) -> String {
         "unset {removed}; export PIP_CONFIG_FILE=/dev/null PREFIX=/nonexistent; exec timeout 20 {command}"
     )
 }
+
+fn one_or_all(mut outcomes: Vec<String>) -> String {
+    outcomes.dedup();
+    outcomes.join("; ")
+}
+
+/// Nobody in particular; the test library's ordinary user.
+const ORDINARY: u32 = 1000;
 
 const TRUST_VARIABLES: &[&str] = &[
     "AWS_CA_BUNDLE",

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::story::Row;
 
-pub(super) fn render(rows: &[(usize, Row)]) -> String {
+pub(super) fn render(rows: &[Row]) -> String {
     let mut text = String::from(HEAD);
-    for (_, row) in rows {
+    for row in rows {
         let client = row.client;
         let options = [
             (client.root, "`--root`"),
@@ -25,7 +25,7 @@ pub(super) fn render(rows: &[(usize, Row)]) -> String {
             format!("`{}`", client.command),
             options.collect::<Vec<_>>().join(" "),
             row.hosts.join(", "),
-            "yes".to_owned(),
+            format!("yes: {}", row.users),
             format!("yes: {}", row.refused),
             row.trust.clone(),
         ];
@@ -43,10 +43,14 @@ const HEAD: &str = "\
 # Clients that were seen to work
 
 Written by the test `tests/it/clients`; do not edit. Each command ran under `outwall run --network trusted` against the
-real registry with empty caches, no proxy variable and no certificate flag. *Works*: it did its job, and the audit has a
-successful answer of each host. *Refused off the list*: with any one of these hosts taken off the list it failed, the
-audit has the refusal (`host-not-allowed`), and nothing went out to that host. *Trusts us by*: the system bundle where it
-worked with every trust variable removed; a variable where it failed without and worked with that one alone.
+real registry with empty caches, no proxy variable and no certificate flag.
+
+- *Works*: it did its job, and the audit has a successful answer of each host that it needs; with Outwall run by root, by
+  an ordinary user, or by both.
+- *Refused off the list*: with any one of these hosts taken off the list it failed, the audit has the refusal
+  (`host-not-allowed`), and nothing went out to that host.
+- *Trusts us by*: the system bundle, where it worked with every trust variable removed; a variable, where it failed
+  without and worked with that one alone; a store that it reads besides.
 
 | client | version | command | options | hosts reached | works | refused off the list | trusts us by |
 |---|---|---|---|---|---|---|---|

@@ -1,44 +1,38 @@
-//! The binary under test, run as a user would: a command in a sandbox, then what the audit has of it.
+//! A client's command in a sandbox of its own, and what the audit has of it.
 
-use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tempfile::TempDir;
+use outwall_tests::{Finished, Outwall};
 
 use super::catalogue::Client;
 use super::event::Event;
 
-/// No client needs more than some seconds; one that hangs is a failure, and not the end of the run.
-const TIME_LIMIT: Duration = Duration::from_secs(90);
-
-/// One Outwall with a state of its own: every sandbox of a run trusts the same CA.
-pub(super) struct Wall {
-    state: TempDir,
-    clients: PathBuf,
-    sources: PathBuf,
+/// Who runs Outwall.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum User {
+    /// Whoever runs the tests.
+    Same,
+    /// An ordinary user, where root runs the tests.
+    Ordinary,
 }
 
 /// The environment that a sandbox starts from.
 pub(super) struct Environment {
     /// None: the Trusted list and `allow`, from the command line. Some: these hosts and no other, from a file.
-    pub(super) only: Option<Vec<String>>,
-    pub(super) allow: &'static [&'static str],
-    pub(super) nested_namespaces: bool,
+    only: Option<Vec<String>>,
+    allow: &'static [&'static str],
+    nested_namespaces: bool,
 }
 
 /// What a command came to.
 pub(super) struct Ran {
-    /// None: it was ended after the time limit.
-    pub(super) exit: Option<i32>,
-    /// Standard output, then standard error.
-    pub(super) output: String,
+    finished: Finished,
     pub(super) events: Vec<Event>,
-    pub(super) took: Duration,
 }
 
 impl Environment {
@@ -64,190 +58,172 @@ impl Environment {
         }
     }
 
-    fn document(&self) -> String {
-        let mut text = String::from("default_environment = \"clients\"\n[environments.clients]\n");
-        if self.nested_namespaces {
-            text.push_str("nested_namespaces = true\n");
+    pub(super) fn without_nesting(self) -> Self {
+        Self {
+            nested_namespaces: false,
+            ..self
         }
-        match &self.only {
-            None => text.push_str("network = \"trusted\"\n"),
-            Some(hosts) => {
-                let _ = writeln!(text, "network = \"custom\"\nallowed_domains = {hosts:?}");
-            }
-        }
-        text
     }
 
-    fn arguments(&self) -> Vec<&str> {
+    fn document(&self) -> String {
+        let network = match &self.only {
+            None => "network = \"trusted\"".to_owned(),
+            Some(hosts) => format!("network = \"custom\"\nallowed_domains = {hosts:?}"),
+        };
+        let nested = self.nested_namespaces;
+        format!(
+            "default_environment = \"clients\"\n[environments.clients]\n{network}\nnested_namespaces = {nested}\n"
+        )
+    }
+
+    fn options(&self) -> Vec<&str> {
+        let network = ["--network", "trusted"].into_iter();
         match self.only {
-            Some(_) => Vec::new(),
-            None => ["--network", "trusted"]
-                .into_iter()
+            None => network
                 .chain(self.allow.iter().flat_map(|host| ["--allow", host]))
                 .collect(),
+            Some(_) => Vec::new(),
         }
     }
 }
 
-impl Wall {
-    pub(super) fn new() -> Self {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .parent()
-            .expect("cargo's folder for tests lies in its target directory");
-        Self {
-            state: tempfile::tempdir().expect("a temporary directory can be made"),
-            clients: target.join("clients"),
-            sources: Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients"),
-        }
+/// Runs `command` by `sh -c` in a new sandbox, in a directory and a home that hold nothing of an earlier run.
+pub(super) fn run(client: &Client, environment: &Environment, command: &str, user: User) -> Result<Ran> {
+    let outwall = Outwall::at(env!("CARGO_BIN_EXE_outwall"))
+        .policy(&environment.document())
+        .variable("PATH", &path(client));
+    furnish(&outwall.work_dir(), client)?;
+    let outwall = match user {
+        User::Same => outwall.variable("HOME", &home()), // toolchains are found by it
+        User::Ordinary => outwall.as_ordinary_user(),
+    };
+
+    let (clients, node_path) = (
+        clients_dir().display().to_string(),
+        format!("NODE_PATH={}", node_path()),
+    );
+    let mut options = environment.options();
+    options.extend(["--mount", &clients, "--env", &node_path]);
+    options.extend(client.root.then_some("--root"));
+    let finished = outwall.shell(&options, command);
+
+    let sandbox = sandbox_of(&finished.stderr);
+    let sandbox = sandbox.with_context(|| format!("it names no sandbox: {finished:?}"))?;
+    let events = outwall
+        .audit_with(&["--sandbox", sandbox])
+        .into_iter()
+        .map(Event::from)
+        .collect();
+    Ok(Ran { finished, events })
+}
+
+/// The number that the client calls its version, asked outside of any sandbox.
+pub(super) fn version(client: &Client) -> Result<String> {
+    let said = asked_for_version(client).output()?;
+    ensure!(
+        said.status.success(),
+        "it is not installed. hint: `bash tests/clients/install.sh`"
+    );
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let mut numbers = said.split_whitespace().map(|word| word.trim_start_matches('v'));
+    let number = numbers.find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
+    Ok(number
+        .with_context(|| format!("no version in {said:?}"))?
+        .to_owned())
+}
+
+/// Whether `uid` can start the client at all: it may lie in root's home.
+pub(super) fn is_installed_for(client: &Client, uid: u32) -> bool {
+    let mut asked = asked_for_version(client);
+    asked
+        .uid(uid)
+        .gid(uid)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    asked.status().is_ok_and(|status| status.success())
+}
+
+fn asked_for_version(client: &Client) -> Command {
+    let mut asked = Command::new("sh");
+    asked
+        .args(["-c", client.version])
+        .env("PATH", path(client))
+        .env("NODE_PATH", node_path());
+    asked.current_dir("/").stdin(Stdio::null());
+    asked
+}
+
+/// Puts the programs of `tests/clients` and the client's files into its working directory.
+fn furnish(work: &Path, client: &Client) -> Result<()> {
+    for program in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients"))? {
+        let program = program?;
+        fs::copy(program.path(), work.join(program.file_name()))?;
     }
-
-    /// The number that the client calls its version, asked outside of any sandbox.
-    pub(super) fn version(&self, client: &Client) -> Result<String> {
-        let mut asked = Command::new("sh");
-        asked
-            .args(["-c", client.version])
-            .env("PATH", self.path(client))
-            .env("NODE_PATH", self.node_path());
-        let said = asked.stdin(Stdio::null()).output()?;
-        ensure!(
-            said.status.success(),
-            "it is not installed. hint: `bash tests/clients/install.sh`"
-        );
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        let number = said.split_whitespace().map(|word| word.trim_start_matches('v'));
-        let number = number
-            .into_iter()
-            .find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
-        Ok(number
-            .with_context(|| format!("no version in {said:?}"))?
-            .to_owned())
+    for (path, text) in client.files {
+        let path = work.join(path);
+        fs::create_dir_all(path.parent().expect("it lies in the working directory"))?;
+        fs::write(path, text)?;
     }
+    Ok(())
+}
 
-    /// Runs `command` by `sh -c` in a new sandbox, in a directory and a home that hold nothing of an earlier run.
-    pub(super) fn run(&self, client: &Client, environment: &Environment, command: &str) -> Result<Ran> {
-        let scene = tempfile::tempdir()?;
-        let work = scene.path().join("work");
-        self.furnish(&work, client)?;
-        let document = scene.path().join("environment.toml");
-        fs::write(&document, environment.document())?;
-        let (out, err) = (scene.path().join("out"), scene.path().join("err"));
+/// Where `tests/clients/install.sh` put them.
+fn clients_dir() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    target
+        .expect("cargo's folder for tests lies in its target directory")
+        .join("clients")
+}
 
-        let mut outwall = self.outwall();
-        outwall
-            .arg("--config")
-            .arg(&document)
-            .arg("run")
-            .args(environment.arguments());
-        outwall
-            .arg("--mount")
-            .arg(&self.clients)
-            .arg("--env")
-            .arg(format!("NODE_PATH={}", self.node_path()));
-        if client.root {
-            outwall.arg("--root");
-        }
-        outwall
-            .args(["--", "sh", "-c", command])
-            .current_dir(&work)
-            .env("PATH", self.path(client));
-        outwall
-            .stdin(Stdio::null())
-            .stdout(File::create(&out)?)
-            .stderr(File::create(&err)?);
+fn path(client: &Client) -> String {
+    let inherited = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{inherited}", clients_dir().join(client.programs).display())
+}
 
-        let started = Instant::now();
-        let status = wait(outwall.spawn().context("outwall does not start")?)?;
-        let took = started.elapsed();
-        let read = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let (out, err) = (read(&out)?, read(&err)?);
-        let events =
-            self.events(sandbox_of(&err).with_context(|| format!("no sandbox is named in: {err}"))?)?;
-        Ok(Ran {
-            exit: status.and_then(|status| status.code()),
-            output: out + &err,
-            events,
-            took,
-        })
-    }
+fn home() -> String {
+    std::env::var("HOME").unwrap_or_else(|_| "/nonexistent".to_owned())
+}
 
-    fn events(&self, sandbox: &str) -> Result<Vec<Event>> {
-        let audit = self
-            .outwall()
-            .args(["audit", "--sandbox", sandbox, "--format", "json"])
-            .output()?;
-        ensure!(
-            audit.status.success(),
-            "outwall audit: {}",
-            String::from_utf8_lossy(&audit.stderr)
-        );
-        Event::read_all(&String::from_utf8(audit.stdout)?)
-    }
-
-    fn outwall(&self) -> Command {
-        let mut outwall = Command::new(env!("CARGO_BIN_EXE_outwall"));
-        outwall.arg("--state-dir").arg(self.state.path());
-        outwall
-    }
-
-    fn furnish(&self, work: &Path, client: &Client) -> Result<()> {
-        fs::create_dir(work)?;
-        for program in fs::read_dir(&self.sources)? {
-            let program = program?.path();
-            let name = program.file_name().expect("an entry of a directory has a name");
-            fs::copy(&program, work.join(name))?;
-        }
-        for (path, text) in client.files {
-            let path = work.join(path);
-            fs::create_dir_all(path.parent().expect("it lies in the working directory"))?;
-            fs::write(path, text)?;
-        }
-        Ok(())
-    }
-
-    fn path(&self, client: &Client) -> String {
-        let inherited = std::env::var("PATH").unwrap_or_default();
-        format!("{}:{inherited}", self.clients.join(client.programs).display())
-    }
-
-    fn node_path(&self) -> String {
-        self.clients.join("npm/node_modules").display().to_string()
-    }
+fn node_path() -> String {
+    clients_dir().join("npm/node_modules").display().to_string()
 }
 
 impl Ran {
+    /// It ended well, and its output has `text`.
     pub(super) fn shows(&self, text: &str) -> bool {
-        self.exit == Some(0) && self.output.contains(text)
+        let Finished {
+            status,
+            stdout,
+            stderr,
+            ..
+        } = &self.finished;
+        status.success() && (stdout.contains(text) || stderr.contains(text))
     }
 
-    /// The end of the output, for a person who must find out what went wrong.
+    pub(super) fn took(&self) -> Duration {
+        self.finished.took
+    }
+
+    /// None: a signal ended it.
+    pub(super) fn exit(&self) -> Option<i32> {
+        self.finished.status.code()
+    }
+
+    /// The ends of what it said, for a person who must find out what went wrong.
     pub(super) fn account(&self) -> String {
-        let exit = self.exit.map_or_else(
-            || format!("nothing after {} s", TIME_LIMIT.as_secs()),
-            |code| format!("exit {code}"),
-        );
-        let lines: Vec<_> = self.output.lines().collect();
-        let tail = lines[lines.len().saturating_sub(25)..].join("\n    ");
-        format!("{exit}\n    {tail}")
+        let Finished {
+            status,
+            stdout,
+            stderr,
+            ..
+        } = &self.finished;
+        format!("{status}\n    {}\n    {}", tail(stdout), tail(stderr))
     }
 }
 
-/// None: the time was up and it was ended, first politely.
-fn wait(mut child: Child) -> Result<Option<ExitStatus>> {
-    let limit = Instant::now() + TIME_LIMIT;
-    let patience = limit + Duration::from_secs(5);
-    let mut asked = false;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok((!asked).then_some(status));
-        }
-        if Instant::now() > patience {
-            child.kill()?;
-        } else if Instant::now() > limit && !asked {
-            asked = true;
-            Command::new("kill").arg(child.id().to_string()).status()?;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
+fn tail(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n    ")
 }
 
 /// The sandbox that the line at the end of a run names.
