@@ -1,2 +1,42 @@
-//! placeholder
+//! The audit trail of Outwall: every decision and everything that went out, as a hash chain of JSON lines.
+//!
+//! Refuses to know: what a proxy is, how anything is forwarded, how a table is drawn. It takes permits, writes them down and gives
+//! back proof that it did.
+//!
+//! Start at [`AuditLog`]. [`AuditLog::going_out`] turns a permit into a [`Recorded`], without which nothing may be sent;
+//! [`query`] reads what was written, [`verify`] says whether it is what was written. The format of a line is in [`event`].
+//!
+//! # What the chain proves, and what not
+//!
+//! Each line holds the hash of the line before and its own. Whoever changes, removes, inserts or reorders lines without
+//! recomputing all that follow is found by [`verify`], with the first line that does not fit. *Not* found without a copy of a
+//! hash kept elsewhere: lines cut off at the end, a whole file removed, a chain recomputed from some line to its end.
+//! A checkpoint (the last hash of a file, kept where the writer cannot reach) answers all three; [`FileReport::last`] is what to keep.
+//!
+//! # What a death loses
+//!
+//! A "going out" record is one `write(2)` of complete lines, done before the request is: once it returned the kernel has the
+//! record, and the death of the process at any instant loses none of a request that was sent. Its closing record may be
+//! up to 100 ms late, so a "going out" without one means: outcome unknown.
 #![forbid(unsafe_code)]
+
+mod chain;
+mod dns;
+pub mod event;
+mod going_out;
+mod log;
+mod mask;
+pub mod query;
+mod repair;
+mod segment;
+mod summary;
+mod verify;
+mod writer;
+
+pub use dns::DnsAnswer;
+pub use event::{Event, EventId, Kind};
+pub use going_out::{CameBack, GoingOut, Recorded, TlsFacts};
+pub use log::{Asked, AuditLog, Durability, OpenError, Options};
+pub use summary::{DeniedTarget, Summary};
+pub use verify::{Checkpoint, FileReport, Misfit, Report, Unfit, verify};
+pub use writer::WriteError;

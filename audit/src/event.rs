@@ -1,0 +1,382 @@
+//! One event: the line as it is written, and as it is read back.
+//!
+//! # Schema, version 1
+//!
+//! Every line has `v` (1), `seq` (from 1, in steps of 1, per file), `id` (unique everywhere), `at` (RFC 3339, UTC, nanoseconds, always
+//! the same width), `kind`, and last `prev` and `hash` (64 hex digits). Between them, as far as the kind has them, those of [`Event`].
+//! Fields may be added within a version; none changes its meaning.
+//!
+//! Text from the sandbox is hostile. Here it is cut to a length and escaped so that a line stays one line and a terminal that shows
+//! it raw obeys nothing: control characters (C0, DEL, C1), line separators and bidirectional overrides are written as `\uXXXX`.
+
+use std::fmt::{self, Write as _};
+
+use serde::{Deserialize, Serialize};
+
+/// The name of one event: which writer, and its how manieth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId {
+    pub(crate) writer: WriterId,
+    pub(crate) seq: u64,
+}
+
+/// A writer's random name, 48 bits; also in the name of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct WriterId(pub(crate) u64);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.writer, self.seq)
+    }
+}
+
+impl fmt::Display for WriterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012x}", self.0)
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// A request is about to be sent.
+    #[serde(rename = "exchange.going_out")]
+    ExchangeGoingOut,
+    /// How that ended; `for` names it.
+    #[serde(rename = "exchange.came_back")]
+    ExchangeCameBack,
+    /// A tunnel or a stream is about to be opened.
+    #[serde(rename = "connection.going_out")]
+    ConnectionGoingOut,
+    /// How that ended; `for` names it.
+    #[serde(rename = "connection.came_back")]
+    ConnectionCameBack,
+    /// A connection or a request was refused.
+    #[serde(rename = "denied")]
+    Denied,
+    /// A name was asked for the first time by its sandbox.
+    #[serde(rename = "dns")]
+    Dns,
+    /// A sandbox exists.
+    #[serde(rename = "sandbox.started")]
+    SandboxStarted,
+    /// It does not any more.
+    #[serde(rename = "sandbox.ended")]
+    SandboxEnded,
+    /// A gate serves.
+    #[serde(rename = "gate.started")]
+    GateStarted,
+    /// It ended in good order.
+    #[serde(rename = "gate.stopped")]
+    GateStopped,
+    /// Something that security people should look at.
+    #[serde(rename = "finding")]
+    Finding,
+    /// The torn last line of a dead writer's file was cut off.
+    #[serde(rename = "repaired")]
+    Repaired,
+    /// Of a later version than this reader.
+    #[serde(other, rename = "unknown")]
+    Unknown,
+}
+
+impl Kind {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ExchangeGoingOut => "exchange.going_out",
+            Self::ExchangeCameBack => "exchange.came_back",
+            Self::ConnectionGoingOut => "connection.going_out",
+            Self::ConnectionCameBack => "connection.came_back",
+            Self::Denied => "denied",
+            Self::Dns => "dns",
+            Self::SandboxStarted => "sandbox.started",
+            Self::SandboxEnded => "sandbox.ended",
+            Self::GateStarted => "gate.started",
+            Self::GateStopped => "gate.stopped",
+            Self::Finding => "finding",
+            Self::Repaired => "repaired",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// An event as it is read. A field that its kind does not have is `None`. Text may hold control characters: sanitise before showing.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Event {
+    /// The line itself, escaped and safe to print, without its newline.
+    #[serde(skip)]
+    pub line: String,
+    /// Version of the schema.
+    pub v: u64,
+    /// Place in its file, from 1.
+    pub seq: u64,
+    /// Unique name.
+    pub id: String,
+    /// When: RFC 3339, UTC, nanoseconds; sorts as text.
+    pub at: String,
+    /// What.
+    pub kind: Kind,
+    /// The environment of the sandbox.
+    pub environment: Option<String>,
+    /// Who: `s-` and eight hex digits.
+    pub sandbox: Option<String>,
+    /// `host:port` that was asked for.
+    pub target: Option<String>,
+    /// The address that was dialled, with port.
+    pub address: Option<String>,
+    /// `http` or `https`; for a connection `tunnel` or `stream`.
+    pub scheme: Option<String>,
+    /// The request's method.
+    pub method: Option<String>,
+    /// The request's path and the names of its query parameters, masked.
+    pub path: Option<String>,
+    /// `allow` or `deny`.
+    pub decision: Option<String>,
+    /// The line of the policy that decided.
+    pub rule: Option<String>,
+    /// Code of a refusal's reason or of a finding.
+    pub reason: Option<String>,
+    /// The same as a sentence.
+    pub message: Option<String>,
+    /// What an operator changes to allow it.
+    pub remedy: Option<String>,
+    /// The protocol of the client: `h2`, `http/1.1`.
+    pub protocol: Option<String>,
+    /// Facts of the client's TLS.
+    pub tls: Option<Tls>,
+    /// The `id` of the "going out" that this closes.
+    #[serde(rename = "for")]
+    pub closes: Option<String>,
+    /// `complete`, `failed` or `aborted`; how a sandbox ended.
+    pub outcome: Option<String>,
+    /// The origin's status.
+    pub status: Option<u16>,
+    /// Body bytes to the origin, or all bytes of a tunnel.
+    pub bytes_up: Option<u64>,
+    /// Body bytes from the origin, or all bytes of a tunnel.
+    pub bytes_down: Option<u64>,
+    /// From going out to coming back, microseconds.
+    pub duration_us: Option<u64>,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// The name that was looked up.
+    pub name: Option<String>,
+    /// What it was answered.
+    pub answer: Option<String>,
+    /// Lookups in all of a sandbox.
+    pub lookups: Option<u64>,
+    /// Lookups of names that have no event of their own, because there were too many.
+    pub lookups_unrecorded: Option<u64>,
+    /// The program of a sandbox; name and version of a gate.
+    pub program: Option<String>,
+    /// The file that was repaired.
+    pub file: Option<String>,
+    /// How many bytes of it were cut off.
+    pub bytes_removed: Option<u64>,
+}
+
+/// Facts of a client's TLS.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Tls {
+    /// `TLSv1_3` or the like.
+    pub version: Option<String>,
+    /// The name that the client sent, if it did.
+    pub sni: Option<String>,
+}
+
+impl Event {
+    /// Reads one line, without its newline. `None` when it is not an event.
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut event: Self = serde_json::from_str(line).ok()?;
+        line.clone_into(&mut event.line);
+        Some(event)
+    }
+}
+
+/// Writes the fields of one line, each `,"name":value`.
+pub(crate) struct Fields<'a> {
+    buffer: &'a mut Vec<u8>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(buffer: &'a mut Vec<u8>) -> Self {
+        Self { buffer }
+    }
+
+    pub(crate) fn number(&mut self, name: &str, value: u64) {
+        self.name(name);
+        write!(Escaped::new(self.buffer), "{value}").expect("a buffer takes all");
+    }
+
+    pub(crate) fn text(&mut self, name: &str, value: impl fmt::Display) {
+        self.name(name);
+        self.buffer.push(b'"');
+        // An error only says that the text was cut.
+        let _ = write!(Escaped::new(self.buffer), "{value}");
+        self.buffer.push(b'"');
+    }
+
+    /// A text known to need no escaping.
+    pub(crate) fn plain(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.buffer.push(b'"');
+        self.buffer.extend_from_slice(value.as_bytes());
+        self.buffer.push(b'"');
+    }
+
+    pub(crate) fn maybe(&mut self, name: &str, value: Option<impl fmt::Display>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
+    pub(crate) fn object(&mut self, name: &str, inner: impl FnOnce(&mut Fields<'_>)) {
+        self.name(name);
+        self.buffer.push(b'{');
+        let start = self.buffer.len();
+        inner(&mut Fields::new(self.buffer));
+        if self.buffer.get(start) == Some(&b',') {
+            self.buffer.remove(start);
+        }
+        self.buffer.push(b'}');
+    }
+
+    fn name(&mut self, name: &str) {
+        self.buffer.extend_from_slice(b",\"");
+        self.buffer.extend_from_slice(name.as_bytes());
+        self.buffer.extend_from_slice(b"\":");
+    }
+}
+
+/// Appends text as the inside of a JSON string, at most [`LONGEST_TEXT`] bytes of it.
+struct Escaped<'a> {
+    buffer: &'a mut Vec<u8>,
+    left: usize,
+}
+
+impl<'a> Escaped<'a> {
+    fn new(buffer: &'a mut Vec<u8>) -> Self {
+        Self {
+            buffer,
+            left: LONGEST_TEXT,
+        }
+    }
+
+    fn escape(&mut self, character: char) {
+        let mut units = [0; 2];
+        for unit in character.encode_utf16(&mut units) {
+            for shift in [12, 8, 4, 0] {
+                let digit = HEX[usize::from((*unit >> shift) & 15)];
+                if shift == 12 {
+                    self.buffer.extend_from_slice(b"\\u");
+                }
+                self.buffer.push(digit);
+            }
+        }
+    }
+
+    fn cut(&mut self) -> fmt::Result {
+        self.left = 0;
+        self.buffer.extend_from_slice("…".as_bytes());
+        Err(fmt::Error)
+    }
+}
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() <= self.left && text.bytes().all(is_plain) {
+            self.left -= text.len();
+            self.buffer.extend_from_slice(text.as_bytes());
+            return Ok(());
+        }
+        for character in text.chars() {
+            let length = character.len_utf8();
+            if length > self.left {
+                return self.cut();
+            }
+            self.left -= length;
+            match character {
+                '"' => self.buffer.extend_from_slice(b"\\\""),
+                '\\' => self.buffer.extend_from_slice(b"\\\\"),
+                _ if obeys_a_terminal(character) => self.escape(character),
+                _ => self
+                    .buffer
+                    .extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+/// C0, DEL and C1; line and paragraph separators; marks that turn the direction of what follows.
+fn obeys_a_terminal(character: char) -> bool {
+    let turns = matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns || character == '\u{feff}'
+}
+
+/// No text of a line is longer, in bytes before escaping.
+const LONGEST_TEXT: usize = 2048;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn written(value: &str) -> (String, String) {
+        let mut buffer = b"{\"a\":0".to_vec();
+        Fields::new(&mut buffer).text("value", value);
+        buffer.push(b'}');
+        let line = String::from_utf8(buffer).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+        (json["value"].as_str().unwrap().to_owned(), line)
+    }
+
+    #[test]
+    fn hostile_text_is_read_back_as_it_was_and_shown_as_one_plain_line() {
+        let hostile = "a\"b\\c\nd\re\x1b[2J\x07\0\x7f\u{9b}31m\u{202e}\u{2028}\u{feff}é漢😀";
+        let (back, line) = written(hostile);
+        assert_eq!(back, hostile);
+        assert!(!line.chars().any(obeys_a_terminal), "{line}");
+        assert!(line.contains("é漢😀"), "what is harmless stays readable");
+    }
+
+    #[test]
+    fn a_text_is_cut_at_a_character_and_the_line_stays_json() {
+        let (back, _) = written(&"é\n".repeat(5000));
+        assert!(back.len() <= LONGEST_TEXT + 3 && back.ends_with('…'));
+        let (whole, _) = written(&"x".repeat(LONGEST_TEXT));
+        assert_eq!(whole.len(), LONGEST_TEXT);
+    }
+
+    #[test]
+    fn every_kind_is_read_as_it_is_written_and_a_later_one_is_not_an_error() {
+        for kind in [
+            Kind::ExchangeGoingOut,
+            Kind::ExchangeCameBack,
+            Kind::ConnectionGoingOut,
+            Kind::ConnectionCameBack,
+            Kind::Denied,
+            Kind::Dns,
+            Kind::SandboxStarted,
+            Kind::SandboxEnded,
+            Kind::GateStarted,
+            Kind::GateStopped,
+            Kind::Finding,
+            Kind::Repaired,
+        ] {
+            let quoted = format!("\"{}\"", kind.as_str());
+            assert_eq!(serde_json::from_str::<Kind>(&quoted).unwrap(), kind);
+            assert_eq!(serde_json::to_string(&kind).unwrap(), quoted);
+        }
+        assert_eq!(
+            serde_json::from_str::<Kind>("\"session.started\"").unwrap(),
+            Kind::Unknown
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! [`GoingOut`] before, [`Recorded`] as the proof, [`CameBack`] after.
+//!
+//! The dialler and the origin client take a [`Recorded`] and nobody else can make one: no record, no request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use outwall_policy::{ConnectionPermit, RequestPermit, Treatment};
+
+use crate::event::{EventId, Fields, Kind};
+use crate::log::Shared;
+use crate::mask::Masked;
+
+/// What is about to leave. Made of a permit, so only what policy allowed can be recorded as going out.
+#[derive(Clone, Copy, Debug)]
+pub struct GoingOut<'a> {
+    permit: Permit<'a>,
+    query: Option<&'a str>,
+    address: Option<SocketAddr>,
+    protocol: Option<&'a str>,
+    tls: Option<TlsFacts<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Permit<'a> {
+    Connection(&'a ConnectionPermit),
+    Exchange(&'a RequestPermit),
+}
+
+/// The client's TLS, as far as it is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TlsFacts<'a> {
+    /// `TLSv1_3` or the like.
+    pub version: Option<&'a str>,
+    /// The name that the client sent.
+    pub sni: Option<&'a str>,
+}
+
+impl<'a> GoingOut<'a> {
+    /// A tunnel or a stream is about to be opened.
+    pub fn connection(permit: &'a ConnectionPermit) -> Self {
+        Self {
+            permit: Permit::Connection(permit),
+            query: None,
+            address: None,
+            protocol: None,
+            tls: None,
+        }
+    }
+
+    /// A request is about to be sent.
+    pub fn exchange(permit: &'a RequestPermit) -> Self {
+        Self {
+            permit: Permit::Exchange(permit),
+            query: None,
+            address: None,
+            protocol: None,
+            tls: None,
+        }
+    }
+
+    /// The request's query, raw, without `?`. Only the names of its parameters are written.
+    #[must_use]
+    pub fn query(mut self, query: Option<&'a str>) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// The address that is dialled, where it is known by now.
+    #[must_use]
+    pub fn address(mut self, address: SocketAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// What the client speaks: `h2`, `http/1.1`.
+    #[must_use]
+    pub fn protocol(mut self, protocol: &'a str) -> Self {
+        self.protocol = Some(protocol);
+        self
+    }
+
+    /// The client's TLS.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsFacts<'a>) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self.permit {
+            Permit::Connection(_) => Kind::ConnectionGoingOut,
+            Permit::Exchange(_) => Kind::ExchangeGoingOut,
+        }
+    }
+
+    pub(crate) fn connection_permit(&self) -> &ConnectionPermit {
+        match self.permit {
+            Permit::Connection(permit) => permit,
+            Permit::Exchange(permit) => permit.connection(),
+        }
+    }
+
+    pub(crate) fn write(&self, line: &mut Fields<'_>) {
+        let connection = self.connection_permit();
+        line.plain("environment", connection.environment().as_str());
+        line.text("sandbox", connection.sandbox().id);
+        line.text("target", connection.target());
+        line.maybe("address", self.address);
+        match self.permit {
+            Permit::Connection(permit) => {
+                line.plain("scheme", treatment(permit.treatment()));
+                line.plain("decision", "allow");
+                line.text("rule", permit.rule());
+            }
+            Permit::Exchange(permit) => {
+                line.plain("scheme", permit.scheme().as_str());
+                line.text("method", permit.method());
+                line.text(
+                    "path",
+                    Masked {
+                        path: permit.path().as_str(),
+                        query: self.query,
+                    },
+                );
+                line.plain("decision", "allow");
+                line.text("rule", permit.rule());
+            }
+        }
+        line.maybe("protocol", self.protocol);
+        if let Some(tls) = self.tls {
+            tls.write(line);
+        }
+    }
+}
+
+impl TlsFacts<'_> {
+    pub(crate) fn write(self, line: &mut Fields<'_>) {
+        line.object("tls", |tls| {
+            tls.maybe("version", self.version);
+            tls.maybe("sni", self.sni);
+        });
+    }
+}
+
+fn treatment(treatment: Treatment) -> &'static str {
+    match treatment {
+        Treatment::Intercept => "intercept",
+        Treatment::Forward => "forward",
+        Treatment::Tunnel => "tunnel",
+        Treatment::Stream => "stream",
+    }
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CameBack<'a> {
+    /// The origin's status, when there was a response.
+    pub status: Option<u16>,
+    /// Body bytes to the origin, or all bytes of a tunnel.
+    pub bytes_up: u64,
+    /// Body bytes from the origin, or all bytes of a tunnel.
+    pub bytes_down: u64,
+    /// The address that was dialled, when it was not known before.
+    pub address: Option<SocketAddr>,
+    /// What went wrong; `None` when it is complete.
+    pub error: Option<&'a str>,
+}
+
+/// Proof that something is on record as going out. It is closed by [`Recorded::came_back`]; dropped unclosed (a task that was
+/// cancelled, a panic) it records that the outcome is unknown.
+#[derive(Debug)]
+#[must_use = "what is recorded as going out must be sent or closed"]
+pub struct Recorded {
+    shared: Arc<Shared>,
+    id: EventId,
+    closing: Kind,
+    connection: ConnectionPermit,
+    since: Instant,
+    closed: bool,
+}
+
+impl Recorded {
+    pub(crate) fn new(shared: Arc<Shared>, id: EventId, what: &GoingOut<'_>) -> Self {
+        let closing = match what.permit {
+            Permit::Connection(_) => Kind::ConnectionCameBack,
+            Permit::Exchange(_) => Kind::ExchangeCameBack,
+        };
+        let connection = what.connection_permit().clone();
+        Self {
+            shared,
+            id,
+            closing,
+            connection,
+            since: Instant::now(),
+            closed: false,
+        }
+    }
+
+    /// The name of the record.
+    pub fn event_id(&self) -> EventId {
+        self.id
+    }
+
+    /// The permit of the connection that it was recorded for: what may be dialled with this proof.
+    pub fn connection(&self) -> &ConnectionPermit {
+        &self.connection
+    }
+
+    /// Records how it ended: buffered, in the file at most 100 ms later.
+    pub fn came_back(mut self, how: CameBack<'_>) {
+        let outcome = if how.error.is_some() { "failed" } else { "complete" };
+        self.close(outcome, &how);
+    }
+
+    fn close(&mut self, outcome: &str, how: &CameBack<'_>) {
+        self.closed = true;
+        let micros = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (sandbox, id) = (self.connection.sandbox(), self.id);
+        self.shared.append(self.closing, |line| {
+            line.plain("environment", sandbox.environment.as_str());
+            line.text("sandbox", sandbox.id);
+            line.text("for", id);
+            line.plain("outcome", outcome);
+            line.maybe("address", how.address);
+            if let Some(status) = how.status {
+                line.number("status", status.into());
+            }
+            if outcome != "aborted" {
+                line.number("bytes_up", how.bytes_up);
+                line.number("bytes_down", how.bytes_down);
+            }
+            line.number("duration_us", micros);
+            line.maybe("error", how.error);
+        });
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.close("aborted", &CameBack::default());
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! [`AuditLog`]: the log as its writers see it. One file per process, one lock, one small thread for what may be late.
+
+use std::fmt;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use outwall_policy::{Denial, Method, RequestPath, Sandbox, SandboxId, Scheme, Target};
+
+use crate::dns::{DnsAnswer, Lookups, Note, RECORDED_NAMES};
+use crate::event::{EventId, Fields, Kind};
+use crate::going_out::{GoingOut, Recorded, TlsFacts};
+use crate::mask::Masked;
+use crate::summary::Summary;
+use crate::writer::{WriteError, Writer};
+use crate::{query, repair, segment};
+
+/// The log of this process. Cheap to clone. When the last clone and the last [`Recorded`] are gone, what waits is written and the
+/// file is marked as finished.
+#[derive(Clone, Debug)]
+pub struct AuditLog(Arc<Shared>);
+
+/// How the log is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// What a record survives.
+    pub durability: Durability,
+}
+
+/// What a record survives once the call that wrote it has returned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The death of the process: it is with the kernel.
+    #[default]
+    Process,
+    /// A power failure too: it is on the disk. Costs an fsync per record.
+    Power,
+}
+
+/// Why a log could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be made or read.
+    #[error("cannot use the audit directory `{}`", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// No file can be made or locked in it.
+    #[error("cannot make a file in the audit directory `{}`", path.display())]
+    File {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The thread for late records cannot be started.
+    #[error("cannot start the audit log's thread")]
+    Thread(#[source] io::Error),
+    /// The first records cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// What was asked for, as far as it was read before it was refused. Where the denial names a target, that is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// Host and port.
+    pub target: Option<&'a Target>,
+    /// The scheme.
+    pub scheme: Option<Scheme>,
+    /// The request's method.
+    pub method: Option<&'a Method>,
+    /// The request's path.
+    pub path: Option<&'a RequestPath>,
+    /// Its query, raw; only the names of its parameters are written.
+    pub query: Option<&'a str>,
+    /// What the client speaks: `h2`, `http/1.1`.
+    pub protocol: Option<&'a str>,
+    /// The client's TLS.
+    pub tls: Option<TlsFacts<'a>>,
+}
+
+impl AuditLog {
+    /// Begins a file in `directory` (made when it is not there, for the owner only), after repairing those of dead writers.
+    pub fn open(directory: &Path, options: Options) -> Result<Self, OpenError> {
+        let in_directory = |source| OpenError::Directory {
+            path: directory.to_owned(),
+            source,
+        };
+        let in_file = |source| OpenError::File {
+            path: directory.to_owned(),
+            source,
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(in_directory)?;
+        let new = segment::create(directory).map_err(in_file)?;
+        let file = new.file.try_clone().map_err(in_file)?;
+        let shared = Arc::new(Shared {
+            core: Arc::new(Core {
+                state: Mutex::new(State {
+                    writer: Writer::new(new.file, new.writer),
+                    flusher_sleeps: false,
+                    ending: false,
+                }),
+                wake: Condvar::new(),
+            }),
+            lookups: Mutex::default(),
+            flusher: Mutex::new(None),
+            file,
+            path: new.path,
+            durability: options.durability,
+        });
+        shared.note_repairs(&repair::sweep(directory, &shared.path).map_err(in_directory)?)?;
+        *lock(&shared.flusher) = Some(shared.core.start_flusher().map_err(OpenError::Thread)?);
+        Ok(Self(shared))
+    }
+
+    /// Records that something is about to leave. It is with the kernel when this returns; on an error nothing may leave.
+    pub fn going_out(&self, what: GoingOut<'_>) -> Result<Recorded, WriteError> {
+        let id = self.0.write(what.kind(), |line| what.write(line))?;
+        Ok(Recorded::new(Arc::clone(&self.0), id, &what))
+    }
+
+    /// Records a refusal.
+    pub fn denied(
+        &self,
+        sandbox: &Sandbox,
+        denial: &Denial,
+        asked: Asked<'_>,
+    ) -> Result<EventId, WriteError> {
+        self.0.write(Kind::Denied, |line| {
+            who(line, sandbox);
+            line.maybe("target", denial.reason().target().or(asked.target));
+            line.maybe("scheme", asked.scheme);
+            line.maybe("method", asked.method);
+            line.maybe(
+                "path",
+                asked.path.map(|path| Masked {
+                    path: path.as_str(),
+                    query: asked.query,
+                }),
+            );
+            line.plain("decision", "deny");
+            line.maybe("rule", denial.rule());
+            line.plain("reason", denial.reason().code());
+            line.text("message", denial);
+            line.maybe("remedy", denial.remedy());
+            line.maybe("protocol", asked.protocol);
+            if let Some(tls) = asked.tls {
+                tls.write(line);
+            }
+        })
+    }
+
+    /// Records a lookup, if it is the first of its name by this sandbox and there were not too many. `None`: it is only counted.
+    pub fn dns(
+        &self,
+        sandbox: &Sandbox,
+        name: &str,
+        answer: DnsAnswer,
+    ) -> Result<Option<EventId>, WriteError> {
+        let note = lock(&self.0.lookups).note(sandbox.id, name);
+        let written = match note {
+            Note::Count => return Ok(None),
+            Note::TooMany => self.finding(
+                Some(sandbox),
+                "dns-flood",
+                &format!(
+                    "more than {RECORDED_NAMES} different names were looked up; further ones are only counted"
+                ),
+            ),
+            Note::Record => self.0.write(Kind::Dns, |line| {
+                who(line, sandbox);
+                line.text("name", name);
+                line.plain("answer", answer.as_str());
+            }),
+        };
+        if written.is_err() {
+            lock(&self.0.lookups).forget(sandbox.id, name);
+        }
+        written.map(Some)
+    }
+
+    /// Records that a sandbox exists. `program` is what it runs, without its arguments: those may hold secrets.
+    pub fn sandbox_started(&self, sandbox: &Sandbox, program: &str) -> Result<EventId, WriteError> {
+        self.0.write(Kind::SandboxStarted, |line| {
+            who(line, sandbox);
+            line.text("program", program);
+        })
+    }
+
+    /// Records that a sandbox is gone, and how (`exit 0`, `signal 9`), with the number of its lookups.
+    pub fn sandbox_ended(&self, sandbox: &Sandbox, outcome: &str) -> Result<EventId, WriteError> {
+        let seen = lock(&self.0.lookups).end(sandbox.id);
+        self.0.write(Kind::SandboxEnded, |line| {
+            who(line, sandbox);
+            line.text("outcome", outcome);
+            line.number("lookups", seen.lookups);
+            line.number("lookups_unrecorded", seen.unrecorded);
+        })
+    }
+
+    /// Records that a gate serves. `program`: name and version; `message`: how it can be reached.
+    pub fn gate_started(&self, program: &str, message: &str) -> Result<EventId, WriteError> {
+        self.0.write(Kind::GateStarted, |line| {
+            line.text("program", program);
+            line.text("message", message);
+        })
+    }
+
+    /// Records that the gate ended in good order.
+    pub fn gate_stopped(&self) -> Result<EventId, WriteError> {
+        self.0.write(Kind::GateStopped, |_| {})
+    }
+
+    /// Records something that security people should look at: a stable code in kebab case, and a sentence.
+    pub fn finding(
+        &self,
+        sandbox: Option<&Sandbox>,
+        code: &str,
+        message: &str,
+    ) -> Result<EventId, WriteError> {
+        self.0.write(Kind::Finding, |line| {
+            if let Some(sandbox) = sandbox {
+                who(line, sandbox);
+            }
+            line.text("reason", code);
+            line.text("message", message);
+        })
+    }
+
+    /// Writes what waits: before the process ends, and before somebody reads.
+    pub fn flush(&self) -> Result<(), WriteError> {
+        self.0.core.lock().writer.flush()
+    }
+
+    /// What a sandbox did according to the file of this process.
+    pub fn summary(&self, sandbox: SandboxId) -> Result<Summary, query::ReadError> {
+        let _ = self.flush(); // what cannot be written is missing from the sum, and was refused
+        Summary::of_files(std::slice::from_ref(&self.0.path), sandbox)
+    }
+
+    /// The file that this process writes.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+}
+
+/// What all clones, and every [`Recorded`], share.
+pub(crate) struct Shared {
+    core: Arc<Core>,
+    lookups: Mutex<Lookups>,
+    flusher: Mutex<Option<JoinHandle<()>>>,
+    file: File,
+    path: PathBuf,
+    durability: Durability,
+}
+
+/// What the flusher shares too; it does not keep [`Shared`] alive.
+struct Core {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+struct State {
+    writer: Writer<File>,
+    /// The flusher waits to be woken, and not for time to pass.
+    flusher_sleeps: bool,
+    ending: bool,
+}
+
+impl Shared {
+    /// In the file when it returns.
+    fn write(&self, kind: Kind, fields: impl FnOnce(&mut Fields<'_>)) -> Result<EventId, WriteError> {
+        let mut state = self.core.lock();
+        let id = state.writer.write(kind, fields)?;
+        if self.durability == Durability::Power {
+            state.writer.sync()?;
+        }
+        Ok(id)
+    }
+
+    /// In the file at most 100 ms later.
+    pub(crate) fn append(&self, kind: Kind, fields: impl FnOnce(&mut Fields<'_>)) {
+        let mut state = self.core.lock();
+        state.writer.append(kind, fields);
+        if state.writer.waiting() > MOST_WAITING {
+            let _ = state.writer.flush(); // on failure it goes on waiting
+        } else if state.flusher_sleeps {
+            state.flusher_sleeps = false;
+            drop(state);
+            self.core.wake.notify_one();
+        }
+    }
+
+    fn note_repairs(&self, repaired: &[repair::Repaired]) -> Result<(), WriteError> {
+        for one in repaired {
+            let name = one.path.file_name().unwrap_or_default().to_string_lossy();
+            self.write(Kind::Repaired, |line| {
+                line.text("file", name);
+                line.number("bytes_removed", one.bytes_removed);
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.core.lock().ending = true;
+        self.core.wake.notify_one();
+        if let Some(flusher) = lock(&self.flusher).take() {
+            let _ = flusher.join();
+        }
+        if self.core.lock().writer.flush().is_ok() {
+            let _ = segment::finish(&self.file); // else the next open looks at the file, and does it
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn start_flusher(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
+        let core = Arc::clone(self);
+        std::thread::Builder::new()
+            .name("outwall-audit".to_owned())
+            .spawn(move || core.flush_from_time_to_time())
+    }
+
+    /// Sleeps while nothing waits; else writes after [`LATENESS`]. Under load it wakes at that pace and finds little to do,
+    /// since every "going out" takes along what waits.
+    fn flush_from_time_to_time(&self) {
+        let mut state = self.lock();
+        while !state.ending {
+            if state.writer.waiting() == 0 {
+                state.flusher_sleeps = true;
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            state.flusher_sleeps = false;
+            let waited = self
+                .wake
+                .wait_timeout_while(state, LATENESS, |state| !state.ending);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let _ = state.writer.flush(); // on failure it goes on waiting, and "going out" is refused
+        }
+    }
+}
+
+fn who(line: &mut Fields<'_>, sandbox: &Sandbox) {
+    line.plain("environment", sandbox.environment.as_str());
+    line.text("sandbox", sandbox.id);
+}
+
+/// What a panic can interrupt is a line that is not closed, and the writer drops that.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const LATENESS: Duration = Duration::from_millis(50);
+const MOST_WAITING: usize = 64 << 10;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

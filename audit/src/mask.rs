@@ -1,0 +1,250 @@
+//! What of a request's path and query may be written down: where it went, never a secret on the way there.
+//!
+//! Secrets travel in URLs: webhook addresses, signed links, `?key=...`. Masking errs on the side of masking: a package's hash that
+//! is shortened costs little, a token that is not costs much. User information cannot be here: a path has none.
+
+use std::fmt;
+
+/// A path with its query, masked, as it is displayed.
+pub(crate) struct Masked<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
+}
+
+impl fmt::Display for Masked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        mask_pieces(f, self.path)?;
+        let Some(query) = self.query else { return Ok(()) };
+        let mut separator = '?';
+        for (index, parameter) in query.split('&').enumerate() {
+            if index == MOST_PARAMETERS {
+                return f.write_str("&…");
+            }
+            let (name, value) = parameter
+                .split_once('=')
+                .map_or((parameter, None), |(name, value)| (name, Some(value)));
+            write!(f, "{separator}")?;
+            mask_pieces(f, name)?;
+            if value.is_some() {
+                f.write_str("=*")?;
+            }
+            separator = '&';
+        }
+        Ok(())
+    }
+}
+
+/// Writes `text` with every piece between delimiters masked that looks like a token.
+fn mask_pieces(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    if text.len() < SHORTEST_TOKEN {
+        return f.write_str(text);
+    }
+    if let Some(start) = text.find("eyJ") {
+        // a JWT has dots inside, so it is looked for before the text is taken apart
+        let after_dots = text[start..].split('/').next().unwrap_or_default();
+        if after_dots.matches('.').count() >= 2 {
+            mask_each(f, &text[..start])?;
+            f.write_str("eyJ***")?;
+            return mask_pieces(f, &text[start + after_dots.len()..]);
+        }
+    }
+    mask_each(f, text)
+}
+
+fn mask_each(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(DELIMITERS).unwrap_or(rest.len());
+        let (piece, after) = rest.split_at(end);
+        match kept_of_token(piece) {
+            Some(kept) => write!(f, "{}***", &piece[..kept])?,
+            None => f.write_str(piece)?,
+        }
+        let delimiter = after.chars().next().map_or(0, char::len_utf8);
+        f.write_str(&after[..delimiter])?;
+        rest = &after[delimiter..];
+    }
+    Ok(())
+}
+
+/// When the piece looks like a token: how many of its first bytes may be kept.
+fn kept_of_token(piece: &str) -> Option<usize> {
+    let is_prefix = |prefix: &&&str| piece.starts_with(**prefix) && piece.len() >= prefix.len() + 12;
+    if let Some(prefix) = PREFIXES.iter().find(is_prefix) {
+        return Some(prefix.len());
+    }
+    let shape = Shape::of(piece);
+    shape
+        .is_random(piece.len())
+        .then_some(if shape.hexadecimal { KEPT_OF_HASH } else { 0 })
+}
+
+/// Which kinds of characters there are.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent observations of one text"
+)]
+struct Shape {
+    lower: bool,
+    upper: bool,
+    digits: usize,
+    marks: bool,
+    other: bool,
+    hexadecimal: bool,
+}
+
+impl Shape {
+    fn of(piece: &str) -> Self {
+        let mut shape = Self {
+            lower: false,
+            upper: false,
+            digits: 0,
+            marks: false,
+            other: false,
+            hexadecimal: true,
+        };
+        for byte in piece.bytes() {
+            match byte {
+                b'a'..=b'z' => shape.lower = true,
+                b'A'..=b'Z' => shape.upper = true,
+                b'0'..=b'9' => shape.digits += 1,
+                b'-' | b'_' | b'+' | b'~' | b'%' => shape.marks = true,
+                _ => shape.other = true,
+            }
+            shape.hexadecimal &= byte.is_ascii_hexdigit();
+        }
+        shape
+    }
+
+    fn is_random(&self, length: usize) -> bool {
+        if self.other {
+            return false;
+        }
+        let long_hash = self.hexadecimal && self.digits > 0 && length >= 32;
+        let one_case = !self.marks && self.digits >= 6 && length >= 32; // base32 and the like
+        let base64 = self.lower && self.upper && self.digits > 0 && length >= 24;
+        let long_base64 = self.lower && self.upper && length >= 40;
+        long_hash || one_case || base64 || long_base64
+    }
+}
+
+const DELIMITERS: [char; 12] = ['/', '.', ':', '@', ',', ';', '=', '$', '!', '(', ')', '*'];
+
+/// Of tokens that say what they are.
+const PREFIXES: [&str; 24] = [
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "gldt-",
+    "sk-",
+    "sk_live_",
+    "sk_test_",
+    "rk_live_",
+    "xoxa-",
+    "xoxb-",
+    "xoxp-",
+    "xoxr-",
+    "xoxs-",
+    "xapp-",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "npm_",
+    "pypi-",
+    "hf_",
+];
+
+const SHORTEST_TOKEN: usize = 15; // `sk-` and twelve more
+const KEPT_OF_HASH: usize = 6; // enough to find a commit or a layer by, 24 bits of what may be a secret of 128 or more
+const MOST_PARAMETERS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(path: &str, query: Option<&str>) -> String {
+        Masked { path, query }.to_string()
+    }
+
+    #[test]
+    fn names_of_parameters_stay_and_values_go() {
+        assert_eq!(
+            masked("/a", Some("page=2&key=sk-secret&flag")),
+            "/a?page=*&key=*&flag"
+        );
+        assert_eq!(masked("/a", Some("token=a=b&&=x&é=1")), "/a?token=*&&=*&é=*");
+        assert_eq!(
+            masked("/a", Some("ghp_16C7e42F292c6912E7710c838347Ae178B4a")),
+            "/a?ghp_***"
+        );
+        assert_eq!(masked("/a", None), "/a");
+    }
+
+    #[test]
+    fn tokens_in_paths_are_masked() {
+        for (path, expected) in [
+            ("/x/ghp_16C7e42F292c6912E7710c838347Ae178B4a/y", "/x/ghp_***/y"),
+            ("/github_pat_11ABCDEFG0abcdefghijkl_x", "/github_pat_***"),
+            ("/v1/sk-ant-api03-aaaaaaaaaaaa", "/v1/sk-***"),
+            ("/xoxb-123456789012-abc", "/xoxb-***"),
+            ("/AKIAIOSFODNN7EXAMPLE", "/AKIA***"),
+            (
+                "/services/T00000000/B00000000/XyXXXXX7XXXXXXXXXXXXXXXX",
+                "/services/T00000000/B00000000/***",
+            ),
+            (
+                "/bot123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw/getMe",
+                "/bot123456789:***/getMe",
+            ),
+            (
+                "/t/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc/next",
+                "/t/eyJ***/next",
+            ),
+            (
+                "/commit/da39a3ee5e6b4b0d3255bfef95601890afd80709",
+                "/commit/da39a3***",
+            ),
+            (
+                "/blobs/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "/blobs/sha256:e3b0c4***",
+            ),
+            ("/MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43UOV3HO6DZPI2345", "/***"),
+        ] {
+            assert_eq!(masked(path, None), expected);
+        }
+    }
+
+    #[test]
+    fn ordinary_paths_stay_whole() {
+        for path in [
+            "/",
+            "/simple/requests/",
+            "/packages/numpy-2.1.0-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+            "/@babel/plugin-transform-modules-commonjs/-/plugin-transform-modules-commonjs-7.25.9.tgz",
+            "/v1/users/550e8400-e29b-41d4-a716-446655440000/posts",
+            "/debian/dists/bookworm-updates/InRelease",
+            "/org/apache/maven/plugins/maven-resources-plugin/3.3.1/maven-resources-plugin-3.3.1.pom",
+            "/sk-learn/AKIA",
+            "/%2fetc%2fpasswd",
+        ] {
+            assert_eq!(masked(path, None), path);
+        }
+    }
+
+    #[test]
+    fn masking_cuts_nowhere_but_between_characters() {
+        for text in [
+            "é",
+            "ééééééééééééééééééééééééééé",
+            "/eyJ漢.漢.漢",
+            "/ghp_漢漢漢漢漢漢漢漢",
+            "\u{202e}eyJ..",
+        ] {
+            let _ = masked(text, Some(text));
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! Reading the log back: every file of a directory merged by time, filtered, once or as it grows.
+//!
+//! Reads without a lock: a line counts when its newline is there. Whether lines are genuine is [`crate::verify()`]'s question.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use crate::event::{Event, Kind};
+use crate::segment;
+
+/// A file of the log cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the audit log `{}`", path.display())]
+pub struct ReadError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl ReadError {
+    pub(crate) fn of(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Which events are wanted. The default wants all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only refusals and findings.
+    pub denied: bool,
+    /// Only of sandboxes whose id begins so (`s-7f3a` finds `s-7f3a001d`).
+    pub sandbox: Option<String>,
+    /// Not before this.
+    pub since: Option<Timestamp>,
+}
+
+impl Filter {
+    /// Whether an event is wanted.
+    pub fn wants(&self, event: &Event) -> bool {
+        let denied = !self.denied || matches!(event.kind, Kind::Denied | Kind::Finding);
+        let sandbox = self.sandbox.as_ref().is_none_or(|wanted| {
+            event
+                .sandbox
+                .as_ref()
+                .is_some_and(|sandbox| sandbox.starts_with(wanted.as_str()))
+        });
+        let since = self.since.is_none_or(|since| event.at >= at_text(since));
+        denied && sandbox && since
+    }
+}
+
+/// Every wanted event of the log in `directory`, by time; those of one file in the order they were written in.
+///
+/// Files are opened when their time comes, so there are never more open than writers lived at once. A directory that does not
+/// exist has no events.
+pub fn read(directory: &Path, filter: Filter) -> Result<Events, ReadError> {
+    let all = match segment::list(directory) {
+        Ok(all) => all,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(ReadError::of(directory)(error)),
+    };
+    let since = filter.since;
+    Ok(Events::new(
+        all.into_iter().filter(|path| may_reach(path, since)).collect(),
+        filter,
+    ))
+}
+
+/// The iterator of [`read`].
+#[derive(Debug)]
+pub struct Events {
+    filter: Filter,
+    unopened: VecDeque<PathBuf>, // by name, so by start
+    open: Vec<Reader>,
+    heads: BinaryHeap<Reverse<Head>>,
+    unreadable: u64,
+}
+
+/// The next event of an open file. The fields are in the order of comparison.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    at: String,
+    reader: usize,
+}
+
+impl Events {
+    pub(crate) fn new(files: Vec<PathBuf>, filter: Filter) -> Self {
+        Self {
+            filter,
+            unopened: files.into(),
+            open: Vec::new(),
+            heads: BinaryHeap::new(),
+            unreadable: 0,
+        }
+    }
+
+    /// Lines met so far that are no events. Damage: `outwall audit verify` says where.
+    pub fn unreadable_lines(&self) -> u64 {
+        self.unreadable
+    }
+
+    /// Opens every file that may hold something before the first event at hand.
+    fn open_what_is_due(&mut self) -> Result<(), ReadError> {
+        while let Some(path) = self.unopened.front() {
+            if self
+                .heads
+                .peek()
+                .is_some_and(|Reverse(head)| head.at < segment::earliest(path))
+            {
+                return Ok(());
+            }
+            let path = self.unopened.pop_front().expect("it was just looked at");
+            let reader = Reader::open(path, 0)?;
+            self.open.push(reader);
+            self.advance(self.open.len() - 1)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the next event of an open file, closes it when there is none.
+    fn advance(&mut self, index: usize) -> Result<(), ReadError> {
+        let reader = &mut self.open[index];
+        match reader.next_event(&mut self.unreadable)? {
+            Some(event) => {
+                self.heads.push(Reverse(Head {
+                    at: event.at.clone(),
+                    reader: index,
+                }));
+                reader.head = Some(event);
+            }
+            None => reader.lines = None,
+        }
+        Ok(())
+    }
+
+    fn next_of_all(&mut self) -> Result<Option<Event>, ReadError> {
+        self.open_what_is_due()?;
+        let Some(Reverse(first)) = self.heads.pop() else {
+            return Ok(None);
+        };
+        let event = self.open[first.reader].head.take();
+        self.advance(first.reader)?;
+        Ok(event)
+    }
+}
+
+impl Iterator for Events {
+    type Item = Result<Event, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.next_of_all().transpose()? {
+                Ok(event) if !self.filter.wants(&event) => {}
+                other => return Some(other),
+            }
+        }
+    }
+}
+
+/// One file, read from a position.
+#[derive(Debug)]
+struct Reader {
+    path: PathBuf,
+    lines: Option<BufReader<File>>, // `None` once it is read to its end
+    position: u64,                  // after the last whole line
+    head: Option<Event>,
+}
+
+impl Reader {
+    fn open(path: PathBuf, position: u64) -> Result<Self, ReadError> {
+        let mut file = File::open(&path).map_err(ReadError::of(&path))?;
+        if position > 0 {
+            file.seek(SeekFrom::Start(position))
+                .map_err(ReadError::of(&path))?;
+        }
+        Ok(Self {
+            lines: Some(BufReader::with_capacity(64 << 10, file)),
+            path,
+            position,
+            head: None,
+        })
+    }
+
+    fn next_event(&mut self, unreadable: &mut u64) -> Result<Option<Event>, ReadError> {
+        let Some(lines) = &mut self.lines else {
+            return Ok(None);
+        };
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let count = lines
+                .read_until(b'\n', &mut line)
+                .map_err(ReadError::of(&self.path))?;
+            let Some(whole) = line.strip_suffix(b"\n") else {
+                return Ok(None);
+            };
+            self.position += count as u64;
+            match str::from_utf8(whole).ok().and_then(Event::parse) {
+                Some(event) => return Ok(Some(event)),
+                None => *unreadable += 1,
+            }
+        }
+    }
+}
+
+/// Reads a log as it grows: [`Follow::poll`] again and again, up to 100 ms apart.
+#[derive(Debug)]
+pub struct Follow {
+    directory: PathBuf,
+    filter: Filter,
+    positions: HashMap<PathBuf, u64>,
+}
+
+impl Follow {
+    /// From here on.
+    pub fn from_now(directory: &Path, filter: Filter) -> Result<Self, ReadError> {
+        let mut follow = Self {
+            directory: directory.to_owned(),
+            filter,
+            positions: HashMap::new(),
+        };
+        follow.read_new()?;
+        Ok(follow)
+    }
+
+    /// Everything so far first.
+    pub fn from_start(directory: &Path, filter: Filter) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            filter,
+            positions: HashMap::new(),
+        }
+    }
+
+    /// The wanted events since the last call, by time. Does not wait.
+    pub fn poll(&mut self) -> Result<Vec<Event>, ReadError> {
+        let mut events = self.read_new()?;
+        events.retain(|event| self.filter.wants(event));
+        events.sort_by(|one, other| one.at.cmp(&other.at)); // stable: a file's own order stays
+        Ok(events)
+    }
+
+    fn read_new(&mut self) -> Result<Vec<Event>, ReadError> {
+        let files = match segment::list(&self.directory) {
+            Ok(files) => files,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(ReadError::of(&self.directory)(error)),
+        };
+        let mut events = Vec::new();
+        for path in files {
+            let position = self.positions.get(&path).copied().unwrap_or_default();
+            let length = std::fs::metadata(&path).map_err(ReadError::of(&path))?.len();
+            if length > position {
+                let mut reader = Reader::open(path.clone(), position)?;
+                while let Some(event) = reader.next_event(&mut 0)? {
+                    events.push(event);
+                }
+                self.positions.insert(path, reader.position);
+            }
+        }
+        Ok(events)
+    }
+}
+
+/// A time as events have it.
+fn at_text(at: Timestamp) -> String {
+    format!("{at:.9}")
+}
+
+/// Whether a file may hold something as late as `since`: it was not written to after its last event.
+fn may_reach(path: &Path, since: Option<Timestamp>) -> bool {
+    let written = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    match (since, written) {
+        (Some(since), Ok(written)) => written >= SystemTime::from(since),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn line(at: &str, kind: &str, sandbox: &str, seq: u64) -> String {
+        format!(
+            "{{\"v\":1,\"seq\":{seq},\"id\":\"w-{seq}\",\"at\":\"{at}\",\"kind\":\"{kind}\",\"sandbox\":\"{sandbox}\"}}\n"
+        )
+    }
+
+    fn at(second: u64) -> String {
+        format!("2026-11-21T03:00:{second:02}.000000000Z")
+    }
+
+    /// Three files whose times overlap.
+    fn some_log() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |start: u64, seconds: &[u64], kind: &str, sandbox: &str| {
+            let path = directory
+                .path()
+                .join(format!("2026-11-21T03-00-{start:02}Z-1-{start:012x}.jsonl"));
+            let text: String = seconds
+                .iter()
+                .map(|second| line(&at(*second), kind, sandbox, *second))
+                .collect();
+            fs::write(path, text).unwrap();
+        };
+        file(1, &[1, 4, 9], "denied", "s-00000001");
+        file(2, &[2, 3, 8], "dns", "s-00000002");
+        file(7, &[7], "finding", "s-10000003");
+        directory
+    }
+
+    fn seqs(directory: &Path, filter: Filter) -> Vec<u64> {
+        read(directory, filter)
+            .unwrap()
+            .map(|event| event.unwrap().seq)
+            .collect()
+    }
+
+    #[test]
+    fn files_are_merged_by_time() {
+        let log = some_log();
+        assert_eq!(seqs(log.path(), Filter::default()), [1, 2, 3, 4, 7, 8, 9]);
+    }
+
+    #[test]
+    fn filters_leave_what_is_wanted() {
+        let log = some_log();
+        let since = Some(at(4).parse().unwrap());
+        assert_eq!(
+            seqs(
+                log.path(),
+                Filter {
+                    denied: true,
+                    ..Filter::default()
+                }
+            ),
+            [1, 4, 7, 9]
+        );
+        assert_eq!(
+            seqs(
+                log.path(),
+                Filter {
+                    sandbox: Some("s-0".into()),
+                    ..Filter::default()
+                }
+            ),
+            [1, 2, 3, 4, 8, 9]
+        );
+        assert_eq!(
+            seqs(
+                log.path(),
+                Filter {
+                    sandbox: Some("s-00000002".into()),
+                    since,
+                    denied: false
+                }
+            ),
+            [8]
+        );
+        let never = Filter {
+            since: Some(Timestamp::MAX),
+            ..Filter::default()
+        };
+        assert!(seqs(log.path(), never).is_empty());
+    }
+
+    #[test]
+    fn a_file_opens_only_when_its_time_comes() {
+        let log = some_log();
+        let mut events = read(log.path(), Filter::default()).unwrap();
+        let mut waiting = || {
+            events.next();
+            events.unopened.len()
+        };
+        let waiting: Vec<_> = (0..7).map(|_| waiting()).collect();
+        assert_eq!(waiting, [2, 1, 1, 1, 0, 0, 0], "those that begin at :02 and :07");
+    }
+
+    #[test]
+    fn a_line_in_the_making_is_not_there_yet_and_damage_is_counted() {
+        let log = some_log();
+        let path = log.path().join("2026-11-21T03-00-30Z-1-00000000002a.jsonl");
+        fs::write(
+            &path,
+            format!("rubbish\n{}{{\"v\":1", line(&at(31), "dns", "s-1", 31)),
+        )
+        .unwrap();
+        let mut events = read(log.path(), Filter::default()).unwrap();
+        assert_eq!(events.by_ref().last().unwrap().unwrap().seq, 31);
+        assert_eq!(events.unreadable_lines(), 1);
+    }
+
+    #[test]
+    fn following_sees_each_event_once_and_new_files_too() {
+        let log = some_log();
+        let poll = |follow: &mut Follow| {
+            follow
+                .poll()
+                .unwrap()
+                .iter()
+                .map(|event| event.seq)
+                .collect::<Vec<_>>()
+        };
+        let mut all = Follow::from_start(log.path(), Filter::default());
+        let mut new = Follow::from_now(log.path(), Filter::default()).unwrap();
+        assert_eq!(poll(&mut all), [1, 2, 3, 4, 7, 8, 9]);
+        assert!(poll(&mut all).is_empty() && poll(&mut new).is_empty());
+
+        let path = log.path().join("2026-11-21T03-00-30Z-1-00000000002a.jsonl");
+        let whole = line(&at(31), "dns", "s-1", 31);
+        let (first, second) = whole.split_at(20);
+        fs::write(&path, first).unwrap();
+        assert!(
+            poll(&mut all).is_empty() && poll(&mut new).is_empty(),
+            "half a line"
+        );
+        fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(second.as_bytes())
+            .unwrap();
+        assert_eq!((poll(&mut all), poll(&mut new)), (vec![31], vec![31]));
+    }
+
+    #[test]
+    fn a_log_that_was_never_written_has_no_events() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(seqs(&directory.path().join("absent"), Filter::default()).is_empty());
+    }
+}
