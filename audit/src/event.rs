@@ -104,7 +104,7 @@ impl Kind {
 /// An event as it is read. A field that its kind does not have is `None`. Text may hold control characters: sanitise before showing.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Event {
-    /// The line itself, escaped and safe to print, without its newline.
+    /// The line itself without its newline; as a log of ours wrote it, it is safe to print.
     #[serde(skip)]
     pub line: String,
     /// Version of the schema.

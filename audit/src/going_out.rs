@@ -10,7 +10,7 @@ use outwall_policy::{ConnectionPermit, RequestPermit, Treatment};
 
 use crate::event::{EventId, Fields, Kind};
 use crate::log::Shared;
-use crate::mask::Masked;
+use crate::mask::{Masked, MaskedText};
 
 /// What is about to leave. Made of a permit, so only what policy allowed can be recorded as going out.
 #[derive(Clone, Copy, Debug)]
@@ -168,7 +168,16 @@ pub struct CameBack<'a> {
     pub error: Option<&'a str>,
 }
 
-/// Proof that something is on record as going out. It is closed by [`Recorded::came_back`]; dropped unclosed (a task that was
+/// Proof that something is on record as going out. Only [`AuditLog::going_out`](crate::AuditLog::going_out) makes one:
+///
+/// ```compile_fail,E0451
+/// # use outwall_audit::*;
+/// fn forge(genuine: Recorded) -> Recorded {
+///     Recorded { ..genuine } // private fields
+/// }
+/// ```
+///
+/// It is closed by [`Recorded::came_back`]; dropped unclosed (a task that was
 /// cancelled, a panic) it records that the outcome is unknown.
 #[derive(Debug)]
 #[must_use = "what is recorded as going out must be sent or closed"]
@@ -232,7 +241,7 @@ impl Recorded {
                 line.number("bytes_down", how.bytes_down);
             }
             line.number("duration_us", micros);
-            line.maybe("error", how.error);
+            line.maybe("error", how.error.map(MaskedText));
         });
     }
 }

@@ -14,7 +14,7 @@ use outwall_policy::{Denial, Method, RequestPath, Sandbox, SandboxId, Scheme, Ta
 use crate::dns::{DnsAnswer, Lookups, Note, RECORDED_NAMES};
 use crate::event::{EventId, Fields, Kind};
 use crate::going_out::{GoingOut, Recorded, TlsFacts};
-use crate::mask::Masked;
+use crate::mask::{Masked, MaskedText};
 use crate::summary::Summary;
 use crate::writer::{WriteError, Writer};
 use crate::{query, repair, segment};
@@ -120,6 +120,11 @@ impl AuditLog {
             path: new.path,
             durability: options.durability,
         });
+        if options.durability == Durability::Power {
+            File::open(directory)
+                .and_then(|directory| directory.sync_all())
+                .map_err(in_directory)?;
+        }
         shared.note_repairs(&repair::sweep(directory, &shared.path).map_err(in_directory)?)?;
         *lock(&shared.flusher) = Some(shared.core.start_flusher().map_err(OpenError::Thread)?);
         Ok(Self(shared))
@@ -153,8 +158,8 @@ impl AuditLog {
             line.plain("decision", "deny");
             line.maybe("rule", denial.rule());
             line.plain("reason", denial.reason().code());
-            line.text("message", denial);
-            line.maybe("remedy", denial.remedy());
+            line.text("message", MaskedText(&denial.to_string())); // it may repeat the path
+            line.maybe("remedy", denial.remedy().as_deref().map(MaskedText));
             line.maybe("protocol", asked.protocol);
             if let Some(tls) = asked.tls {
                 tls.write(line);
@@ -235,7 +240,7 @@ impl AuditLog {
                 who(line, sandbox);
             }
             line.text("reason", code);
-            line.text("message", message);
+            line.text("message", MaskedText(message));
         })
     }
 

@@ -34,6 +34,15 @@ impl fmt::Display for Masked<'_> {
     }
 }
 
+/// A sentence that may repeat a path or a name, masked, as it is displayed.
+pub(crate) struct MaskedText<'a>(pub(crate) &'a str);
+
+impl fmt::Display for MaskedText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        mask_pieces(f, self.0)
+    }
+}
+
 /// Writes `text` with every piece between delimiters masked that looks like a token.
 fn mask_pieces(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     if text.len() < SHORTEST_TOKEN {
@@ -41,7 +50,10 @@ fn mask_pieces(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     }
     if let Some(start) = text.find("eyJ") {
         // a JWT has dots inside, so it is looked for before the text is taken apart
-        let after_dots = text[start..].split('/').next().unwrap_or_default();
+        let after_dots = text[start..]
+            .split(['/', ' ', '"', '\'', '`'])
+            .next()
+            .unwrap_or_default();
         if after_dots.matches('.').count() >= 2 {
             mask_each(f, &text[..start])?;
             f.write_str("eyJ***")?;
@@ -128,7 +140,11 @@ impl Shape {
     }
 }
 
-const DELIMITERS: [char; 12] = ['/', '.', ':', '@', ',', ';', '=', '$', '!', '(', ')', '*'];
+/// What no token has inside, whether in a path or in a sentence about one.
+const DELIMITERS: [char; 22] = [
+    '/', '.', ':', '@', ',', ';', '=', '$', '!', '(', ')', '*', '?', '&', ' ', '"', '\'', '`', '<', '>', '[',
+    ']',
+];
 
 /// Of tokens that say what they are.
 const PREFIXES: [&str; 24] = [
@@ -216,6 +232,13 @@ mod tests {
         ] {
             assert_eq!(masked(path, None), expected);
         }
+    }
+
+    #[test]
+    fn a_sentence_about_a_path_is_masked_like_the_path() {
+        let said = "no rule allows GET \"/hooks/XyXXXXX7XXXXXXXXXXXXXXXX\" at `api.example.test:443`; eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc too";
+        let written = "no rule allows GET \"/hooks/***\" at `api.example.test:443`; eyJ*** too";
+        assert_eq!(MaskedText(said).to_string(), written);
     }
 
     #[test]
