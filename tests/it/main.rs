@@ -1,2 +1,42 @@
-//! placeholder
-fn main() {}
+//! Stories told from outside, with the real binary: one module per behaviour.
+//!
+//! Each denial has its twin that is allowed, so that no story passes because everything
+//! is refused. What a story needs and the machine lacks (namespaces, root) is skipped
+//! with a line that says so. The long ones are `#[ignore]`d: `cargo test -p outwall
+//! --test it -- --ignored`.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
+
+mod audit;
+mod ca;
+mod captured;
+mod clients;
+mod crash;
+mod escape;
+mod explicit;
+mod framing;
+mod machine;
+mod policy_file;
+mod streaming;
+mod wildcards;
+
+use outwall_tests::{Outwall, is_root, namespaces_available};
+
+/// A place of its own for one story, with the binary under test.
+fn outwall() -> Outwall {
+    Outwall::at(env!("CARGO_BIN_EXE_outwall"))
+}
+
+/// Tells a story of a sandbox as whoever runs the tests, and as an ordinary user too
+/// when that is root: the two make their namespaces in different ways.
+#[track_caller]
+fn as_each_user(story: impl Fn(Outwall)) {
+    if !namespaces_available(std::thread::current().name().unwrap_or("a sandbox story")) {
+        return;
+    }
+    if is_root() {
+        story(outwall().as_ordinary_user());
+    }
+    story(outwall());
+}

@@ -106,11 +106,16 @@ impl Client {
     /// A connection to the origin of `url`, for several requests.
     #[track_caller]
     pub fn open(&self, url: &str) -> Connection {
-        let uri: Uri = url.parse().expect("a URL");
-        match within_limit(self.open_for(&uri)) {
-            Ok(Opened::Connection(connection)) => connection,
-            Ok(Opened::Refused(response)) => panic!("CONNECT was refused: {}", response.into_text()),
-            Err(error) => panic!("no connection for {url}: {error:#}"),
+        self.try_open(url)
+            .unwrap_or_else(|error| panic!("no connection for {url}: {error:#}"))
+    }
+
+    /// As [`Client::open`]; an error when there is no connection.
+    pub fn try_open(&self, url: &str) -> Result<Connection> {
+        let uri: Uri = url.parse().with_context(|| format!("`{url}` is no URL"))?;
+        match within_limit(self.open_for(&uri))? {
+            Opened::Connection(connection) => Ok(connection),
+            Opened::Refused(response) => bail!("CONNECT was refused: {}", response.into_text()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A place of its own for one story: a policy file, a state directory, a home, a user.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -73,6 +74,9 @@ impl Outwall {
     /// Points `host` at `origin` in `[origins]`, TLS and plaintext, and trusts its CA there.
     #[must_use]
     pub fn origin(mut self, host: &str, origin: &TestOrigin) -> Self {
+        let host = host.to_ascii_lowercase();
+        self.hosts
+            .retain(|(target, _)| target.rsplit_once(':').is_none_or(|(name, _)| name != host));
         self.hosts
             .push((format!("{host}:443"), origin.tls_address().to_string()));
         self.hosts
@@ -148,6 +152,18 @@ impl Outwall {
         TestGate::start(self.command(&arguments), self.state_dir())
     }
 
+    /// `outwall proxy` in a process whose files cannot grow beyond `kib`: as on a full disk.
+    #[track_caller]
+    pub fn gate_with_files_up_to(&self, kib: u32) -> TestGate {
+        // dash counts in blocks of 512 bytes. A full disk sends no signal, so neither does this.
+        let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2);
+        let wrapper = ["dash", "-c", &limit, "dash"];
+        TestGate::start(
+            self.wrapped(&wrapper, &["proxy", "--listen", "127.0.0.1:0"]),
+            self.state_dir(),
+        )
+    }
+
     /// Every audit record, oldest first, as `outwall audit` prints them.
     #[track_caller]
     pub fn audit(&self) -> Vec<Value> {
@@ -178,8 +194,14 @@ impl Outwall {
 
     /// A command that is `outwall ARGS` as this story's user, in its working directory.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.wrapped(&[], arguments)
+    }
+
+    fn wrapped(&self, wrapper: &[&str], arguments: &[&str]) -> Command {
+        let mut line = wrapper.iter().map(OsStr::new).chain([self.binary.as_os_str()]);
+        let mut command = Command::new(line.next().expect("the binary at least"));
         command
+            .args(line)
             .arg("--state-dir")
             .arg(self.state_dir())
             .args(arguments)

@@ -1,0 +1,171 @@
+//! Bodies stream through, both ways, with nothing held back and nothing kept.
+
+use std::time::{Duration, Instant};
+
+use outwall_tests::{Outwall, TestGate, TestOrigin, Versions};
+
+use crate::outwall;
+
+const HOST: &str = "api.example.test";
+const MIB: u64 = 1 << 20;
+
+fn story(origin: &TestOrigin) -> (Outwall, TestGate) {
+    let outwall = outwall().allowing(&[HOST]).origin(HOST, origin);
+    let gate = outwall.gate();
+    (outwall, gate)
+}
+
+fn both_versions() -> [Versions; 2] {
+    [Versions::Http1Only, Versions::Http2Only]
+}
+
+#[test]
+fn server_sent_events_arrive_one_by_one() {
+    for origin_speaks in both_versions() {
+        let origin = TestOrigin::speaking(origin_speaks);
+        let (_outwall, gate) = story(&origin);
+        for client_speaks in both_versions() {
+            let client = gate.client().speaking(client_speaks);
+            let mut response = client.get(&format!("https://{HOST}/sse?count=4&ms=300"));
+            assert_eq!(response.header("content-type"), "text/event-stream");
+            let mut arrivals = Vec::new();
+            while let Some(event) = response.piece().unwrap() {
+                assert_eq!(
+                    event.windows(2).filter(|pair| *pair == b"\n\n").count(),
+                    1,
+                    "one event at a time"
+                );
+                arrivals.push(Instant::now());
+            }
+            assert_eq!(arrivals.len(), 4);
+            for pair in arrivals.windows(2) {
+                let apart = pair[1] - pair[0];
+                assert!(
+                    apart > Duration::from_millis(150),
+                    "{client_speaks:?}: {apart:?} apart"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn trailers_come_through() {
+    for origin_speaks in both_versions() {
+        let origin = TestOrigin::speaking(origin_speaks);
+        let (_outwall, gate) = story(&origin);
+        for client_speaks in both_versions() {
+            let client = gate.client().speaking(client_speaks).header("te", "trailers");
+            let trailers = client.get(&format!("https://{HOST}/trailers")).into_trailers();
+            assert_eq!(
+                trailers.get("grpc-status").unwrap(),
+                "0",
+                "{client_speaks:?} to {origin_speaks:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_upgraded_connection_carries_bytes_both_ways() {
+    let origin = TestOrigin::speaking(Versions::Http1Only);
+    let (_outwall, gate) = story(&origin);
+    let mut raw = gate.client().raw(HOST);
+    raw.send(format!(
+        "GET /upgrade HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ));
+    let head = raw.read_head();
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    raw.send("ping");
+    assert_eq!(raw.read_for(Duration::from_millis(500)), "ping");
+}
+
+#[test]
+fn an_upgrade_to_h2c_is_not_passed_on() {
+    let origin = TestOrigin::speaking(Versions::Http1Only);
+    let (_outwall, gate) = story(&origin);
+    let mut raw = gate.client().raw(HOST);
+    raw.send(format!(
+        "GET /echo HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\
+         http2-settings: AAMAAABkAAQAAP__\r\n\r\n"
+    ));
+    let head = raw.read_head();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(origin.requests()[0].header("upgrade"), "");
+    assert_eq!(origin.requests()[0].header("http2-settings"), "");
+}
+
+#[test]
+fn large_bodies_stream_both_ways_with_flat_memory() {
+    bodies_stream_with_flat_memory(256 * MIB);
+}
+
+#[test]
+#[ignore = "1 GiB, four times each way"]
+fn a_gibibyte_streams_both_ways_with_flat_memory() {
+    bodies_stream_with_flat_memory(1024 * MIB);
+}
+
+fn bodies_stream_with_flat_memory(length: u64) {
+    let origin = TestOrigin::start();
+    let (_outwall, gate) = story(&origin);
+    // Whatever the first request loads (roots, code, pools) is not the body's.
+    gate.client()
+        .get(&format!("https://{HOST}/bytes/1000000"))
+        .into_intact_length();
+    let before = gate.resident_kib();
+    for versions in both_versions() {
+        let client = gate.client().speaking(versions);
+        let down = client.get(&format!("https://{HOST}/bytes/{length}"));
+        assert_eq!(down.into_intact_length(), length, "{versions:?}");
+        let up = client
+            .upload(&format!("https://{HOST}/upload"), length)
+            .into_json();
+        assert_eq!(
+            (&up["bytes"], &up["intact"]),
+            (&length.into(), &true.into()),
+            "{versions:?}"
+        );
+    }
+    let grown = gate.peak_resident_kib().saturating_sub(before);
+    assert!(
+        grown < 32 * 1024,
+        "{grown} KiB more for {} MiB each way",
+        length / MIB
+    );
+}
+
+#[test]
+fn a_reader_that_stops_stops_the_origin_too() {
+    let origin = TestOrigin::start();
+    let (_outwall, gate) = story(&origin);
+    gate.client()
+        .get(&format!("https://{HOST}/bytes/1000000"))
+        .into_intact_length();
+    let before = gate.resident_kib();
+    let mut held: Vec<_> = (0..4)
+        .map(|_| gate.client().get(&format!("https://{HOST}/bytes/{}", 512 * MIB)))
+        .collect();
+    for response in &mut held {
+        response.piece().unwrap();
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let grown = gate.resident_kib().saturating_sub(before);
+    assert!(grown < 48 * 1024, "{grown} KiB held for readers that do not read");
+}
+
+#[test]
+fn a_large_request_waits_for_100_continue_when_it_asks_to() {
+    let origin = TestOrigin::speaking(Versions::Http1Only);
+    let (_outwall, gate) = story(&origin);
+    let mut raw = gate.client().raw(HOST);
+    raw.send(format!(
+        "POST /echo HTTP/1.1\r\nhost: {HOST}\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n"
+    ));
+    let head = raw.read_head();
+    assert!(head.starts_with("HTTP/1.1 100"), "{head}");
+    raw.send("hello");
+    let head = raw.read_head();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+}
