@@ -320,3 +320,6 @@ pub(crate) fn within_limit<T>(work: impl Future<Output = Result<T>>) -> Result<T
 }
 
 const LIMIT: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests;
