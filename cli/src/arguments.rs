@@ -83,6 +83,8 @@ pub(crate) const RUN_FAILED: u8 = 125;
 pub(crate) struct Session {
     pub(crate) surroundings: Surroundings,
     pub(crate) state: StateDirectory,
+    /// As given on the command line, to be repeated in commands that we suggest.
+    pub(crate) given_state_dir: Option<PathBuf>,
     config: Option<PathBuf>,
 }
 
@@ -123,6 +125,7 @@ impl Arguments {
         let session = Session {
             surroundings,
             state,
+            given_state_dir: self.global.state_dir,
             config: self.global.config,
         };
         match self.command {

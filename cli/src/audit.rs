@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
-use outwall_audit::Report;
 use outwall_audit::query::{self, Events, Filter, Follow};
 
 use crate::arguments::Session;
@@ -176,10 +175,8 @@ fn complain_of(unreadable_lines: u64) {
 
 /// Checks every chain, and names the first record of each that does not fit.
 fn verify(directory: &Path) -> Result<ExitCode, Failure> {
-    let report = match directory.exists() {
-        true => outwall_audit::verify(&[directory.to_path_buf()])?,
-        false => Report { files: Vec::new() },
-    };
+    let there = directory.exists().then(|| directory.to_path_buf());
+    let report = outwall_audit::verify(there.as_slice())?;
     for file in &report.files {
         if let Some(problem) = &file.problem {
             say!(

@@ -1,9 +1,22 @@
 //! `outwall doctor`: what this machine offers, what is missing, and how to get it.
 
+use std::error::Error;
+use std::fmt::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::ExitCode;
 
+use outwall_certs::Ca;
+use outwall_policy::Overrides;
+use outwall_sandbox_runtime as sandbox_runtime;
+
 use crate::arguments::Session;
+use crate::discovery::Discovery;
 use crate::failure::Failure;
+use crate::policy_in_force::PolicyInForce;
+use crate::state_directory::Trouble;
+use crate::summary::count;
+use crate::terminal::{Paint, printable, say, write_out};
+use crate::trust_store;
 
 /// Checks whether this machine can run sandboxes, and says what is missing
 ///
@@ -15,8 +28,250 @@ Example:
 pub(crate) struct Arguments {}
 
 impl Arguments {
+    #[expect(clippy::unused_self, reason = "every subcommand is obeyed in the same way")]
     pub(crate) fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
-        let _ = session;
-        Err(Failure::new("not there yet"))
+        let checks = checks(session);
+        let paint = Paint::for_stdout();
+        write_out(&render(&checks, paint))?;
+        let broken = checks.iter().any(|check| check.standing == Standing::Broken);
+        say!(
+            "\n{}",
+            if broken {
+                "`outwall run` cannot work here yet"
+            } else {
+                "`outwall run` can work here"
+            }
+        )?;
+        Ok(if broken {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+}
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Good,
+    /// Something is less than it could be; `run` works.
+    Lesser,
+    /// `run` cannot work.
+    Broken,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+struct Check {
+    name: &'static str,
+    standing: Standing,
+    what: String,
+    remedy: Option<String>,
+}
+
+impl Check {
+    fn good(name: &'static str, what: impl Into<String>) -> Self {
+        Self {
+            name,
+            standing: Standing::Good,
+            what: what.into(),
+            remedy: None,
+        }
+    }
+
+    fn lesser(name: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            name,
+            standing: Standing::Lesser,
+            what: what.into(),
+            remedy: Some(remedy.into()),
+        }
+    }
+
+    fn broken(name: &'static str, what: impl Into<String>, remedy: Option<String>) -> Self {
+        Self {
+            name,
+            standing: Standing::Broken,
+            what: what.into(),
+            remedy,
+        }
+    }
+}
+
+fn checks(session: &Session) -> Vec<Check> {
+    let mut checks: Vec<_> = sandbox_runtime::probe().into_iter().map(Check::from).collect();
+    checks.push(roots());
+    checks.push(state_directory(session));
+    checks.push(ca(session));
+    checks.push(policy(session));
+    checks.extend(session.search().into_iter().flat_map(|found| ignored(&found)));
+    checks.push(audit(session));
+    checks
+}
+
+fn roots() -> Check {
+    match outwall_certs::system_roots() {
+        Ok(roots) => Check::good("system roots", format!("{} certificates", roots.len())),
+        Err(error) => {
+            let remedy = "install the package `ca-certificates`".to_owned();
+            Check::broken("system roots", chain(&error), Some(remedy))
+        }
+    }
+}
+
+fn state_directory(session: &Session) -> Check {
+    const NAME: &str = "state directory";
+    let shown = session.state.path().display();
+    let Ok(found) = session.state.path().metadata() else {
+        return Check::good(NAME, format!("`{shown}`, made at first use"));
+    };
+    let remedy = Some(format!(
+        "`chmod 700 {shown}`, or name another with `--state-dir DIR`"
+    ));
+    match Trouble::of(&found) {
+        Some(Trouble::Foreign { owner, us }) => Check::broken(
+            NAME,
+            format!("`{shown}` belongs to user {owner}, and this is user {us}"),
+            remedy,
+        ),
+        Some(Trouble::WritableByOthers) => {
+            Check::broken(NAME, format!("others may write to `{shown}`"), remedy)
+        }
+        None if found.mode() & 0o077 != 0 => Check::lesser(
+            NAME,
+            format!("others may look into `{shown}`"),
+            format!("`chmod 700 {shown}`"),
+        ),
+        None => Check::good(NAME, format!("`{shown}`")),
+    }
+}
+
+/// Looks without making one.
+fn ca(session: &Session) -> Check {
+    let directory = session.state.ca();
+    if !directory.join("ca.pem").exists() {
+        return Check::good("CA", "made at first use");
+    }
+    match Ca::load_or_create(&directory) {
+        Ok(ca) => Check::good("CA", format!("SHA-256 {}", ca.fingerprint())),
+        Err(error) => Check::broken(
+            "CA",
+            chain(&error),
+            Some("`outwall ca rotate` makes a new one".to_owned()),
+        ),
+    }
+}
+
+fn policy(session: &Session) -> Check {
+    let in_force = session
+        .search()
+        .and_then(|discovery| PolicyInForce::compile(discovery, None, &Overrides::default()));
+    match in_force {
+        Ok(in_force) => Check::good("policy file", in_force.provenance()),
+        Err(failure) => {
+            let mut text = Vec::new();
+            failure.report(&mut text, Paint::plain());
+            Check::broken(
+                "policy file",
+                String::from_utf8_lossy(&text).trim().replace("error: ", ""),
+                None,
+            )
+        }
+    }
+}
+
+fn ignored(discovery: &Discovery) -> Vec<Check> {
+    let ignored = discovery.ignored.iter().map(|(path, standing)| {
+        let why = if *standing == trust_store::Standing::Changed {
+            "changed since it was trusted"
+        } else {
+            "not trusted"
+        };
+        let shown = path.display();
+        Check::lesser(
+            "project file",
+            format!("`{shown}` is ignored: {why}"),
+            format!("read it, then `outwall trust {shown}`"),
+        )
+    });
+    ignored.collect()
+}
+
+fn audit(session: &Session) -> Check {
+    let directory = session.state.audit();
+    if !directory.exists() {
+        return Check::good("audit log", "made at first use");
+    }
+    match outwall_audit::verify(&[directory]) {
+        Ok(report) if report.is_whole() => Check::good(
+            "audit log",
+            format!("{}, every one fits", count(report.records(), "record")),
+        ),
+        Ok(_) => Check::lesser(
+            "audit log",
+            "records were changed or removed",
+            "`outwall audit verify` says where",
+        ),
+        Err(error) => Check::broken("audit log", chain(&error), None),
+    }
+}
+
+/// An error with its causes in one line.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn render(checks: &[Check], paint: Paint) -> String {
+    let widest = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Check {
+        name,
+        standing,
+        what,
+        remedy,
+    } in checks
+    {
+        let word = match standing {
+            Standing::Good => paint.green("ok     "),
+            Standing::Lesser => paint.yellow("lesser "),
+            Standing::Broken => paint.red("BROKEN "),
+        };
+        let indent = " ".repeat(widest + 9);
+        let what = indented(what, &indent);
+        let _ = writeln!(text, "{word} {name:widest$} {what}");
+        if let Some(remedy) = remedy {
+            let _ = writeln!(
+                text,
+                "{indent}{} {}",
+                paint.cyan("hint:"),
+                indented(remedy, &indent)
+            );
+        }
+    }
+    text
+}
+
+fn indented(text: &str, indent: &str) -> String {
+    text.lines()
+        .map(|line| printable(line).into_owned())
+        .collect::<Vec<_>>()
+        .join(&format!("\n{indent}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_says_its_standing_in_words_and_its_remedy_below() {
+        let checks = [
+            Check::good("CA", "made at first use"),
+            Check::lesser("cgroups", "none", "run under systemd"),
+        ];
+        assert_eq!(
+            render(&checks, Paint::plain()),
+            "ok      CA      made at first use\nlesser  cgroups none\n                hint: run under systemd\n"
+        );
     }
 }

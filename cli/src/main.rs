@@ -11,6 +11,7 @@ mod ca;
 mod discovery;
 mod doctor;
 mod failure;
+mod gate;
 mod git_identity;
 mod init;
 mod interfaces;
@@ -35,7 +36,7 @@ use crate::terminal::Paint;
 
 fn main() -> ExitCode {
     // The sandbox engine runs this same binary again for its inner stages; nothing may come before.
-    outwall_sandbox_runtime::become_stage_if_asked();
+    //outwall_sandbox_runtime::become_stage_if_asked();
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(code) => return code,

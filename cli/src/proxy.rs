@@ -1,12 +1,21 @@
 //! `outwall proxy`: the gate as an explicit proxy, for machines that Outwall did not make.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use outwall_policy::EnvironmentName;
+use outwall_audit::AuditLog;
+use outwall_policy::{EnvironmentName, Overrides, Sandbox};
+use outwall_proxy::Gate;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Session;
-use crate::failure::Failure;
+use crate::ca;
+use crate::failure::{Explain, Failure};
+use crate::gate::{audit_log, gate, new_sandbox};
+use crate::policy_in_force::PolicyInForce;
+use crate::terminal::{Paint, say};
 
 /// Runs the gate as a proxy that programs are pointed to
 ///
@@ -30,7 +39,97 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
-        let _ = session;
-        Err(Failure::new("not there yet"))
+        let in_force = self.policy(session)?;
+        in_force.warn();
+        let sandbox = new_sandbox(&in_force.policy, self.environment.as_ref())?;
+        let ca = ca::open(session)?;
+        let audit = audit_log(session)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .explain("cannot start threads")?;
+        runtime.block_on(self.serve(session, &gate(&in_force, ca, audit.clone())?, sandbox, &audit))
+    }
+
+    fn policy(&self, session: &Session) -> Result<PolicyInForce, Failure> {
+        PolicyInForce::load(
+            session,
+            self.environment.as_ref().map(EnvironmentName::as_str),
+            &Overrides::default(),
+        )
+    }
+
+    /// Until SIGTERM or SIGINT; then what runs may finish.
+    async fn serve(
+        &self,
+        session: &Session,
+        gate: &Gate,
+        sandbox: Sandbox,
+        audit: &AuditLog,
+    ) -> Result<ExitCode, Failure> {
+        let mut signals = Signals::listen()?;
+        let listener = TcpListener::bind(self.listen)
+            .await
+            .explain(format!("cannot listen on {}", self.listen))?;
+        let address = listener.local_addr()?;
+        audit.gate_started(
+            concat!("outwall ", env!("CARGO_PKG_VERSION")),
+            &format!("as a proxy on {address}"),
+        )?;
+        let serving = gate.serve_explicit(listener, sandbox)?;
+        say!("listening on {address}")?;
+        while signals.next().await == Asked::Reload {
+            self.reload(session, gate);
+        }
+        serving.drain().await;
+        audit.gate_stopped()?;
+        audit.flush()?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// A policy that is wrong changes nothing: the last good one stays, and the failure is loud.
+    fn reload(&self, session: &Session, gate: &Gate) {
+        match self.policy(session) {
+            Ok(in_force) => {
+                in_force.warn();
+                gate.replace_policy(in_force.policy);
+                let _ = writeln!(std::io::stderr(), "outwall: the policy was read again");
+            }
+            Err(failure) => failure
+                .explain("the policy could not be read again; the one before stays in force")
+                .report(&mut std::io::stderr().lock(), Paint::for_stderr()),
+        }
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).explain("cannot listen for signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hang_up.recv() => Asked::Reload,
+        }
     }
 }

@@ -1,12 +1,31 @@
 //! `outwall run`: a command in a new sandbox whose only way out is the gate.
 
+mod options;
+mod protection;
+mod serving;
+mod trust;
+
 use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 
-use outwall_policy::{EnvironmentName, NetworkLevel};
+use outwall_audit::AuditLog;
+use outwall_certs::{Ca, TrustBundle};
+use outwall_policy::{EnvironmentName, NetworkLevel, Overrides, Sandbox, SandboxId};
+use outwall_sandbox_runtime::{self as sandbox_runtime, Exit, PlacedFile, Prepared, Spec};
 
-use crate::arguments::Session;
-use crate::failure::Failure;
+use self::serving::Serving;
+use self::trust::Trust;
+use crate::arguments::{RUN_FAILED, Session};
+use crate::discovery::configuration_files;
+use crate::failure::{Explain, Failure};
+use crate::gate::{audit_log, new_sandbox};
+use crate::policy_in_force::PolicyInForce;
+use crate::sandbox_variables::{self, Account};
+use crate::terminal::Paint;
+use crate::{git_identity, summary};
 
 /// Runs a command in a new sandbox
 ///
@@ -60,7 +79,181 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn obey(self, session: &Session) -> Result<ExitCode, Failure> {
-        let _ = session;
-        Err(Failure::new("not there yet"))
+        let identity = git_identity::ask();
+        let mut request = self.request(session)?;
+        session.state.make()?;
+        let trust = Trust::assemble(session, request.in_force.extra_roots());
+        let audit = audit_log(session)?;
+        sandbox_runtime::sweep(session.state.path());
+        let (ca, bundle) = trust.join()?;
+        request.furnish(session, &bundle, identity.join().ok().flatten())?;
+        request.run(session, ca, &audit)
     }
+
+    /// What is asked for, with everything checked that can be before anything is made.
+    fn request(self, session: &Session) -> Result<Request, Failure> {
+        let surroundings = &session.surroundings;
+        let name = self.environment.as_ref().map(EnvironmentName::as_str);
+        let overrides = Overrides {
+            network: self.network,
+            allow: self.allow,
+            ..Overrides::default()
+        };
+        let in_force = PolicyInForce::load(session, name, &overrides)?;
+        in_force.warn();
+        let sandbox = new_sandbox(&in_force.policy, self.environment.as_ref())?;
+        let environment = in_force.policy.environment(name)?;
+        let mut spec = Spec::new(
+            sandbox.id,
+            self.command,
+            surroundings.working_directory.clone(),
+            session.state.path().to_path_buf(),
+        );
+        spec.nested_namespaces = environment.nested_namespaces();
+        spec.root = self.root;
+        spec.home = options::home(self.home.as_deref(), &session.state)?;
+        spec.home_path = surroundings.home.clone().unwrap_or(spec.home_path);
+        let mounts = self.mount.iter().map(|mount| options::mount(mount, surroundings));
+        spec.mounts = mounts.collect::<Result<_, _>>()?;
+        spec.refused_directories = trusted_directories(session);
+        spec.mounts.extend(protection::of_policy(&in_force, &spec)?);
+        let variables = self
+            .env
+            .iter()
+            .map(|asked| sandbox_variables::Asked::parse(asked))
+            .collect::<Result<_, _>>()?;
+        Ok(Request {
+            in_force,
+            sandbox,
+            spec,
+            variables,
+            quiet: self.quiet,
+        })
+    }
+}
+
+/// What Outwall itself believes: whoever can write there decides what the next sandbox may do.
+fn trusted_directories(session: &Session) -> Vec<PathBuf> {
+    let files = configuration_files(&session.surroundings).into_iter();
+    files
+        .filter_map(|(_, file)| Some(file.parent()?.to_path_buf()))
+        .collect()
+}
+
+/// A run, before there is a sandbox.
+struct Request {
+    in_force: PolicyInForce,
+    sandbox: Sandbox,
+    spec: Spec,
+    variables: Vec<sandbox_variables::Asked>,
+    quiet: bool,
+}
+
+impl Request {
+    /// Puts in what the sandbox needs to work: trust in the CA, variables, an identity for git.
+    fn furnish(
+        &mut self,
+        session: &Session,
+        bundle: &TrustBundle,
+        identity: Option<String>,
+    ) -> Result<(), Failure> {
+        let account = Account::of(&self.spec, &session.surroundings);
+        self.spec.variables = sandbox_variables::variables(
+            &session.surroundings,
+            &account,
+            bundle.variables(),
+            &self.variables,
+        )?;
+        let home = &self.spec.home_path;
+        let at_home = bundle
+            .home_files()
+            .into_iter()
+            .map(|file| (home.join(&file.path), file));
+        let trust = bundle
+            .files()
+            .into_iter()
+            .map(|file| (file.path.clone(), file))
+            .chain(at_home);
+        let trust = trust.map(|(path, file)| PlacedFile {
+            path,
+            contents: file.contents.to_vec(),
+            mode: 0o644,
+        });
+        let git = identity.map(|text| PlacedFile {
+            path: "/etc/gitconfig".into(),
+            contents: text.into(),
+            mode: 0o644,
+        });
+        self.spec.files = trust.chain(git).collect();
+        Ok(())
+    }
+
+    /// From here on there is a sandbox, and it is on record.
+    fn run(self, session: &Session, ca: Ca, audit: &AuditLog) -> Result<ExitCode, Failure> {
+        let program = self
+            .spec
+            .command
+            .first()
+            .map(|program| program.display().to_string())
+            .unwrap_or_default();
+        let serving = {
+            let (in_force, audit) = (self.in_force, audit.clone());
+            thread::spawn(move || Serving::prepare(&in_force, ca, audit))
+        };
+        let mut prepared = Prepared::new(self.spec)
+            .explain("cannot make the sandbox")
+            .hint(DOCTOR)?;
+        let listeners = prepared.listeners();
+        let serving = serving
+            .join()
+            .map_err(|_| Failure::new("the gate could not be prepared"))??;
+        let mut serving = serving.serve(self.sandbox.clone(), listeners)?;
+        audit.sandbox_started(&self.sandbox, &program)?;
+        let running = prepared
+            .start()
+            .explain("cannot start the command in the sandbox")?;
+        serving.end_on_signal(&running.ender());
+        let exit = running.wait().explain("lost sight of the sandbox")?;
+        serving.finish();
+        audit.sandbox_ended(&self.sandbox, &in_words(exit))?;
+        audit.flush()?;
+        if !self.quiet {
+            sum_up(session, audit, self.sandbox.id);
+        }
+        Ok(exit_code(exit))
+    }
+}
+
+const DOCTOR: &str = "`outwall doctor` says what this machine lacks and how to get it";
+
+fn in_words(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+    }
+}
+
+/// As a shell would have it.
+fn exit_code(exit: Exit) -> ExitCode {
+    let code = match exit {
+        Exit::Code(code) => code,
+        Exit::Signal(signal) => 128 + signal,
+    };
+    ExitCode::from(u8::try_from(code & 0xff).unwrap_or(RUN_FAILED))
+}
+
+fn sum_up(session: &Session, audit: &AuditLog, sandbox: SandboxId) {
+    let mut command = "outwall audit".to_owned();
+    if let Some(directory) = &session.given_state_dir {
+        command = format!("outwall --state-dir {} audit", directory.display());
+    }
+    let text = match audit.summary(sandbox) {
+        Ok(summary) => summary::render(
+            &summary,
+            &format!("{command} --sandbox {sandbox}"),
+            Paint::for_stderr(),
+        ),
+        Err(error) => format!("outwall: the audit log cannot be read back: {error}\n"),
+    };
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

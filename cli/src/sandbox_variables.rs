@@ -9,6 +9,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use outwall_sandbox_runtime::Spec;
+
 use crate::failure::Failure;
 use crate::surroundings::Surroundings;
 
@@ -97,6 +99,23 @@ pub(crate) struct Account<'a> {
     pub(crate) home: &'a Path,
     pub(crate) user: &'a str,
     pub(crate) sandbox: String,
+}
+
+impl<'a> Account<'a> {
+    /// The account of a sandbox: root when that was asked for, else who the person is on the host;
+    /// and for a person who is root there, nobody in particular.
+    pub(crate) fn of(spec: &'a Spec, surroundings: &'a Surroundings) -> Self {
+        let own = surroundings
+            .variable("USER")
+            .and_then(OsStr::to_str)
+            .filter(|user| *user != "root");
+        let user = if spec.root { "root" } else { own.unwrap_or("user") };
+        Self {
+            home: &spec.home_path,
+            user,
+            sandbox: spec.id.to_string(),
+        }
+    }
 }
 
 /// The whole set, by name: the list, then who and where, then what makes clients trust the CA, then

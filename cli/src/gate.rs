@@ -1,0 +1,56 @@
+//! Composes a gate: the policy, the CA, the audit log and the roots that origins are verified against.
+
+use outwall_audit::{AuditLog, Options};
+use outwall_certs::{Ca, origin_roots};
+use outwall_policy::{EnvironmentName, Policy, Sandbox, SandboxId, UnknownEnvironment};
+use outwall_proxy::{Gate, GateParts, Limits};
+
+use crate::arguments::Session;
+use crate::failure::{Explain, Failure};
+use crate::policy_in_force::PolicyInForce;
+
+/// The gate. Its own resources are made as it is used.
+pub(crate) fn gate(in_force: &PolicyInForce, ca: Ca, audit: AuditLog) -> Result<Gate, Failure> {
+    let roots = origin_roots(&in_force.extra_roots())
+        .explain("cannot read the roots that servers are verified against")?;
+    let parts = GateParts {
+        policy: in_force.policy.clone(),
+        ca,
+        audit,
+        roots,
+        limits: Limits::default(),
+    };
+    Gate::new(parts).explain("cannot make the gate")
+}
+
+/// The audit log of the state directory, with a file of our own in it.
+pub(crate) fn audit_log(session: &Session) -> Result<AuditLog, Failure> {
+    AuditLog::open(&session.state.audit(), Options::default())
+        .explain("cannot write the audit log, so nothing may leave")
+}
+
+/// A new sandbox of the environment (none: the default one).
+pub(crate) fn new_sandbox(
+    policy: &Policy,
+    environment: Option<&EnvironmentName>,
+) -> Result<Sandbox, Failure> {
+    let environment = environment_name(policy, environment)?;
+    let mut random = [0; 4];
+    aws_lc_rs::rand::fill(&mut random)
+        .ok()
+        .ok_or_else(|| Failure::new("the system gives no random numbers"))?;
+    Ok(Sandbox {
+        id: SandboxId::from_random(random),
+        environment,
+    })
+}
+
+fn environment_name(
+    policy: &Policy,
+    asked: Option<&EnvironmentName>,
+) -> Result<EnvironmentName, UnknownEnvironment> {
+    Ok(policy
+        .environment(asked.map(EnvironmentName::as_str))?
+        .name()
+        .clone())
+}

@@ -1,0 +1,106 @@
+//! The gate of one sandbox, on threads of its own beside the sandbox's blocking calls.
+
+use std::time::Duration;
+
+use outwall_audit::AuditLog;
+use outwall_certs::Ca;
+use outwall_policy::Sandbox;
+use outwall_proxy::{CapturedListeners, Gate, ServeHandle};
+use outwall_sandbox_runtime::{Ender, Listeners};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::failure::{Explain, Failure};
+use crate::gate::gate;
+use crate::policy_in_force::PolicyInForce;
+
+/// A gate that waits for its listeners.
+pub(super) struct Ready {
+    runtime: Runtime,
+    gate: Gate,
+}
+
+/// A gate that serves one sandbox.
+pub(super) struct Serving {
+    runtime: Runtime,
+    handle: ServeHandle,
+    signals: Vec<(Signal, Inside)>,
+}
+
+/// A signal as the command in the sandbox gets it.
+type Inside = rustix::process::Signal;
+
+/// What the gate may take to write down how the last requests ended, once nobody reads the answers.
+const LAST_RECORDS: Duration = Duration::from_secs(2);
+
+impl Serving {
+    /// Makes gate and threads.
+    pub(super) fn prepare(in_force: &PolicyInForce, ca: Ca, audit: AuditLog) -> Result<Ready, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .explain("cannot start threads")?;
+        Ok(Ready {
+            gate: gate(in_force, ca, audit)?,
+            runtime,
+        })
+    }
+}
+
+impl Ready {
+    /// Serves the sandbox from here on.
+    pub(super) fn serve(self, sandbox: Sandbox, listeners: Listeners) -> Result<Serving, Failure> {
+        let _inside = self.runtime.enter();
+        let Listeners {
+            tcp,
+            dns_udp,
+            dns_tcp,
+        } = listeners;
+        let listeners = CapturedListeners {
+            tcp,
+            dns_udp,
+            dns_tcp,
+        };
+        let handle = self
+            .gate
+            .serve_captured(sandbox, listeners)
+            .explain("the gate cannot serve the sandbox")?;
+        Ok(Serving {
+            handle,
+            signals: signals()?,
+            runtime: self.runtime,
+        })
+    }
+}
+
+/// Listened to before the command starts: one that comes in between ends the sandbox, and not us.
+fn signals() -> Result<Vec<(Signal, Inside)>, Failure> {
+    let passed = [
+        (SignalKind::terminate(), Inside::TERM),
+        (SignalKind::hangup(), Inside::HUP),
+        (SignalKind::interrupt(), Inside::INT),
+    ];
+    let listen = |(kind, inside)| Ok((signal(kind).explain("cannot listen for signals")?, inside));
+    passed.into_iter().map(listen).collect()
+}
+
+impl Serving {
+    /// From here on a signal to us ends the sandbox, and the command's end is then ours.
+    pub(super) fn end_on_signal(&mut self, ender: &Ender) {
+        for (mut signal, inside) in self.signals.drain(..) {
+            let ender = ender.clone();
+            self.runtime.spawn(async move {
+                while signal.recv().await.is_some() {
+                    ender.end(inside);
+                }
+            });
+        }
+    }
+
+    /// The sandbox is gone, so its connections are: lets them write their last records.
+    pub(super) fn finish(self) {
+        let drained = async { tokio::time::timeout(LAST_RECORDS, self.handle.drain()).await };
+        let _ = self.runtime.block_on(drained);
+        self.runtime.shutdown_timeout(LAST_RECORDS);
+    }
+}
