@@ -129,9 +129,7 @@ fn classify_v6(address: Ipv6Addr) -> AddressClass {
         [0, 0, 0, 0, 0, 0, 0, 0] => AddressClass::Unspecified,
         [0, 0, 0, 0, 0, 0, 0, 1] => AddressClass::Loopback,
         // Compatible and SIIT: nothing on the Internet answers to these; only software that unwraps them would.
-        [0, 0, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => {
-            never_public(classify_v4(carried(high, low)))
-        }
+        [0, 0, 0, 0, 0 | 0xffff, 0, high, low] => never_public(classify_v4(carried(high, low))),
         // Mapped, NAT64 (RFC 6052), 6to4.
         [0, 0, 0, 0, 0, 0xffff, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]

@@ -48,6 +48,7 @@ impl Policy {
             Some(name) if compiler.problems.is_empty() => name,
             Some(_) | None => return Err(DocumentErrors::new(compiler.problems)),
         };
+        compiler.warnings.sort_by_key(|warning| warning.problem().line());
         Ok(Self {
             environments: Arc::new(environments),
             default_environment,
@@ -260,7 +261,10 @@ impl Compiler {
         let Hosts::Below(base) = &pattern.hosts else {
             return;
         };
-        if shared_storage::is_below(base.as_str()) {
+        if !base.as_str().contains('.') {
+            let what = format!("\"{pattern}\" covers a whole top-level domain");
+            self.warn(place, what, "name the domains that are needed");
+        } else if shared_storage::is_below(base.as_str()) {
             let what = format!(
                 "\"{pattern}\" covers storage and servers that anybody can rent, so data can leave through it"
             );
@@ -269,9 +273,6 @@ impl Compiler {
                 what,
                 "name the hosts that are needed, such as your own bucket's",
             );
-        } else if !base.as_str().contains('.') {
-            let what = format!("\"{pattern}\" covers a whole top-level domain");
-            self.warn(place, what, "name the domains that are needed");
         }
     }
 
@@ -567,9 +568,9 @@ fn parse_range(text: &str) -> Option<IpNet> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(IpNet::from(address.to_canonical()));
     }
-    text.parse::<IpNet>()
-        .ok()
-        .filter(|range| range.addr() == range.network())
+    let range: IpNet = text.parse().ok()?;
+    let mapped = matches!(range.addr(), IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
+    (range.addr() == range.network() && !mapped).then_some(range) // mapped addresses are matched as IPv4
 }
 
 fn parse_static_address(text: &str) -> Option<StaticAddress> {
@@ -625,3 +626,6 @@ fn few(patterns: &[impl Display]) -> String {
         more => format!("{} and {more} more", shown.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,3 +208,6 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,12 +123,15 @@ impl Denial {
             Reason::PortNotAllowed { target } => Some(Lines::Keys(self.allow_port(target))),
             Reason::AddressRefused { address, class, .. } => allow_address(*address, *class).map(Lines::Keys),
             Reason::RuleRefused {
-                target, method, path, ..
+                target,
+                method,
+                path,
+                read_as,
             } => Some(Lines::Table(format!(
-                "add a rule{}: [[environments.{environment}.rules]] host = \"{}\", methods = [\"{method}\"], paths = [\"{}\"], action = \"allow\"",
+                "add a rule{}: [[environments.{environment}.rules]] host = \"{}\", methods = [\"{method}\"], paths = [{}], action = \"allow\"",
                 self.before_rule(),
                 target.host,
-                path.replace('"', "%22"),
+                quoted([Some(path), read_as.as_ref()]),
             ))),
             Reason::StreamOnly { target } => Some(Lines::Keys(format!(
                 "add \"{target}\" to allowed_domains and take it out of tcp"
@@ -212,6 +215,16 @@ enum Lines {
     Keys(String),
     /// A table of its own.
     Table(String),
+}
+
+/// Paths as a TOML list has them; a normal form has no quotation mark and no backslash.
+fn quoted(paths: [Option<&String>; 2]) -> String {
+    let quoted: Vec<String> = paths
+        .into_iter()
+        .flatten()
+        .map(|path| format!("\"{path}\""))
+        .collect();
+    quoted.join(", ")
 }
 
 /// The shortest pattern that covers a target.

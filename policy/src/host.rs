@@ -245,3 +245,118 @@ fn is_number(label: &str) -> bool {
     let hex = |rest: &str| rest.bytes().all(|b| b.is_ascii_hexdigit());
     label.bytes().all(|b| b.is_ascii_digit()) || label.strip_prefix("0x").is_some_and(hex)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_host_has_one_normal_form() {
+        for (written, normal) in [
+            ("example.com", "example.com"),
+            ("EXAMPLE.com.", "example.com"),
+            ("localhost", "localhost"),
+            ("a_b.r3---sn-x.example.com", "a_b.r3---sn-x.example.com"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("Xn--bCher-Kva.example", "xn--bcher-kva.example"),
+            ("faß.de", "xn--fa-hia.de"),
+            ("example。com", "example.com"),
+            ("ｅxample.com", "example.com"),
+            ("exa\u{ad}mple.com", "example.com"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("::1", "::1"),
+            ("[::1]", "::1"),
+            ("[0:0::0:1]", "::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("3com.example", "3com.example"),
+            ("1.2.3.4.example", "1.2.3.4.example"),
+        ] {
+            assert_eq!(Host::parse(written).unwrap().to_string(), normal, "{written}");
+        }
+    }
+
+    #[test]
+    fn every_hostile_spelling_is_refused_for_its_reason() {
+        let long_label = format!("{}.example", "a".repeat(64));
+        let long = format!("{}example", "abcdefgh.".repeat(28));
+        for (written, error) in [
+            ("", HostError::Empty),
+            (".", HostError::Empty),
+            ("a..b", HostError::EmptyLabel),
+            (".a", HostError::EmptyLabel),
+            ("a..", HostError::EmptyLabel),
+            ("a。。b", HostError::EmptyLabel),
+            ("evil.com\0.allowed.com", HostError::Character),
+            ("a b", HostError::Character),
+            ("a\r\n", HostError::Character),
+            ("a%2eb", HostError::Character),
+            ("a%00", HostError::Character),
+            ("user@host", HostError::Character),
+            ("a/b", HostError::Character),
+            ("a\\b", HostError::Character),
+            ("a,b", HostError::Character),
+            ("*.a", HostError::Character),
+            ("a:443", HostError::Character),
+            ("ａ％00", HostError::Idna),
+            ("a＠b", HostError::Idna),
+            ("a／b", HostError::Idna),
+            ("a\u{2100}b", HostError::Idna), // maps to `a/c`
+            ("a\u{2488}b", HostError::Idna), // maps to `1.`
+            (long_label.as_str(), HostError::LongLabel),
+            (long.as_str(), HostError::Long),
+            ("-rf.example", HostError::Hyphen),
+            ("xn--a", HostError::Idna),
+            ("xn--", HostError::Idna),
+            ("a\u{202e}b", HostError::Idna),
+            ("127.1", HostError::Ipv4LookAlike),
+            ("2130706433", HostError::Ipv4LookAlike),
+            ("017700000001", HostError::Ipv4LookAlike),
+            ("0x7f000001", HostError::Ipv4LookAlike),
+            ("0X7F.1", HostError::Ipv4LookAlike),
+            ("127.0.0.01", HostError::Ipv4LookAlike),
+            ("127.0.0.1.", HostError::Ipv4LookAlike),
+            ("１２７.0.0.1", HostError::Ipv4LookAlike),
+            ("256.0.0.1", HostError::Ipv4LookAlike),
+            ("a.0x", HostError::Ipv4LookAlike),
+            ("[::1", HostError::Ipv6),
+            ("[a.example]", HostError::Ipv6),
+            ("[127.0.0.1]", HostError::Ipv6),
+            ("[fe80::1%25eth0]", HostError::Ipv6),
+            ("fe80::1%eth0", HostError::Ipv6),
+            ("[]", HostError::Ipv6),
+            ("[::1]]", HostError::Ipv6),
+            ("1::2::3", HostError::Ipv6),
+        ] {
+            assert_eq!(Host::parse(written), Err(error), "{written:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_names_are_names() {
+        assert!(Host::parse(&format!("{}.example", "a".repeat(63))).is_ok());
+        let longest = format!("{}a", "abcdefg.".repeat(31)); // 249 bytes
+        assert!(Host::parse(&longest).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn the_normal_form_of_a_host_reads_back_as_itself(text in "\\PC{0,30}|[a-zA-Z0-9.:%\\[\\]xX_-]{0,30}") {
+            if let Ok(host) = Host::parse(&text) {
+                prop_assert_eq!(Host::parse(&host.to_string()), Ok(host));
+            }
+        }
+
+        #[test]
+        fn a_name_is_never_what_a_resolver_takes_for_an_address(text in "[0-9a-fx.]{1,20}|\\PC{1,12}") {
+            if let Ok(Host::Name(name)) = Host::parse(&text) {
+                prop_assert!(name.as_str().parse::<IpAddr>().is_err());
+                let last = name.as_str().rsplit('.').next().unwrap();
+                prop_assert!(!last.bytes().all(|b| b.is_ascii_digit()));
+                prop_assert!(name.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b)));
+            }
+        }
+    }
+}

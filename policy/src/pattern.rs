@@ -179,3 +179,81 @@ impl fmt::Debug for HostPattern {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_a_host_or_everything_below_a_name() {
+        for (pattern, matched, not_matched) in [
+            (
+                "a.test",
+                &["a.test:80", "a.test:443"][..],
+                &["a.test:22", "b.a.test:443", "xa.test:443"][..],
+            ),
+            (
+                "*.a.test",
+                &["b.a.test:443", "c.b.a.test:80"],
+                &["a.test:443", "xa.test:443", "b.a.test:22"],
+            ),
+            ("a.test:22", &["a.test:22"], &["a.test:443", "b.a.test:22"]),
+            ("*.a.test:22", &["b.a.test:22"], &["b.a.test:443"]),
+            ("192.0.2.1", &["192.0.2.1:443"], &["192.0.2.2:443", "a.test:443"]),
+            ("::1", &["[::1]:443"], &["[::2]:443"]),
+            ("[::1]:22", &["[::1]:22"], &["[::1]:443"]),
+        ] {
+            let pattern = HostPattern::parse(pattern).unwrap();
+            for target in matched {
+                assert!(
+                    pattern.matches(&Target::parse(target).unwrap()),
+                    "{pattern} should match {target}"
+                );
+            }
+            for target in not_matched {
+                assert!(
+                    !pattern.matches(&Target::parse(target).unwrap()),
+                    "{pattern} should not match {target}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_says_why() {
+        for (text, error) in [
+            ("https://a.test", PatternError::Url),
+            ("a.test/", PatternError::Url),
+            ("*", PatternError::Everything),
+            ("*:443", PatternError::Everything),
+            ("*.*", PatternError::Wildcard),
+            ("*.*.test", PatternError::Wildcard),
+            ("a.*.test", PatternError::Wildcard),
+            ("*a.test", PatternError::Wildcard),
+            ("**.test", PatternError::Wildcard),
+            ("*.127.0.0.1", PatternError::Wildcard),
+            ("*.0x7f", PatternError::Wildcard),
+            ("*.", PatternError::Target(TargetError::Host(HostError::Empty))),
+            ("a.test:", PatternError::Target(TargetError::Port)),
+            ("a.test:*", PatternError::Target(TargetError::Port)),
+            (
+                "a.test\0",
+                PatternError::Target(TargetError::Host(HostError::Character)),
+            ),
+        ] {
+            assert_eq!(HostPattern::parse(text), Err(error), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_normal_form_of_a_pattern_reads_back_as_itself(text in "(\\*\\.)?[a-zA-Z0-9.:\\[\\]]{0,20}") {
+            if let Ok(pattern) = HostPattern::parse(&text) {
+                prop_assert_eq!(HostPattern::parse(&pattern.to_string()), Ok(pattern));
+            }
+        }
+    }
+}

@@ -137,3 +137,76 @@ impl fmt::Display for Scheme {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_target_is_host_and_port() {
+        for (written, normal) in [
+            ("Example.com:443", "example.com:443"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+            ("[::1]:8443", "[::1]:8443"),
+            ("[::ffff:192.0.2.1]:80", "192.0.2.1:80"),
+            ("a.test:00080", "a.test:80"),
+        ] {
+            assert_eq!(Target::parse(written).unwrap().to_string(), normal, "{written}");
+        }
+        assert_eq!(
+            Target::parse_with_default("a.test", 443).unwrap().to_string(),
+            "a.test:443"
+        );
+        assert_eq!(
+            Target::parse_with_default("[::1]", 443).unwrap().to_string(),
+            "[::1]:443"
+        );
+        assert_eq!(
+            Target::parse_with_default("a.test:80", 443).unwrap().to_string(),
+            "a.test:80"
+        );
+    }
+
+    #[test]
+    fn what_is_not_exactly_host_and_port_is_refused() {
+        for wrong in [
+            "a.test",
+            "a.test:",
+            ":443",
+            "a.test:0",
+            "a.test:65536",
+            "a.test:+1",
+            "a.test:-1",
+            "a.test: 1",
+            "a.test:1 ",
+            "a.test:443:443",
+            "evil.com:443.allowed.com",
+            "evil.com:443@allowed.com",
+            "::1:443",
+            "[::1]443",
+            "[::1]x:443",
+            "[::1",
+            "[::1]",
+            "a.test:４４３",
+            "",
+        ] {
+            assert!(Target::parse(wrong).is_err(), "{wrong:?}");
+        }
+        for wrong in ["", ":443", "a.test:", "::1", "a.test:x"] {
+            assert!(Target::parse_with_default(wrong, 443).is_err(), "{wrong:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_normal_form_of_a_target_reads_back_as_itself(text in "[a-zA-Z0-9.:\\[\\]]{0,30}|[a-z.]{1,9}:[0-9]{1,6}") {
+            if let Ok(target) = Target::parse(&text) {
+                prop_assert_eq!(Target::parse(&target.to_string()), Ok(target.clone()));
+                prop_assert_eq!(Target::parse_with_default(&target.to_string(), 1), Ok(target));
+            }
+        }
+    }
+}

@@ -327,10 +327,10 @@ impl Reader {
     }
 
     fn wrong_type(&mut self, key: &str, expected: &str, value: Value<'_, '_>) {
-        let found = value.get_ref().type_str();
+        let found = describe(value.get_ref());
         self.problem(
             value.span().start,
-            format!("`{key}` is of type {found}, and has to be {expected}"),
+            format!("`{key}` is {found}, and has to be {expected}"),
             format!("write {expected}"),
         );
     }
@@ -349,6 +349,17 @@ impl Reader {
 
     fn place(&self, offset: usize) -> Place {
         Place::Line(self.lines.line(offset))
+    }
+}
+
+fn describe(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("\"{}\"", text.escape_debug()),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+            format!("of type {}", value.type_str())
+        }
     }
 }
 

@@ -1,1 +1,214 @@
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+use super::*;
+use crate::policy::Policy;
 
+/// What is said about a file named `outwall.toml`.
+fn said(text: &str) -> String {
+    match PolicyDocument::parse(text, "outwall.toml") {
+        Ok(document) => match Policy::compile(&document) {
+            Ok(_) => "nothing".into(),
+            Err(errors) => errors.to_string(),
+        },
+        Err(errors) => errors.to_string(),
+    }
+}
+
+const COMPLETE: &str = include_str!("complete.toml");
+
+#[test]
+fn a_document_with_every_key_compiles() {
+    assert_eq!(said(COMPLETE), "nothing");
+}
+
+#[test]
+fn every_mistake_is_named_at_once_with_its_line_its_value_and_a_remedy() {
+    let text = r#"
+default_enviroment = "web"
+
+[environments.web]
+network = "everything"
+allowed_domain = ["a.test"]
+nested_namespaces = "yes"
+
+[environments.Web]
+
+[[environments.web.rules]]
+methods = []
+action = "permit"
+
+[environments.web.limits]
+requests_per_minute = -1
+upload_bytes_per_hour = "a lot"
+
+[origins]
+proxy = "x"
+"#;
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:2: `default_enviroment` is not a key of the file
+      hint: did you mean `default_environment`?
+    outwall.toml:5: `network` is "everything", which it cannot be
+      hint: write one of "none", "trusted", "full", "custom"
+    outwall.toml:6: `allowed_domain` is not a key of [environments.web]
+      hint: did you mean `allowed_domains`?
+    outwall.toml:7: `nested_namespaces` is "yes", and has to be true or false
+      hint: write true or false
+    outwall.toml:9: `Web` is not a name for an environment
+      hint: use 1 to 64 of a-z, 0-9, `_` and `-`, a letter or digit first
+    outwall.toml:11: the rule has no `host`
+      hint: write which host it narrows: host = "api.example.com"
+    outwall.toml:12: `methods` is an empty list, so the rule could never match
+      hint: leave `methods` out to mean all of them
+    outwall.toml:13: `action` is "permit", which it cannot be
+      hint: write one of "allow", "deny"
+    outwall.toml:16: `requests_per_minute` is -1, and has to be a whole number above 0
+      hint: write a whole number above 0
+    outwall.toml:17: `upload_bytes_per_hour` is "a lot", which is not an amount of bytes
+      hint: write a whole number and a unit: "1 GiB", "500 MiB", "64 KiB", "1 GB"
+    outwall.toml:20: `proxy` is not a key of [origins]
+      hint: the keys are extra_roots, hosts, resolver, parent_proxy
+    "#);
+}
+
+#[test]
+fn a_syntax_error_is_named_with_its_line() {
+    insta::assert_snapshot!(said("[environments.web\nnetwork = 1\n"), @r#"
+    outwall.toml:1: unclosed table, expected `]`
+      hint: the file is TOML: https://toml.io
+    "#);
+}
+
+#[test]
+fn the_same_key_twice_is_an_error() {
+    insta::assert_snapshot!(said("[environments.a]\nnetwork = \"none\"\nnetwork = \"full\"\n"), @r#"
+    outwall.toml:3: duplicate key
+      hint: the file is TOML: https://toml.io
+    "#);
+}
+
+#[test]
+fn allow_with_trusted_means_custom_with_the_trusted_list() {
+    let overrides = Overrides {
+        allow: vec!["a.test".into()],
+        ..Overrides::default()
+    };
+    let changed = PolicyDocument::default()
+        .with_overrides(None, &overrides)
+        .unwrap();
+    let policy = Policy::compile(&changed).unwrap();
+    let environment = policy.environment(None).unwrap();
+    assert_eq!(environment.network(), NetworkLevel::Custom);
+    assert_eq!(environment.entries().count(), 202);
+    assert!(environment.reaches(&"a.test".parse().unwrap()));
+    assert!(environment.reaches(&"pypi.org".parse().unwrap()));
+    assert!(!environment.reaches(&"b.test".parse().unwrap()));
+}
+
+#[test]
+fn allow_with_custom_adds_to_what_is_written_and_to_nothing_else() {
+    let text = "[environments.a]\nnetwork = \"custom\"\nallowed_domains = [\"a.test\"]\n";
+    let document = PolicyDocument::parse(text, "outwall.toml").unwrap();
+    let overrides = Overrides {
+        allow: vec!["b.test".into()],
+        ..Overrides::default()
+    };
+    let policy = Policy::compile(&document.with_overrides(Some("a"), &overrides).unwrap()).unwrap();
+    let hosts: Vec<String> = policy
+        .environment(None)
+        .unwrap()
+        .entries()
+        .map(|entry| entry.hosts)
+        .collect();
+    assert_eq!(hosts, ["a.test", "b.test"]);
+}
+
+#[test]
+fn allow_with_none_or_full_is_an_error_that_names_the_remedy() {
+    for network in [NetworkLevel::None, NetworkLevel::Full] {
+        let overrides = Overrides {
+            network: Some(network),
+            allow: vec!["a.test".into()],
+            ..Overrides::default()
+        };
+        let errors = PolicyDocument::default()
+            .with_overrides(None, &overrides)
+            .unwrap_err();
+        let [problem] = errors.problems() else {
+            panic!("one problem: {errors}");
+        };
+        assert_eq!((problem.origin(), problem.line()), ("command line", None));
+        assert!(
+            problem
+                .what()
+                .contains(&format!("`--allow a.test` adds nothing to the level `{network}`"))
+        );
+        assert!(!problem.remedy().is_empty());
+    }
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_not_blamed_on_the_file() {
+    let overrides = Overrides {
+        allow: vec!["https://a.test/".into()],
+        ..Overrides::default()
+    };
+    let document = PolicyDocument::parse("[environments.web]\n", "outwall.toml").unwrap();
+    let errors = Policy::compile(&document.with_overrides(None, &overrides).unwrap()).unwrap_err();
+    assert_eq!(errors.problems()[0].origin(), "command line");
+}
+
+#[test]
+fn the_command_line_may_replace_the_level_of_any_environment() {
+    let document = PolicyDocument::parse(COMPLETE, "outwall.toml").unwrap();
+    for network in [
+        NetworkLevel::None,
+        NetworkLevel::Trusted,
+        NetworkLevel::Full,
+        NetworkLevel::Custom,
+    ] {
+        for name in ["web", "api", "closed", "open"] {
+            let overrides = Overrides {
+                network: Some(network),
+                nested_namespaces: true,
+                ..Overrides::default()
+            };
+            let changed = document.with_overrides(Some(name), &overrides).unwrap();
+            let policy = Policy::compile(&changed).unwrap();
+            let environment = policy.environment(Some(name)).unwrap();
+            assert_eq!(environment.network(), network);
+            assert!(environment.nested_namespaces());
+        }
+    }
+}
+
+#[test]
+fn changing_an_environment_that_is_not_there_is_an_error() {
+    let document = PolicyDocument::default();
+    assert!(
+        document
+            .with_overrides(Some("web"), &Overrides::default())
+            .is_err()
+    );
+    assert!(
+        document
+            .with_overrides(Some("default"), &Overrides::default())
+            .is_ok()
+    );
+}
+
+#[test]
+fn the_default_environment_is_the_written_one_or_the_only_one() {
+    let default = |text: &str| {
+        let document = PolicyDocument::parse(text, "outwall.toml").unwrap();
+        Policy::compile(&document).map(|policy| policy.environment(None).unwrap().name().to_string())
+    };
+    assert_eq!(default("").unwrap(), "default");
+    assert_eq!(default("[environments.web]").unwrap(), "web");
+    assert_eq!(
+        default("default_environment = \"b\"\n[environments.a]\n[environments.b]").unwrap(),
+        "b"
+    );
+    assert!(default("[environments.a]\n[environments.b]").is_err());
+    assert!(default("default_environment = \"c\"\n[environments.a]\n[environments.b]").is_err());
+    // An implied `default` beside it would reach more than anything that is written.
+    assert!(default("default_environment = \"default\"\n[environments.a]\nnetwork = \"none\"").is_err());
+}

@@ -1,0 +1,228 @@
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+use super::*;
+
+fn compile(text: &str) -> Result<Policy, DocumentErrors> {
+    Policy::compile(&PolicyDocument::parse(text, "outwall.toml").unwrap())
+}
+
+fn said(text: &str) -> String {
+    compile(text).map_or_else(|errors| errors.to_string(), |_| "nothing".into())
+}
+
+fn warned(text: &str) -> Vec<String> {
+    compile(text)
+        .unwrap()
+        .warnings()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn what_is_written_takes_effect_or_is_an_error() {
+    let text = r#"
+default_environment = "nowhere"
+[environments.a]
+allowed_domains = ["a.test"]
+include_trusted = true
+tcp = ["github.com:22"]
+tunnelled_domains = ["github.com", "a.test"]
+[environments.a.limits]
+requests_per_minute = 600
+upload_bytes_per_hour = "1 GiB"
+[environments.b]
+network = "none"
+tunnelled_domains = ["github.com"]
+[environments.c]
+network = "full"
+allowed_domains = []
+[origins]
+parent_proxy = "http://proxy.corp:3128"
+"#;
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:2: `default_environment` is "nowhere", and there is no [environments.nowhere]
+      hint: write one of a, b, c, or add that table
+    outwall.toml:4: `allowed_domains` has no effect at network = "trusted" in [environments.a]
+      hint: write network = "custom" and include_trusted = true to have both
+    outwall.toml:5: `include_trusted` has no effect at network = "trusted" in [environments.a]
+      hint: leave it out, or write network = "custom"
+    outwall.toml:6: "github.com:22" in `tcp` is more than network = "trusted" reaches in [environments.a]
+      hint: write network = "custom" (and include_trusted = true to keep the Trusted list)
+    outwall.toml:7: "a.test" in `tunnelled_domains` is more than network = "trusted" reaches in [environments.a]
+      hint: write network = "custom" (and include_trusted = true to keep the Trusted list)
+    outwall.toml:8: `limits` are not enforced by this version (600 requests a minute, 1073741824 bytes an hour)
+      hint: leave them out, so that nobody relies on them
+    outwall.toml:13: "github.com" in `tunnelled_domains` is more than network = "none" reaches in [environments.b]
+      hint: write network = "custom" (and include_trusted = true to keep the Trusted list)
+    outwall.toml:16: `allowed_domains` has no effect at network = "full" in [environments.c]
+      hint: leave it out: "full" reaches every public host; or write network = "custom"
+    outwall.toml:18: `parent_proxy` is "http://proxy.corp:3128", and parent proxies are not supported by this version
+      hint: leave it out, and let the gate reach origins directly
+    "#);
+}
+
+#[test]
+fn every_wrong_value_is_named_with_what_to_write() {
+    let text = r#"
+[environments.a]
+network = "custom"
+allowed_domains = [
+    "https://a.test/x", "*", "a.*.test", "*a.test", "*.10.0.0.1", "a.test:0", "a b", "127.1", "evil\u0000.test", "",
+]
+allowed_addresses = ["10.0.0.0/33", "10.20.1.0/16", "ten", "::ffff:10.0.0.0/104"]
+tcp = ["db.test"]
+always_reachable = ["both.test"]
+tunnelled_domains = ["both.test", "unread.test"]
+[[environments.a.rules]]
+host = "*.test"
+methods = ["get", "G T"]
+paths = ["v1/**", "/a?b=*", "/{a,b}"]
+action = "allow"
+[origins]
+hosts = { "*.a.test" = "127.0.0.1", "b.test" = "localhost:1", "c.test" = "127.0.0.1:0", "D.test" = "::1", "d.test." = "::1" }
+resolver = "dns.test"
+parent_proxy = "socks5://proxy"
+extra_roots = [""]
+"#;
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:5: "https://a.test/x" in `allowed_domains` is no host: a pattern is a host, not a URL
+      hint: write the host only, without scheme and path: "example.com"; paths go into rules
+    outwall.toml:5: "*" in `allowed_domains` is no host: `*` alone names every host
+      hint: write network = "full" to reach every public host
+    outwall.toml:5: "a.*.test" in `allowed_domains` is no host: a wildcard is `*.` before a name, and nowhere else
+      hint: write "*.example.com" for every name below example.com, "example.com" for itself
+    outwall.toml:5: "*a.test" in `allowed_domains` is no host: a wildcard is `*.` before a name, and nowhere else
+      hint: write "*.example.com" for every name below example.com, "example.com" for itself
+    outwall.toml:5: "*.10.0.0.1" in `allowed_domains` is no host: a wildcard is `*.` before a name, and nowhere else
+      hint: write "*.example.com" for every name below example.com, "example.com" for itself
+    outwall.toml:5: "a.test:0" in `allowed_domains` is no host: the port is not a number from 1 to 65535
+      hint: write a port from 1 to 65535 after the host, or none: "example.com:8443"
+    outwall.toml:5: "a b" in `allowed_domains` is no host: the host has a character that no host name has
+      hint: write a name or an address: "example.com", "*.example.com", "192.0.2.1"
+    outwall.toml:5: "127.1" in `allowed_domains` is no host: the host reads as an IPv4 address, but is not four decimal numbers
+      hint: write a name or an address: "example.com", "*.example.com", "192.0.2.1"
+    outwall.toml:5: "evil\0.test" in `allowed_domains` is no host: the host has a character that no host name has
+      hint: write a name or an address: "example.com", "*.example.com", "192.0.2.1"
+    outwall.toml:5: "" in `allowed_domains` is no host: the host is empty
+      hint: write a name or an address: "example.com", "*.example.com", "192.0.2.1"
+    outwall.toml:7: "10.0.0.0/33" in `allowed_addresses` is no range of addresses
+      hint: write an address and a prefix length with no bits after it, such as "10.20.0.0/16" or "fd00::/8"
+    outwall.toml:7: "10.20.1.0/16" in `allowed_addresses` is no range of addresses
+      hint: write an address and a prefix length with no bits after it, such as "10.20.0.0/16" or "fd00::/8"
+    outwall.toml:7: "ten" in `allowed_addresses` is no range of addresses
+      hint: write an address and a prefix length with no bits after it, such as "10.20.0.0/16" or "fd00::/8"
+    outwall.toml:7: "::ffff:10.0.0.0/104" in `allowed_addresses` is no range of addresses
+      hint: write an address and a prefix length with no bits after it, such as "10.20.0.0/16" or "fd00::/8"
+    outwall.toml:8: "db.test" in `tcp` names no port
+      hint: write host and port, such as "db.test:5432"
+    outwall.toml:10: "both.test" in `tunnelled_domains` is also in `always_reachable` ("both.test"), whose hosts are always intercepted
+      hint: take it out of one of the two
+    outwall.toml:12: the rule for "*.test" cannot be enforced on "both.test", which is relayed unread
+      hint: take the host out of tunnelled_domains and tcp, or give the rule another port or host
+    outwall.toml:12: the rule for "*.test" cannot be enforced on "unread.test", which is relayed unread
+      hint: take the host out of tunnelled_domains and tcp, or give the rule another port or host
+    outwall.toml:12: the rule for "*.test" cannot be enforced on "db.test", which is relayed unread
+      hint: take the host out of tunnelled_domains and tcp, or give the rule another port or host
+    outwall.toml:13: "get" in `methods` is no method
+      hint: write "GET": methods have upper case
+    outwall.toml:13: "G T" in `methods` is no method
+      hint: write one such as "GET"
+    outwall.toml:14: "v1/**" in `paths` would never match as meant
+      hint: begin it with `/`; `/**` is every path
+    outwall.toml:14: "/a?b=*" in `paths` would never match as meant
+      hint: write the path without query; rules decide on paths only
+    outwall.toml:14: "/{a,b}" in `paths` would never match as meant
+      hint: write `*` or `**`; brackets and braces are not globs here
+    outwall.toml:17: "*.a.test" in `hosts` is a wildcard, and a static address is for one host
+      hint: name each host
+    outwall.toml:17: "localhost:1" is no address for "b.test"
+      hint: write an address, with or without port: "127.0.0.1:8443", "[::1]:8443"
+    outwall.toml:17: "127.0.0.1:0" is no address for "c.test"
+      hint: write an address, with or without port: "127.0.0.1:8443", "[::1]:8443"
+    outwall.toml:17: "d.test" has two static addresses
+      hint: leave one of them
+    outwall.toml:18: `resolver` is "dns.test", which is no address
+      hint: write the address of a DNS server: "10.0.0.53:53"
+    outwall.toml:19: `parent_proxy` is "socks5://proxy", which is no proxy
+      hint: write "http://HOST:PORT"
+    outwall.toml:20: "" in `extra_roots` is no file
+      hint: write the path of a PEM file
+    "#);
+}
+
+#[test]
+fn a_wildcard_over_other_peoples_storage_is_a_warning() {
+    let text = r#"
+[environments.a]
+network = "custom"
+allowed_domains = ["*.amazonaws.com", "bucket.s3.amazonaws.com", "*.example.com", "*.com"]
+always_reachable = ["*.blob.core.windows.net"]
+"#;
+    insta::assert_snapshot!(warned(text).join("\n"), @r#"
+    outwall.toml:4: "*.amazonaws.com" covers storage and servers that anybody can rent, so data can leave through it
+      hint: name the hosts that are needed, such as your own bucket's
+    outwall.toml:4: "*.com" covers a whole top-level domain
+      hint: name the domains that are needed
+    outwall.toml:5: "*.blob.core.windows.net" covers storage and servers that anybody can rent, so data can leave through it
+      hint: name the hosts that are needed, such as your own bucket's
+    "#);
+}
+
+#[test]
+fn a_literal_that_stays_refused_is_a_warning() {
+    let text = |addresses| {
+        format!(
+            "[environments.a]\nnetwork = \"custom\"\nallowed_domains = [\"10.0.0.1\"]\nallowed_addresses = {addresses}\n"
+        )
+    };
+    assert_eq!(warned(&text("[]")).len(), 1);
+    assert!(warned(&text("[\"10.0.0.0/8\"]")).is_empty());
+}
+
+#[test]
+fn entries_say_where_they_come_from() {
+    let text = "[environments.a]\nnetwork = \"custom\"\nallowed_domains = [\n  \"a.test\",\n  \"*.b.test:8443\",\n]\ntcp = [\"db.test:5432\"]\n";
+    let policy = compile(text).unwrap();
+    let entries: Vec<String> = policy
+        .environment(None)
+        .unwrap()
+        .entries()
+        .map(|entry| {
+            format!(
+                "{} {} {:?} {:?}",
+                entry.hosts, entry.rule, entry.treatment, entry.line
+            )
+        })
+        .collect();
+    assert_eq!(
+        entries,
+        [
+            "db.test:5432 tcp \"db.test:5432\" Stream Some(7)",
+            "a.test allowed_domains \"a.test\" Intercept Some(4)",
+            "*.b.test:8443 allowed_domains \"*.b.test:8443\" Intercept Some(5)",
+        ]
+    );
+}
+
+#[test]
+fn the_origins_are_what_is_written() {
+    let text = r#"
+[origins]
+extra_roots = ["corporate-ca.pem"]
+hosts = { "API.example.com" = "127.0.0.1:8443", "api.example.com:80" = "127.0.0.1:8080", "b.test" = "[::1]" }
+resolver = "10.0.0.53"
+"#;
+    let policy = compile(text).unwrap();
+    let fixed = |target: &str| {
+        policy
+            .static_address(&target.parse().unwrap())
+            .map(|address| address.to_string())
+            .unwrap_or_default()
+    };
+    assert_eq!(fixed("api.example.com:443"), "127.0.0.1:8443");
+    assert_eq!(fixed("api.example.com:80"), "127.0.0.1:8080");
+    assert_eq!(fixed("b.test:443"), "[::1]:443");
+    assert_eq!(fixed("c.test:443"), "");
+    assert_eq!(policy.origins().resolver().unwrap().to_string(), "10.0.0.53:53");
+    assert_eq!(policy.origins().extra_roots().len(), 1);
+}
