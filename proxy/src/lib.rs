@@ -1,8 +1,55 @@
 //! The gate's data plane: it moves other people's bytes, and only those that were decided on.
 //!
 //! Every connection takes the same way, whichever door it came through: its target is read, policy decides,
-//! and it is refused, tunnelled, intercepted, forwarded or streamed. It knows nothing of how a sandbox is made.
-
+//! and it is refused, tunnelled, streamed, intercepted or forwarded. It refuses to know how a sandbox is made, and what a
+//! decision is based on.
+//!
+//! Start reading at `connection`: its `relay` is the path of a connection as one function; `exchange` has the same for one
+//! request of a connection whose requests are read. [`Gate`] is what the composition holds.
+//!
+//! # Attacks, and where each ends
+//!
+//! - *Forgetting a check.* Dialling takes a `ConnectionPermit` and a `Recorded`, the origin client a `RequestPermit` and its
+//!   record; only `policy` and `audit` make those.
+//! - *Rebinding.* `dialer` resolves once, after the decision, and dials the address that was classified.
+//! - *Fronting.* SNI, CONNECT target, `Host` and `:authority` must name one host and port: `connection`, `target`, `action`.
+//! - *The gate's own listeners.* `target` refuses them by address, policy's address classes by whatever name.
+//! - *One client among many.* `limits`, `pulse` and `vigil`: every wait ends, every buffer is bounded.
 #![forbid(unsafe_code)]
 
+mod action;
+mod body;
+mod client;
+pub mod client_hello;
+mod connection;
+mod current;
+mod dialer;
 pub mod dns;
+mod error;
+mod exchange;
+mod gate;
+mod hop_by_hop;
+mod http_connection;
+mod intercept;
+mod limits;
+mod listener;
+mod origin_stream;
+mod origins;
+mod oversight;
+mod pulse;
+mod record;
+mod refusal;
+mod refuse;
+mod rewind;
+mod sandbox_gate;
+mod shutdown;
+mod target;
+mod tls;
+mod tunnel;
+mod vigil;
+
+pub use error::{Error, Side};
+pub use gate::{CapturedListeners, Gate, GateError, GateParts, ServeError};
+pub use limits::Limits;
+pub use listener::{OriginalDestination, Redirected};
+pub use shutdown::ServeHandle;

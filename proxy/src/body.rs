@@ -1,0 +1,216 @@
+//! The bodies that pass through: a request's on its way out, a response's on its way back. Neither is ever held whole.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use crate::error::Error;
+use crate::origins::Lease;
+use crate::pulse::Running;
+use crate::record::ExchangeRecord;
+
+/// What a client sends with a request.
+pub(crate) enum Upload {
+    /// Nothing.
+    Empty,
+    /// A body, counted as it leaves.
+    Streaming { body: Incoming, sent: Arc<AtomicU64> },
+}
+
+impl Upload {
+    /// Takes a request's body over. The counter exists only where there is something to count.
+    pub(crate) fn new(body: Incoming) -> (Self, Option<Arc<AtomicU64>>) {
+        if body.is_end_stream() {
+            return (Self::Empty, None);
+        }
+        let sent = Arc::new(AtomicU64::new(0));
+        (Self::Streaming { body, sent: Arc::clone(&sent) }, Some(sent))
+    }
+
+    /// Whether sending it a second time sends the same.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Streaming { body, sent } => {
+                let polled = Pin::new(body).poll_frame(cx);
+                if let Poll::Ready(Some(Ok(frame))) = &polled {
+                    sent.fetch_add(length_of(frame), Relaxed);
+                }
+                polled
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Streaming { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streaming { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+/// What a client gets back.
+pub(crate) enum ResponseBody {
+    /// A text of ours.
+    Text { text: Option<Bytes>, _running: Running },
+    /// What the origin sends.
+    Relayed(Relayed),
+}
+
+/// An origin's body on its way back, with everything that has to happen at its end.
+pub(crate) struct Relayed {
+    body: Incoming,
+    /// The connection that it comes from. One of http/1.1 moves only when polled, and it is polled here and nowhere else.
+    connection: Option<Lease>,
+    record: Option<ExchangeRecord>,
+    received: u64,
+    _running: Running,
+}
+
+impl Relayed {
+    pub(crate) fn new(
+        body: Incoming,
+        connection: Lease,
+        record: ExchangeRecord,
+        running: Running,
+    ) -> Self {
+        Self { body, connection: Some(connection), record: Some(record), received: 0, _running: running }
+    }
+
+    /// To be called before the first byte is asked for: a response without a body is over at once.
+    pub(crate) async fn ended_if_empty(mut self) -> Self {
+        if self.body.is_end_stream() {
+            poll_fn(|cx| {
+                self.end(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        self
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = match &mut self.connection {
+            Some(Lease::Exclusive(connection)) => connection.poll_body(&mut self.body, cx),
+            Some(Lease::Shared(_)) | None => Pin::new(&mut self.body).poll_frame(cx),
+        };
+        polled.map_err(Error::OriginHttp)
+    }
+
+    /// Everything came: the record is closed, the connection may serve the next.
+    fn end(&mut self, cx: &mut Context<'_>) {
+        if let Some(record) = self.record.take() {
+            record.came_back(self.received, None);
+        }
+        if let Some(Lease::Exclusive(connection)) = self.connection.take() {
+            connection.give_back(cx);
+        }
+    }
+
+    /// It will not end well.
+    fn fail(&mut self, error: &Error) {
+        error.log();
+        if let Some(record) = self.record.take() {
+            record.came_back(self.received, Some(error));
+        }
+        self.connection = None;
+    }
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        let polled = std::task::ready!(this.poll_source(cx));
+        match &polled {
+            Some(Ok(frame)) => {
+                this.received += length_of(frame);
+                if this.body.is_end_stream() {
+                    this.end(cx);
+                }
+            }
+            Some(Err(error)) => this.fail(error),
+            None => this.end(cx),
+        }
+        Poll::Ready(polled)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Whoever drops it before its end is the client's side: it went away, or was closed for a reason that is logged there.
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        if let Some(record) = self.record.take() {
+            record.abandoned(self.received);
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self.get_mut() {
+            Self::Text { text, .. } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Relayed(relayed) => Pin::new(relayed).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Text { text, .. } => text.is_none(),
+            Self::Relayed(relayed) => relayed.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Text { text, .. } => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Self::Relayed(relayed) => relayed.size_hint(),
+        }
+    }
+}
+
+fn length_of(frame: &Frame<Bytes>) -> u64 {
+    frame.data_ref().map_or(0, |data| data.len() as u64)
+}

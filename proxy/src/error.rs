@@ -1,0 +1,187 @@
+//! What can go wrong with one connection or exchange, whose fault it was, and what follows from that.
+//!
+//! A denial is not among these: it is a decision, and a value of `policy`.
+
+use std::io;
+use std::net::SocketAddr;
+
+use http::StatusCode;
+use outwall_audit::WriteError;
+use outwall_certs::LeafError;
+use outwall_policy::{Denial, DomainName};
+use thiserror::Error as ThisError;
+
+/// Whose fault a failure was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The peer inside the sandbox.
+    Client,
+    /// The server it wanted, or the way there.
+    Origin,
+    /// Us.
+    Proxy,
+}
+
+/// A failure of one connection or exchange.
+#[derive(Debug, ThisError)]
+pub enum Error {
+    /// The client's bytes could not be read or written.
+    #[error("the client's connection failed")]
+    ClientLost(#[source] io::Error),
+    /// The client sent what is no HTTP, or went away within it.
+    #[error("the client's HTTP failed")]
+    ClientHttp(#[source] hyper::Error),
+    /// The client and we did not agree on TLS; a client that pins certificates ends here.
+    #[error("the TLS handshake with the client failed")]
+    ClientTls(#[source] io::Error),
+    /// The client did not send in time what it had to send.
+    #[error("the client sent nothing for too long")]
+    ClientSilent,
+    /// The origin's name has no address.
+    #[error("`{0}` does not resolve: it has no address")]
+    Unresolved(DomainName),
+    /// The resolver did not answer, or not sensibly.
+    #[error("`{name}` could not be resolved")]
+    Resolver {
+        /// What was asked.
+        name: DomainName,
+        /// What the resolver said.
+        #[source]
+        source: hickory_resolver::net::NetError,
+    },
+    /// No address of the origin accepted a connection; the last one tried is named.
+    #[error("no connection to the origin at {address}")]
+    Connect {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Resolving, connecting or the TLS handshake took too long.
+    #[error("the origin did not accept a connection in time")]
+    ConnectTimeout,
+    /// An address that the policy refuses. The name was allowed; where it leads is not.
+    #[error("{0}")]
+    Address(Denial),
+    /// The origin's TLS failed; most often its certificate.
+    #[error("the origin's TLS cannot be trusted: {}", what_is_wrong(.0))]
+    OriginTls(#[source] io::Error),
+    /// The origin's HTTP failed.
+    #[error("the origin's HTTP failed")]
+    OriginHttp(#[source] hyper::Error),
+    /// The origin closed a connection that was being relayed.
+    #[error("the origin's connection failed")]
+    OriginLost(#[source] io::Error),
+    /// No byte moved for too long.
+    #[error("no byte moved for too long")]
+    Silence,
+    /// The record could not be written; so nothing goes out.
+    #[error("the audit log cannot be written")]
+    Audit(#[from] WriteError),
+    /// No leaf for the host.
+    #[error("no certificate could be made for the host")]
+    Leaf(#[from] LeafError),
+    /// The kernel did not say where a captured connection was going.
+    #[error("the original destination of a captured connection is unknown")]
+    OriginalDestination(#[source] io::Error),
+    /// The policy in force no longer grants what was running.
+    #[error("the permit was withdrawn")]
+    Withdrawn,
+    /// The gate is shutting down.
+    #[error("the gate is shutting down")]
+    ShuttingDown,
+    /// A failure of ours without a better name.
+    #[error("the proxy failed: {0}")]
+    Proxy(&'static str),
+}
+
+impl Error {
+    /// Whose fault it was.
+    pub fn side(&self) -> Side {
+        self.consequence().0
+    }
+
+    /// The status that a client is told, if one can still be sent.
+    pub fn status(&self) -> StatusCode {
+        self.consequence().1
+    }
+
+    /// The stable code for `x-outwall-reason` and the audit log.
+    pub fn code(&self) -> &'static str {
+        self.consequence().2
+    }
+
+    /// The one place where a failure is given its consequences.
+    fn consequence(&self) -> (Side, StatusCode, &'static str) {
+        match self {
+            Self::ClientLost(_) => (Side::Client, StatusCode::BAD_REQUEST, "client-lost"),
+            Self::ClientHttp(_) => (Side::Client, StatusCode::BAD_REQUEST, "client-http"),
+            Self::ClientTls(_) => (Side::Client, StatusCode::BAD_REQUEST, "client-tls"),
+            Self::ClientSilent => (Side::Client, StatusCode::REQUEST_TIMEOUT, "client-silent"),
+            Self::Unresolved(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "unresolved-name"),
+            Self::Resolver { .. } => (Side::Origin, StatusCode::BAD_GATEWAY, "resolver-failed"),
+            Self::Connect { .. } => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-unreachable"),
+            Self::ConnectTimeout => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "origin-timeout"),
+            Self::Address(denial) => (Side::Origin, StatusCode::FORBIDDEN, denial.reason().code()),
+            Self::OriginTls(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-tls"),
+            Self::OriginHttp(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-http"),
+            Self::OriginLost(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-lost"),
+            Self::Silence => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "silence"),
+            Self::Audit(_) => (Side::Proxy, StatusCode::SERVICE_UNAVAILABLE, "audit-unavailable"),
+            Self::Leaf(_) => (Side::Proxy, StatusCode::INTERNAL_SERVER_ERROR, "no-leaf"),
+            Self::OriginalDestination(_) => {
+                (Side::Proxy, StatusCode::INTERNAL_SERVER_ERROR, "no-original-destination")
+            }
+            Self::Withdrawn => (Side::Proxy, StatusCode::FORBIDDEN, "withdrawn"),
+            Self::ShuttingDown => (Side::Proxy, StatusCode::SERVICE_UNAVAILABLE, "shutting-down"),
+            Self::Proxy(_) => (Side::Proxy, StatusCode::INTERNAL_SERVER_ERROR, "proxy-failed"),
+        }
+    }
+
+    /// The whole chain in one line, for the audit log and for a client that must know why.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            let said = error.to_string();
+            if !text.contains(&said) {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
+            source = error.source();
+        }
+        text
+    }
+
+    /// Logs at the level that fits the side: only our own failures are an operator's business.
+    pub(crate) fn log(&self) {
+        match self.side() {
+            Side::Client | Side::Origin => tracing::debug!(code = self.code(), error = %self.chain()),
+            Side::Proxy => tracing::warn!(code = self.code(), error = %self.chain()),
+        }
+    }
+}
+
+/// Says which problem a certificate has, in the words of people who read certificates.
+fn what_is_wrong(error: &io::Error) -> &'static str {
+    use rustls::CertificateError as Certificate;
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(problem)) => match problem {
+            Certificate::Expired | Certificate::ExpiredContext { .. } => "its certificate has expired",
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                "its certificate is not valid yet"
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "its certificate is for another name"
+            }
+            Certificate::UnknownIssuer => "its certificate was issued by nobody the gate knows",
+            Certificate::Revoked => "its certificate is revoked",
+            _ => "its certificate is not valid",
+        },
+        Some(rustls::Error::AlertReceived(_)) => "it ended the handshake",
+        Some(_) => "the handshake failed",
+        None => "the connection ended during the handshake",
+    }
+}

@@ -1,0 +1,288 @@
+//! One request of a connection whose requests are read: read the action, decide, record, send, stream back.
+//!
+//! [`Exchanges::relay`] is that sentence as a function.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use outwall_audit::{Asked, GoingOut, TlsFacts};
+use outwall_policy::{
+    Action, ConnectionDecision, ConnectionPermit, Denial, Method, Opening, Reason, RequestDecision,
+    RequestPath, RequestPermit, Scheme,
+};
+use tower::Service as _;
+
+use crate::action::{self, Expected};
+use crate::body::{ResponseBody, Upload};
+use crate::error::Error;
+use crate::hop_by_hop;
+use crate::origins::{Outgoing, Pool};
+use crate::pulse::{Pulse, Running};
+use crate::record::ExchangeRecord;
+use crate::refusal::{Format, Refusal};
+use crate::sandbox_gate::SandboxGate;
+
+/// The exchanges of one client connection.
+pub(crate) struct Exchanges {
+    gate: Arc<SandboxGate>,
+    pub(crate) pulse: Arc<Pulse>,
+    grant: Grant,
+    tls: Option<ClientTlsFacts>,
+    /// The pool used last: nearly always the next one's too.
+    pool: Mutex<Option<Arc<Pool>>>,
+}
+
+/// On what ground the requests of a connection are taken.
+pub(crate) enum Grant {
+    /// The connection was decided on; all its requests are for its target.
+    Target(ConnectionPermit, Expected),
+    /// Requests in absolute form, each of which names its own target.
+    EachItsOwn,
+    /// The connection was refused, and its client is being told.
+    Refused(Denial),
+}
+
+/// What is known of the client's TLS.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientTlsFacts {
+    pub(crate) version: &'static str,
+    pub(crate) server_name: Option<String>,
+}
+
+/// Why a request got no response from its origin.
+enum Stopped {
+    /// It was refused, and here is what was asked.
+    Denied(Denial, Box<Request<Incoming>>),
+    Failed(Error),
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Grant {
+    /// A connection that was decided on, whose requests have this scheme.
+    pub(crate) fn target(permit: ConnectionPermit, scheme: Scheme) -> Self {
+        let expected = Expected::new(scheme, permit.target().clone());
+        Self::Target(permit, expected)
+    }
+
+    pub(crate) fn permit(&self) -> Option<&ConnectionPermit> {
+        match self {
+            Self::Target(permit, _) => Some(permit),
+            Self::EachItsOwn | Self::Refused(_) => None,
+        }
+    }
+}
+
+impl Exchanges {
+    pub(crate) fn new(
+        gate: &Arc<SandboxGate>,
+        grant: Grant,
+        tls: Option<ClientTlsFacts>,
+        pulse: Pulse,
+    ) -> Arc<Self> {
+        Arc::new(Self { gate: Arc::clone(gate), pulse: Arc::new(pulse), grant, tls, pool: Mutex::default() })
+    }
+
+    pub(crate) fn gate(&self) -> &Arc<SandboxGate> {
+        &self.gate
+    }
+
+    pub(crate) fn permit(&self) -> Option<&ConnectionPermit> {
+        self.grant.permit()
+    }
+
+    /// Answers one request, whatever happens.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        let running = self.pulse.run();
+        let format = Format::accepted(request.headers());
+        match self.relay(request, running).await {
+            Ok(response) => response,
+            Err(stopped) => self.tell(&stopped, format),
+        }
+    }
+
+    /// Forwards one request: the main path.
+    async fn relay(
+        &self,
+        request: Request<Incoming>,
+        running: Running,
+    ) -> Result<Response<ResponseBody>, Stopped> {
+        let (via, expected, request) = self.read_target(request)?;
+        let authority = expected.authority_for(action::spelled_host(&request)).clone();
+        let action = self.read_action(request, &expected)?;
+        let (permit, request, pool) = self.decide(&via, action)?;
+        let (request, record) = self.record(&permit, request)?;
+        let outgoing = Outgoing { permit, record, request, authority, pool, running };
+        Ok(self.gate.client().call(outgoing).await?)
+    }
+
+    /// Whose target the request is for: the connection's, or the one that it names itself.
+    fn read_target(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<(Cow<'_, ConnectionPermit>, Cow<'_, Expected>, Request<Incoming>), Stopped> {
+        match &self.grant {
+            Grant::Target(permit, expected) => Ok((Cow::Borrowed(permit), Cow::Borrowed(expected), request)),
+            Grant::EachItsOwn => self.read_own_target(request),
+            Grant::Refused(denial) => Err(Stopped::Denied(denial.clone(), Box::new(request))),
+        }
+    }
+
+    fn read_own_target(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<(Cow<'_, ConnectionPermit>, Cow<'_, Expected>, Request<Incoming>), Stopped> {
+        let target = match action::absolute_target(request.uri()) {
+            Ok(target) => target,
+            Err(reason) => return Err(self.denied(reason, request)),
+        };
+        let snapshot = self.gate.shared.policy.load();
+        match snapshot.policy.decide_connection(&self.gate.sandbox, &target, Opening::Http) {
+            ConnectionDecision::Forward(permit) => {
+                Ok((Cow::Owned(permit), Cow::Owned(Expected::new(Scheme::Http, target)), request))
+            }
+            ConnectionDecision::Deny(denial) => Err(Stopped::Denied(denial, Box::new(request))),
+            ConnectionDecision::Tunnel(_)
+            | ConnectionDecision::Stream(_)
+            | ConnectionDecision::Intercept(_) => {
+                Err(self.denied(Reason::PlainConnectionNotAllowed { target }, request))
+            }
+        }
+    }
+
+    fn read_action(
+        &self,
+        request: Request<Incoming>,
+        expected: &Expected,
+    ) -> Result<Action<Request<Incoming>>, Stopped> {
+        action::read(request, expected).map_err(|(reason, request)| self.denied(reason, request))
+    }
+
+    /// The policy in force decides, and its generation chooses the pool.
+    fn decide(
+        &self,
+        via: &ConnectionPermit,
+        action: Action<Request<Incoming>>,
+    ) -> Result<(RequestPermit, Request<Incoming>, Arc<Pool>), Stopped> {
+        let snapshot = self.gate.shared.policy.load();
+        match snapshot.policy.decide_request(via, action) {
+            RequestDecision::Deny(denial, request) => Err(Stopped::Denied(denial, Box::new(request))),
+            RequestDecision::Allow(permitted) => {
+                let (permit, request) = permitted.into_parts();
+                let pool = self.pool(&permit, snapshot.generation);
+                Ok((permit, request, pool))
+            }
+        }
+    }
+
+    /// Writes down that the request goes out, and leaves behind what concerned the connection it came by.
+    fn record(
+        &self,
+        permit: &RequestPermit,
+        request: Request<Incoming>,
+    ) -> Result<(Request<Upload>, ExchangeRecord), Stopped> {
+        let mut what = GoingOut::exchange(permit)
+            .query(request.uri().query())
+            .protocol(protocol(request.version()));
+        if let Some(tls) = &self.tls {
+            what = what.tls(tls.as_audited());
+        }
+        let recorded = self.gate.shared.audit.going_out(what).map_err(Error::from)?;
+        let (mut parts, body) = request.into_parts();
+        hop_by_hop::strip_request(&mut parts.headers);
+        let (upload, sent) = Upload::new(body);
+        Ok((Request::from_parts(parts, upload), ExchangeRecord::new(recorded, sent)))
+    }
+
+    fn pool(&self, permit: &RequestPermit, generation: u64) -> Arc<Pool> {
+        let origins = self.gate.origins();
+        if let Grant::EachItsOwn = self.grant {
+            return origins.pool(permit.scheme(), permit.target(), generation);
+        }
+        let mut last = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        match last.as_ref() {
+            Some(pool) if pool.generation == generation => Arc::clone(pool),
+            _ => {
+                let pool = origins.pool(permit.scheme(), permit.target(), generation);
+                *last = Some(Arc::clone(&pool));
+                pool
+            }
+        }
+    }
+
+    fn denied(&self, reason: Reason, request: Request<Incoming>) -> Stopped {
+        Stopped::Denied(Denial::new(&self.gate.sandbox.environment, reason), Box::new(request))
+    }
+
+    /// Tells the client, and the audit log what it does not know yet.
+    fn tell(&self, stopped: &Stopped, format: Format) -> Response<ResponseBody> {
+        let refusal = match stopped {
+            Stopped::Denied(denial, request) => {
+                self.write_down(denial, request);
+                self.refusal_of(denial, request)
+            }
+            Stopped::Failed(error) => {
+                error.log();
+                if let Error::Address(denial) = error {
+                    self.gate.denied(denial, Asked::default());
+                }
+                Refusal::of_error(error)
+            }
+        };
+        let _running = self.pulse.run();
+        refusal.response(format).map(|text| ResponseBody::Text { text: Some(text), _running })
+    }
+
+    fn refusal_of(&self, denial: &Denial, request: &Request<Incoming>) -> Refusal {
+        let refusal = Refusal::of_denial(denial);
+        match denial.reason() {
+            Reason::Fronting { .. } if request.version() == Version::HTTP_2 => refusal.misdirected(),
+            _ => refusal,
+        }
+    }
+
+    fn write_down(&self, denial: &Denial, request: &Request<Incoming>) {
+        if let Grant::Refused(_) = self.grant {
+            return; // written when the connection was refused
+        }
+        let method = Method::parse(request.method().as_str()).ok();
+        let path = RequestPath::parse(request.uri().path()).ok();
+        self.gate.denied(denial, Asked {
+            target: self.permit().map(ConnectionPermit::target),
+            scheme: self.scheme(),
+            method: method.as_ref(),
+            path: path.as_ref(),
+            query: request.uri().query(),
+            protocol: Some(protocol(request.version())),
+            tls: self.tls.as_ref().map(ClientTlsFacts::as_audited),
+        });
+    }
+
+    fn scheme(&self) -> Option<Scheme> {
+        match &self.grant {
+            Grant::Target(_, expected) => Some(expected.scheme),
+            Grant::EachItsOwn => Some(Scheme::Http),
+            Grant::Refused(_) => None,
+        }
+    }
+}
+
+impl ClientTlsFacts {
+    fn as_audited(&self) -> TlsFacts<'_> {
+        TlsFacts { version: Some(self.version), sni: self.server_name.as_deref() }
+    }
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "h2",
+        Version::HTTP_10 => "http/1.0",
+        _ => "http/1.1",
+    }
+}

@@ -1,0 +1,175 @@
+//! The gate as the composition sees it: made of its parts, it serves sandboxes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use outwall_audit::AuditLog;
+use outwall_certs::Ca;
+use outwall_policy::{Policy, Sandbox};
+use rustls::RootCertStore;
+use thiserror::Error;
+use tokio::net::{TcpListener, UdpSocket};
+
+use crate::current::CurrentPolicy;
+use crate::dialer::Resolvers;
+use crate::dns::{NameLimits, NameTable, Responder, serve_tcp, serve_udp};
+use crate::limits::Limits;
+use crate::listener::{Doorway, OriginalDestination, Redirected, serve};
+use crate::oversight::Recording;
+use crate::sandbox_gate::SandboxGate;
+use crate::shutdown::ServeHandle;
+use crate::tls::ClientTls;
+
+/// What a gate is made of.
+#[derive(Debug)]
+pub struct GateParts {
+    /// The policy in force from the start.
+    pub policy: Policy,
+    /// Signs the leaves that clients see.
+    pub ca: Ca,
+    /// Where everything is written down first.
+    pub audit: AuditLog,
+    /// What origins are verified against.
+    pub roots: RootCertStore,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// The gate. Cloning is cheap, and a clone is the same gate.
+#[derive(Clone)]
+pub struct Gate {
+    shared: Arc<Shared>,
+}
+
+/// What all sandboxes of a gate share. None of it leads from one to another.
+pub(crate) struct Shared {
+    pub(crate) policy: Arc<CurrentPolicy>,
+    pub(crate) audit: AuditLog,
+    pub(crate) client_tls: ClientTls,
+    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) resolvers: Arc<Resolvers>,
+    pub(crate) limits: Limits,
+    pub(crate) panics: AtomicU64,
+}
+
+/// The listeners of one sandbox, opened where its traffic is redirected to.
+#[derive(Debug, Default)]
+pub struct CapturedListeners {
+    /// Every TCP connection but those to port 53.
+    pub tcp: Vec<std::net::TcpListener>,
+    /// DNS over UDP.
+    pub dns_udp: Vec<std::net::UdpSocket>,
+    /// DNS over TCP.
+    pub dns_tcp: Vec<std::net::TcpListener>,
+}
+
+/// Why a gate could not be made.
+#[derive(Debug, Error)]
+pub enum GateError {
+    /// No TLS configuration for clients.
+    #[error("cannot prepare TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Why a sandbox cannot be served.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// A listener is not usable.
+    #[error("a listener cannot be used")]
+    Listener(#[from] std::io::Error),
+    /// No TLS configuration for origins.
+    #[error("cannot prepare TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+impl Gate {
+    /// A gate that serves nobody yet.
+    pub fn new(parts: GateParts) -> Result<Self, GateError> {
+        let GateParts { policy, ca, audit, roots, limits } = parts;
+        let shared = Shared {
+            policy: Arc::new(CurrentPolicy::new(policy)),
+            audit,
+            client_tls: ClientTls::new(Arc::new(ca))?,
+            roots: Arc::new(roots),
+            resolvers: Arc::default(),
+            limits,
+            panics: AtomicU64::new(0),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Serves clients that know that they speak to a proxy; whoever can connect is `sandbox`. Within a Tokio runtime.
+    pub fn serve_explicit(&self, listener: TcpListener, sandbox: Sandbox) -> Result<ServeHandle, ServeError> {
+        let own = vec![listener.local_addr()?];
+        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, None, own)?;
+        let serving = tokio::spawn(serve(Arc::clone(&gate), listener, Doorway::Explicit));
+        Ok(ServeHandle::new(gate, vec![serving], Vec::new()))
+    }
+
+    /// Serves a sandbox whose connections are redirected to these listeners. Within a Tokio runtime.
+    pub fn serve_captured(&self, sandbox: Sandbox, listeners: CapturedListeners) -> Result<ServeHandle, ServeError> {
+        self.serve_captured_by(sandbox, listeners, Arc::new(Redirected))
+    }
+
+    /// The same, where something else than the kernel's redirect knows where a connection was going.
+    pub fn serve_captured_by(
+        &self,
+        sandbox: Sandbox,
+        listeners: CapturedListeners,
+        destination: Arc<dyn OriginalDestination>,
+    ) -> Result<ServeHandle, ServeError> {
+        let names = Arc::new(NameTable::new(NameLimits::default()));
+        let tcp = listeners.tcp.into_iter().map(listener).collect::<Result<Vec<_>, _>>()?;
+        let own = tcp.iter().map(TcpListener::local_addr).collect::<Result<Vec<SocketAddr>, _>>()?;
+        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, Some(Arc::clone(&names)), own)?;
+        let responder = Arc::new(Responder::new(names, Recording::new(&gate)));
+        let name_service = serve_names(&responder, listeners.dns_udp, listeners.dns_tcp)?;
+        let doorway = Doorway::Captured(destination);
+        let serving = tcp
+            .into_iter()
+            .map(|listener| tokio::spawn(serve(Arc::clone(&gate), listener, doorway.clone())))
+            .collect();
+        Ok(ServeHandle::new(gate, serving, name_service))
+    }
+
+    /// Puts another policy in force, for the next request of every connection; tunnels and running exchanges that it does not
+    /// grant end.
+    pub fn replace_policy(&self, policy: Policy) {
+        self.shared.policy.replace(policy);
+    }
+
+    /// How many connections ended in a panic: a defect of ours, each.
+    pub fn panics(&self) -> u64 {
+        self.shared.panics.load(Ordering::Relaxed)
+    }
+}
+
+fn serve_names(
+    responder: &Arc<Responder>,
+    udp: Vec<std::net::UdpSocket>,
+    tcp: Vec<std::net::TcpListener>,
+) -> std::io::Result<Vec<tokio::task::JoinHandle<()>>> {
+    let mut tasks = Vec::with_capacity(udp.len() + tcp.len());
+    for socket in udp {
+        socket.set_nonblocking(true)?;
+        let serving = serve_udp(UdpSocket::from_std(socket)?, Arc::clone(responder));
+        tasks.push(tokio::spawn(async { report(serving.await) }));
+    }
+    for socket in tcp {
+        let serving = serve_tcp(listener(socket)?, Arc::clone(responder));
+        tasks.push(tokio::spawn(async { report(serving.await) }));
+    }
+    Ok(tasks)
+}
+
+fn listener(listener: std::net::TcpListener) -> std::io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+fn report(ended: std::io::Result<()>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a name server ended");
+    }
+}

@@ -1,0 +1,131 @@
+//! Accepts connections for one sandbox and serves each on a task of its own: a panic ends that connection and is counted.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::connection::{Accepted, Door};
+use crate::sandbox_gate::SandboxGate;
+
+/// Knows where a captured connection was going.
+pub trait OriginalDestination: Send + Sync + 'static {
+    /// The address that the client meant to reach.
+    fn of(&self, stream: &TcpStream) -> io::Result<SocketAddr>;
+}
+
+/// The kernel redirected the connection and remembers (`SO_ORIGINAL_DST`).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Redirected;
+
+impl OriginalDestination for Redirected {
+    fn of(&self, stream: &TcpStream) -> io::Result<SocketAddr> {
+        let socket = SockRef::from(stream);
+        let local = stream.local_addr()?;
+        let original = match local {
+            SocketAddr::V4(_) => socket.original_dst_v4(),
+            SocketAddr::V6(_) => socket.original_dst_v6(),
+        };
+        if original.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(local); // nothing was redirected: the client meant the listener itself
+        }
+        original?.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    }
+}
+
+/// Which door a listener is.
+#[derive(Clone)]
+pub(crate) enum Doorway {
+    Explicit,
+    Captured(Arc<dyn OriginalDestination>),
+}
+
+impl Doorway {
+    fn door(&self, stream: &TcpStream) -> io::Result<Door> {
+        match self {
+            Self::Explicit => Ok(Door::Explicit),
+            Self::Captured(destination) => destination.of(stream).map(|original| Door::Captured { original }),
+        }
+    }
+}
+
+/// Accepts until the gate drains, then waits for what runs, in bounded time.
+pub(crate) async fn serve(gate: Arc<SandboxGate>, listener: TcpListener, doorway: Doorway) {
+    let mut connections = JoinSet::new();
+    tokio::select! {
+        () = gate.drained() => {}
+        () = accept_all(&gate, &listener, &doorway, &mut connections) => {}
+    }
+    drop(listener);
+    let rest = async {
+        while let Some(ended) = connections.join_next().await {
+            note_end(&gate, ended);
+        }
+    };
+    if tokio::time::timeout(gate.shared.limits.drain, rest).await.is_err() {
+        tracing::info!("connections were cut off at the end of the drain");
+    }
+}
+
+async fn accept_all(
+    gate: &Arc<SandboxGate>,
+    listener: &TcpListener,
+    doorway: &Doorway,
+    connections: &mut JoinSet<()>,
+) {
+    loop {
+        // Room first: beyond the limit, the kernel's queue holds who comes, and what runs is not disturbed.
+        let room = Arc::clone(&gate.room).acquire_owned().await.expect("the semaphore is never closed");
+        let accepted = tokio::select! {
+            Some(ended) = connections.join_next() => {
+                note_end(gate, ended);
+                continue;
+            }
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _client)) => stream,
+            Err(error) => {
+                pause(&error).await;
+                continue;
+            }
+        };
+        match admit(&stream, doorway) {
+            Ok(door) => {
+                let gate = Arc::clone(gate);
+                connections.spawn(async move {
+                    let _room = room;
+                    gate.serve(Accepted { stream, door }).await;
+                });
+            }
+            Err(error) => tracing::debug!(%error, "a connection ended before it began"),
+        }
+    }
+}
+
+fn admit(stream: &TcpStream, doorway: &Doorway) -> io::Result<Door> {
+    stream.set_nodelay(true)?;
+    doorway.door(stream)
+}
+
+fn note_end(gate: &SandboxGate, ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        let panics = gate.shared.panics.fetch_add(1, Ordering::Relaxed) + 1;
+        tracing::error!(panics, "a connection ended in a panic");
+    }
+}
+
+/// A client that went away before accept is nothing; out of descriptors is a reason to wait for some.
+async fn pause(error: &io::Error) {
+    tracing::warn!(%error, "accept failed");
+    if error.kind() != io::ErrorKind::ConnectionAborted {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

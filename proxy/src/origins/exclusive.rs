@@ -1,0 +1,117 @@
+//! A connection to an origin that speaks http/1.1: one exchange at a time.
+//!
+//! It has no task of its own. Whoever holds it polls it, within the task of the client connection, so that a request costs no
+//! wake-up of another task. Because nothing else moves it, its response and body are polled with a waker that does nothing.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Body as _, Frame, Incoming};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::task::coop::unconstrained;
+
+use super::{Pool, Unanswered};
+use crate::body::Upload;
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::origin_stream::OriginStream;
+
+/// A connection in the hands of one exchange. Dropped, it is closed; given back, another may use it.
+pub(crate) struct Exclusive {
+    connection: Box<Connection>,
+    pool: Arc<Pool>,
+}
+
+/// The connection itself, as it rests in a pool.
+pub(super) struct Connection {
+    sender: http1::SendRequest<Upload>,
+    driver: http1::Connection<TokioIo<OriginStream>, Upload>,
+    ended: bool,
+    pub(super) resting_since: Instant,
+}
+
+impl Connection {
+    pub(super) async fn open(stream: OriginStream, limits: &Limits) -> Result<Box<Self>, Error> {
+        let (sender, driver) = http1::Builder::new()
+            .max_headers(limits.head_fields)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(Error::OriginHttp)?;
+        Ok(Box::new(Self { sender, driver, ended: false, resting_since: Instant::now() }))
+    }
+
+    /// Lets the connection do what it can.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.ended && Pin::new(&mut self.driver).poll(cx).is_ready() {
+            self.ended = true; // how it ended is told to whoever waits for the response or its body
+        }
+    }
+
+    /// Whether it may take a request, as far as is known here: an origin that closed it is noticed.
+    fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
+        self.drive(cx);
+        !self.ended && self.sender.is_ready()
+    }
+}
+
+impl Exclusive {
+    pub(super) fn new(connection: Box<Connection>, pool: Arc<Pool>) -> Self {
+        Self { connection, pool }
+    }
+
+    /// Sends, and waits for the head of the response.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Upload>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let connection = &mut *self.connection;
+        // What happened while it rested is seen before a request is risked on it.
+        poll_fn(|cx| {
+            connection.drive(cx);
+            Poll::Ready(())
+        })
+        .await;
+        let mut response = pin!(unconstrained(connection.sender.try_send_request(request)));
+        poll_fn(|cx| {
+            if !connection.ended {
+                connection.ended = Pin::new(&mut connection.driver).poll(cx).is_ready();
+            }
+            response.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        })
+        .await
+        .map_err(|mut failed| {
+            let unsent = failed.take_message();
+            Unanswered { error: failed.into_error(), unsent }
+        })
+    }
+
+    /// The next frame of the response's body.
+    pub(crate) fn poll_body(
+        &mut self,
+        body: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut nobody = Context::from_waker(Waker::noop());
+        let body = &mut *body;
+        let polled = Pin::new(&mut *body).poll_frame(&mut nobody);
+        if polled.is_ready() {
+            return polled;
+        }
+        self.connection.drive(cx);
+        Pin::new(body).poll_frame(&mut nobody)
+    }
+
+    /// The response came whole. If the request went whole too, another may use the connection.
+    pub(crate) fn give_back(mut self, cx: &mut Context<'_>) {
+        if self.connection.is_ready(cx) {
+            self.connection.resting_since = Instant::now();
+            self.pool.give_back(self.connection);
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The client to the origins: sends permitted, recorded requests over pooled connections. Start at [`OriginClient`].
+//!
+//! A pool belongs to one sandbox, and within it to one scheme, target and generation of the policy. So no connection is ever
+//! shared between sandboxes, and none outlives the policy that admitted its address.
+//!
+//! What this module refuses to know: whether a request may be sent. It takes proofs, and nothing else opens its doors.
+
+mod exclusive;
+mod pool;
+mod shared;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::header::{COOKIE, HOST, HeaderValue};
+use http::uri::{Authority, PathAndQuery};
+use http::{Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use outwall_policy::{RequestPermit, Scheme, Target};
+use tower::Service;
+
+pub(crate) use exclusive::Exclusive;
+pub(crate) use pool::Pool;
+pub(crate) use shared::Shared;
+
+use crate::body::{Relayed, ResponseBody, Upload};
+use crate::dialer::Dialer;
+use crate::error::Error;
+use crate::hop_by_hop;
+use crate::limits::Limits;
+use crate::pulse::Running;
+use crate::record::ExchangeRecord;
+use crate::tls::OriginTls;
+
+/// The pools of one sandbox.
+pub(crate) struct Origins {
+    pools: Mutex<HashMap<Key, Arc<Pool>>>,
+    dialer: Dialer,
+    tls: OriginTls,
+    limits: Limits,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    scheme: Scheme,
+    target: Target,
+    generation: u64,
+}
+
+/// A request that may be sent and has its record: the only thing that [`OriginClient`] takes.
+pub(crate) struct Outgoing {
+    pub(crate) permit: RequestPermit,
+    pub(crate) record: ExchangeRecord,
+    /// In the shape of http/1.1: hop-by-hop fields gone, `Host` set, the target in origin form.
+    pub(crate) request: Request<Upload>,
+    /// `host` or `host:port` as the origin is to read it, equal to `Host`.
+    pub(crate) authority: Authority,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) running: Running,
+}
+
+/// A connection to an origin, held by an exchange while it lasts.
+pub(crate) enum Lease {
+    /// http/1.1: ours alone until given back.
+    Exclusive(Exclusive),
+    /// h2: ours among others.
+    Shared(Arc<Shared>),
+}
+
+/// The origin client as a service.
+#[derive(Clone)]
+pub(crate) struct OriginClient {
+    origins: Arc<Origins>,
+}
+
+impl OriginClient {
+    pub(crate) fn new(origins: Arc<Origins>) -> Self {
+        Self { origins }
+    }
+}
+
+impl Service<Outgoing> for OriginClient {
+    type Response = Response<ResponseBody>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, outgoing: Outgoing) -> Self::Future {
+        let origins = Arc::clone(&self.origins);
+        Box::pin(async move { origins.send(outgoing).await })
+    }
+}
+
+impl Origins {
+    pub(crate) fn new(dialer: Dialer, tls: OriginTls, limits: Limits) -> Arc<Self> {
+        let origins = Arc::new(Self { pools: Mutex::default(), dialer, tls, limits });
+        tokio::spawn(sweep(Arc::downgrade(&origins)));
+        origins
+    }
+
+    /// The pool for a target under one generation of the policy.
+    pub(crate) fn pool(&self, scheme: Scheme, target: &Target, generation: u64) -> Arc<Pool> {
+        let key = Key { scheme, target: target.clone(), generation };
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(pools.entry(key).or_insert_with(|| Pool::new(generation, &self.limits)))
+    }
+
+    /// Sends, once more on a fresh connection when an old one turned out to be closed, and shapes the response for the client.
+    async fn send(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, Error> {
+        let Outgoing { permit, mut record, request, authority, pool, running } = outgoing;
+        let sent = Sending { origins: self, permit: &permit, record: &record, pool: &pool, authority };
+        match sent.send(request).await {
+            Ok((response, lease)) => {
+                record.answered(response.status());
+                let (mut parts, body) = response.into_parts();
+                hop_by_hop::strip_response(&mut parts.headers);
+                parts.version = Version::HTTP_11;
+                let relayed = Relayed::new(body, lease, record, running).ended_if_empty().await;
+                Ok(Response::from_parts(parts, ResponseBody::Relayed(relayed)))
+            }
+            Err(error) => {
+                record.came_back(0, Some(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Drops what is old. Pools of an earlier policy find no new users and empty themselves.
+    fn sweep(&self) {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|_, pool| {
+            let connections = pool.sweep();
+            connections > 0 || Arc::strong_count(pool) > 1
+        });
+    }
+}
+
+/// Sweeps as long as there is something to sweep for.
+async fn sweep(origins: Weak<Origins>) {
+    loop {
+        let pause = origins.upgrade().map(|origins| origins.limits.pool_idle / 4);
+        let Some(pause) = pause else { return };
+        tokio::time::sleep(pause.max(Duration::from_millis(10))).await;
+        if let Some(origins) = origins.upgrade() {
+            origins.sweep();
+        }
+    }
+}
+
+/// One sending of one request, with the proofs that it needs.
+struct Sending<'a> {
+    origins: &'a Origins,
+    permit: &'a RequestPermit,
+    record: &'a ExchangeRecord,
+    pool: &'a Arc<Pool>,
+    authority: Authority,
+}
+
+/// Why a request did not get its response.
+struct Unanswered {
+    error: hyper::Error,
+    /// The request, when no byte of it was written.
+    unsent: Option<Request<Upload>>,
+}
+
+impl Sending<'_> {
+    async fn send(self, request: Request<Upload>) -> Result<(Response<Incoming>, Lease), Error> {
+        let Some(lease) = self.pool.take() else {
+            return self.send_fresh(request).await;
+        };
+        let spare = spare(&request);
+        match self.send_over(lease, request).await {
+            Ok(answered) => Ok(answered),
+            // The origin closed a connection that had been idle: nobody's fault, and nothing was answered.
+            Err(Unanswered { unsent: Some(request), .. }) => self.send_fresh(request).await,
+            Err(Unanswered { error, unsent: None }) => match spare {
+                Some(request) if was_closed(&error) => self.send_fresh(request).await,
+                _ => Err(Error::OriginHttp(error)),
+            },
+        }
+    }
+
+    async fn send_fresh(&self, request: Request<Upload>) -> Result<(Response<Incoming>, Lease), Error> {
+        let lease = Box::pin(self.pool.open(|| self.connect())).await?;
+        self.send_over(lease, request).await.map_err(|unanswered| Error::OriginHttp(unanswered.error))
+    }
+
+    async fn send_over(
+        &self,
+        lease: Lease,
+        mut request: Request<Upload>,
+    ) -> Result<(Response<Incoming>, Lease), Unanswered> {
+        match lease {
+            Lease::Exclusive(mut connection) => {
+                shape_for_http1(&mut request, &self.authority);
+                let response = connection.send(request).await?;
+                Ok((response, Lease::Exclusive(connection)))
+            }
+            Lease::Shared(connection) => {
+                shape_for_h2(&mut request, &self.authority, self.permit.scheme());
+                let response = connection.send(request).await?;
+                Ok((response, Lease::Shared(connection)))
+            }
+        }
+    }
+
+    /// Dials and, for https, shakes hands; in bounded time.
+    async fn connect(&self) -> Result<crate::origin_stream::OriginStream, Error> {
+        let connection = self.permit.connection();
+        let connecting = async {
+            let stream = self.origins.dialer.connect(connection, self.record.recorded()).await?;
+            self.origins.tls.wrap(self.permit.scheme(), connection.target(), stream).await
+        };
+        match tokio::time::timeout(self.origins.limits.connect, connecting).await {
+            Ok(connected) => connected,
+            Err(_elapsed) => Err(Error::ConnectTimeout),
+        }
+    }
+}
+
+/// A copy to be sent again if the first is lost on a connection that was closed: only of what changes nothing and has no body
+/// (RFC 9110 section 9.2.2).
+fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
+    if !request.method().is_idempotent() || !request.body().is_empty() {
+        return None;
+    }
+    let mut spare = Request::new(Upload::Empty);
+    request.method().clone_into(spare.method_mut());
+    request.uri().clone_into(spare.uri_mut());
+    request.headers().clone_into(spare.headers_mut());
+    Some(spare)
+}
+
+fn was_closed(error: &hyper::Error) -> bool {
+    error.is_incomplete_message() || error.is_canceled() || error.is_closed()
+}
+
+/// Origin form and `Host` (RFC 9112 section 3.2.1).
+fn shape_for_http1(request: &mut Request<Upload>, authority: &Authority) {
+    *request.version_mut() = Version::HTTP_11;
+    if request.uri().authority().is_some() {
+        *request.uri_mut() = path_and_query(request.uri()).into();
+    }
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    if host != Some(authority.as_str().as_bytes()) {
+        let host = HeaderValue::from_str(authority.as_str()).expect("an authority has no odd bytes");
+        request.headers_mut().insert(HOST, host);
+    }
+    join_cookies(request);
+}
+
+/// `:scheme` and `:authority` instead of `Host` (RFC 9113 section 8.3.1).
+fn shape_for_h2(request: &mut Request<Upload>, authority: &Authority, scheme: Scheme) {
+    *request.version_mut() = Version::HTTP_2;
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = Some(path_and_query(request.uri()));
+    parts.authority = Some(authority.clone());
+    parts.scheme = Some(match scheme {
+        Scheme::Http => http::uri::Scheme::HTTP,
+        Scheme::Https => http::uri::Scheme::HTTPS,
+    });
+    *request.uri_mut() = Uri::from_parts(parts).expect("all three parts are there");
+    request.headers_mut().remove(HOST);
+}
+
+fn path_and_query(uri: &Uri) -> PathAndQuery {
+    uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"))
+}
+
+/// A client may split its cookies on h2; http/1.1 wants them in one field (RFC 9113 section 8.2.3).
+fn join_cookies(request: &mut Request<Upload>) {
+    let mut crumbs = request.headers().get_all(COOKIE).iter();
+    if crumbs.next().is_none() || crumbs.next().is_none() {
+        return;
+    }
+    let all: Vec<&[u8]> = request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let joined = HeaderValue::from_bytes(&all.join(&b"; "[..])).expect("field values joined by `; `");
+    request.headers_mut().insert(COOKIE, joined);
+}

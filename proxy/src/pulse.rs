@@ -1,0 +1,191 @@
+//! When a client connection last showed life, kept so cheaply that every read and write may note it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::error::Error;
+use crate::limits::Limits;
+
+/// The signs of life of one client connection. Times are milliseconds since it began.
+pub(crate) struct Pulse {
+    began: Instant,
+    running: AtomicU32,
+    last_moved: AtomicU64,
+    quiet_since: AtomicU64,
+    /// When the first byte of a head came that is not complete; 0 when none has come.
+    head_since: AtomicU64,
+    /// On h2, frames move without a request, so only http/1.1 has a head to wait for.
+    waits_for_heads: bool,
+}
+
+/// Counts as an exchange that is running, until dropped.
+pub(crate) struct Running(Arc<Pulse>);
+
+impl Pulse {
+    pub(crate) fn new(waits_for_heads: bool) -> Self {
+        Self {
+            began: Instant::now(),
+            running: AtomicU32::new(0),
+            last_moved: AtomicU64::new(0),
+            quiet_since: AtomicU64::new(0),
+            head_since: AtomicU64::new(0),
+            waits_for_heads,
+        }
+    }
+
+    /// Notes that an exchange runs.
+    pub(crate) fn run(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Relaxed);
+        self.head_since.store(0, Relaxed);
+        Running(Arc::clone(self))
+    }
+
+    /// How many exchanges run.
+    pub(crate) fn running(&self) -> u32 {
+        self.running.load(Relaxed)
+    }
+
+    /// When the connection is to be given up unless something happens, and what for.
+    pub(crate) fn deadline(&self, limits: &Limits) -> (Instant, Error) {
+        let after = |since: u64, limit: Duration| self.began + Duration::from_millis(since) + limit;
+        if self.running() > 0 {
+            return (after(self.last_moved.load(Relaxed), limits.silence), Error::Silence);
+        }
+        match self.head_since.load(Relaxed) {
+            0 => (after(self.quiet_since.load(Relaxed), limits.idle), Error::ClientSilent),
+            since => (after(since, limits.head), Error::ClientSilent),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        // Never 0, which means "none" above; 584 million years fit.
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn moved(&self) {
+        let now = self.now();
+        self.last_moved.store(now, Relaxed);
+        if self.waits_for_heads && self.running() == 0 && self.head_since.load(Relaxed) == 0 {
+            self.head_since.store(now, Relaxed);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.quiet_since.store(self.0.now(), Relaxed);
+        self.0.head_since.store(0, Relaxed);
+        self.0.running.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A stream whose pulse is taken.
+pub(crate) struct Pulsed<S> {
+    stream: S,
+    pulse: Arc<Pulse>,
+}
+
+impl<S> Pulsed<S> {
+    pub(crate) fn new(stream: S, pulse: Arc<Pulse>) -> Self {
+        Self { stream, pulse }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Pulsed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let filled = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > filled {
+            self.pulse.moved();
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Pulsed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(&polled);
+        polled
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.wrote(&polled);
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S> Pulsed<S> {
+    fn wrote(&self, polled: &Poll<io::Result<usize>>) {
+        if matches!(polled, Poll::Ready(Ok(_))) && self.pulse.running() > 0 {
+            self.pulse.moved();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_that_does_not_end_is_given_up_sooner_than_an_idle_connection() {
+        let limits = Limits::default();
+        let pulse = Arc::new(Pulse::new(true));
+        let (idle, _) = pulse.deadline(&limits);
+        pulse.moved();
+        let (head, _) = pulse.deadline(&limits);
+        assert!(head < idle);
+        pulse.moved();
+        assert_eq!(pulse.deadline(&limits).0, head, "more bytes of the same head buy no time");
+    }
+
+    #[test]
+    fn frames_of_h2_are_no_head() {
+        let limits = Limits::default();
+        let pulse = Arc::new(Pulse::new(false));
+        let (idle, _) = pulse.deadline(&limits);
+        pulse.moved();
+        assert_eq!(pulse.deadline(&limits).0, idle);
+    }
+
+    #[test]
+    fn a_running_exchange_may_be_silent_for_longer() {
+        let limits = Limits::default();
+        let pulse = Arc::new(Pulse::new(true));
+        let running = pulse.run();
+        assert!(matches!(pulse.deadline(&limits), (_, Error::Silence)));
+        drop(running);
+        assert!(matches!(pulse.deadline(&limits), (_, Error::ClientSilent)));
+    }
+}

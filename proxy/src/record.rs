@@ -1,0 +1,51 @@
+//! The record of one exchange while it runs: the proof that it was written down, and what its closing record will say.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use http::StatusCode;
+use outwall_audit::{CameBack, Recorded};
+
+use crate::error::Error;
+
+/// The record of one exchange. Dropped without an end, it says that the outcome is unknown.
+pub(crate) struct ExchangeRecord {
+    recorded: Recorded,
+    status: Option<u16>,
+    sent: Option<Arc<AtomicU64>>,
+}
+
+impl ExchangeRecord {
+    /// `sent` counts the bytes of the request's body, if it has one.
+    pub(crate) fn new(recorded: Recorded, sent: Option<Arc<AtomicU64>>) -> Self {
+        Self { recorded, status: None, sent }
+    }
+
+    /// The proof that dialling demands.
+    pub(crate) fn recorded(&self) -> &Recorded {
+        &self.recorded
+    }
+
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status.as_u16());
+    }
+
+    /// Closes the record: `received` bytes of body came back, all of them unless there is an error.
+    pub(crate) fn came_back(self, received: u64, error: Option<&Error>) {
+        match error {
+            None => self.close(received, None),
+            Some(error) => self.close(received, Some(&error.chain())),
+        }
+    }
+
+    /// Closes the record of a response that nobody waited for to its end.
+    pub(crate) fn abandoned(self, received: u64) {
+        self.close(received, Some("the client's side ended before the response did"));
+    }
+
+    fn close(self, received: u64, error: Option<&str>) {
+        let bytes_up = self.sent.map_or(0, |sent| sent.load(Relaxed));
+        let status = self.status;
+        self.recorded.came_back(CameBack { status, bytes_up, bytes_down: received, address: None, error });
+    }
+}

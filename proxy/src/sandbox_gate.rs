@@ -1,0 +1,148 @@
+//! The gate as one sandbox has it: shared is what all share, the rest is its own. Nothing of one sandbox is reachable from another.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use outwall_audit::Asked;
+use outwall_policy::{Denial, Sandbox};
+use tokio::sync::{Semaphore, watch};
+
+use crate::dialer::Dialer;
+use crate::dns::NameTable;
+use crate::gate::Shared;
+use crate::limits::Limits;
+use crate::origins::{OriginClient, Origins};
+use crate::tls::OriginTls;
+
+/// The gate as one sandbox has it.
+pub(crate) struct SandboxGate {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) dialer: Dialer,
+    /// Names of synthetic addresses; none where connections are not captured.
+    pub(crate) names: Option<Arc<NameTable>>,
+    /// Where the gate itself listens for this sandbox.
+    pub(crate) own_listeners: Vec<SocketAddr>,
+    /// One permit per connection.
+    pub(crate) room: Arc<Semaphore>,
+    pub(crate) draining: AtomicBool,
+    drain: watch::Sender<bool>,
+    origins: Arc<Origins>,
+    refusals: Mutex<Pace>,
+}
+
+impl SandboxGate {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        sandbox: Sandbox,
+        names: Option<Arc<NameTable>>,
+        own_listeners: Vec<SocketAddr>,
+    ) -> Result<Arc<Self>, rustls::Error> {
+        let limits = shared.limits.clone();
+        let dialer = Dialer::new(Arc::clone(&shared.policy), Arc::clone(&shared.resolvers), limits.connect_address);
+        let tls = OriginTls::new(Arc::clone(&shared.roots))?;
+        Ok(Arc::new(Self {
+            origins: Origins::new(dialer.clone(), tls, limits.clone()),
+            dialer,
+            shared,
+            sandbox,
+            names,
+            own_listeners,
+            room: Arc::new(Semaphore::new(limits.connections)),
+            draining: AtomicBool::new(false),
+            drain: watch::channel(false).0,
+            refusals: Mutex::new(Pace::new(&limits)),
+        }))
+    }
+
+    pub(crate) fn origins(&self) -> &Arc<Origins> {
+        &self.origins
+    }
+
+    pub(crate) fn client(&self) -> OriginClient {
+        OriginClient::new(Arc::clone(&self.origins))
+    }
+
+    /// Records a refusal. It stands whether or not it can be written: nothing leaves either way.
+    pub(crate) fn denied(&self, denial: &Denial, asked: Asked<'_>) {
+        tracing::debug!(sandbox = %self.sandbox.id, %denial, "refused");
+        if let Err(error) = self.shared.audit.denied(&self.sandbox, denial, asked) {
+            tracing::error!(%error, "a refusal could not be recorded");
+        }
+    }
+
+    /// Whether one more refusal may be answered inside TLS, which costs a mint and a handshake.
+    pub(crate) fn may_refuse_inside_tls(&self) -> bool {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+    }
+
+    /// Resolves when the policy was replaced or the gate is to drain.
+    pub(crate) fn news(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut changed = self.shared.policy.subscribe();
+        let mut drain = self.drain.subscribe();
+        async move {
+            tokio::select! {
+                _ = changed.changed() => {}
+                _ = drain.changed() => {}
+            }
+        }
+    }
+
+    /// Resolves when the gate is to drain.
+    pub(crate) async fn drained(&self) {
+        let mut drain = self.drain.subscribe();
+        if drain.wait_for(|drain| *drain).await.is_err() {
+            std::future::pending::<()>().await; // nobody is left who could ask for it
+        }
+    }
+
+    /// Tells listeners and connections to finish.
+    pub(crate) fn start_draining(&self) {
+        self.draining.store(true, Ordering::Release); // before they wake and look
+        self.drain.send_replace(true);
+    }
+}
+
+/// So many per second, with one second's worth at once.
+struct Pace {
+    per_second: f64,
+    left: f64,
+    since: Instant,
+}
+
+impl Pace {
+    fn new(limits: &Limits) -> Self {
+        let per_second = f64::from(limits.refusals_per_second);
+        Self { per_second, left: per_second, since: Instant::now() }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.since).as_secs_f64();
+        self.since = now;
+        self.left = (self.left + passed * self.per_second).min(self.per_second);
+        if self.left < 1.0 {
+            return false;
+        }
+        self.left -= 1.0;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn refusals_have_a_pace_and_a_burst() {
+        let limits = Limits { refusals_per_second: 2, ..Limits::default() };
+        let mut pace = Pace::new(&limits);
+        let start = Instant::now();
+        assert!(pace.take(start) && pace.take(start));
+        assert!(!pace.take(start));
+        assert!(pace.take(start + Duration::from_millis(600)));
+    }
+}

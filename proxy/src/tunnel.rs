@@ -1,0 +1,127 @@
+//! Relays bytes unread, for hosts that are not intercepted and for plain TCP by name and port.
+//!
+//! It ends with either side, when nothing moves for too long, when the gate drains, and when its permit is withdrawn.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use outwall_audit::CameBack;
+use outwall_policy::ConnectionPermit;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::sandbox_gate::SandboxGate;
+use crate::vigil::until_withdrawn;
+
+/// Records, dials and relays, until one side is done.
+pub(crate) async fn relay(
+    gate: &Arc<SandboxGate>,
+    client: Client,
+    permit: ConnectionPermit,
+) -> Result<(), Error> {
+    let recorded = gate.record_connection(&permit)?;
+    let moved = Moved::default();
+    let relayed = async {
+        let dialling = gate.dialer.connect(&permit, &recorded);
+        let origin = timeout(gate.shared.limits.connect, dialling).await.unwrap_or(Err(Error::ConnectTimeout))?;
+        Box::pin(exchange_bytes(gate, client, origin, &permit, &moved)).await
+    };
+    let outcome = relayed.await;
+    if let Err(Error::Address(denial)) = &outcome {
+        gate.denied(denial, outwall_audit::Asked::default());
+    }
+    let error = outcome.as_ref().err().map(Error::chain);
+    recorded.came_back(CameBack {
+        bytes_up: moved.up.load(Relaxed),
+        bytes_down: moved.down.load(Relaxed),
+        error: error.as_deref(),
+        ..CameBack::default()
+    });
+    outcome
+}
+
+/// Bytes that went through.
+#[derive(Default)]
+struct Moved {
+    up: Arc<AtomicU64>,
+    down: Arc<AtomicU64>,
+}
+
+async fn exchange_bytes(
+    gate: &SandboxGate,
+    client: Client,
+    origin: TcpStream,
+    permit: &ConnectionPermit,
+    moved: &Moved,
+) -> Result<(), Error> {
+    let mut client = Counted { stream: client.into_stream(), read: Arc::clone(&moved.up) };
+    let mut origin = Counted { stream: origin, read: Arc::clone(&moved.down) };
+    tokio::select! {
+        copied = copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER, BUFFER) => match copied {
+            Ok(_) => Ok(()),
+            // A reset ends a tunnel as it ends a connection.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
+            Err(error) => Err(Error::OriginLost(error)),
+        },
+        withdrawn = until_withdrawn(gate, permit) => Err(withdrawn),
+        silent = until_silent(moved, gate.shared.limits.tunnel_idle) => Err(silent),
+        () = gate.drained() => Err(Error::ShuttingDown),
+    }
+}
+
+/// Looks now and then whether bytes moved since the last look.
+async fn until_silent(moved: &Moved, limit: Duration) -> Error {
+    let count = || moved.up.load(Relaxed).wrapping_add(moved.down.load(Relaxed));
+    let mut before = count();
+    loop {
+        tokio::time::sleep(limit).await;
+        let now = count();
+        if now == before {
+            return Error::Silence;
+        }
+        before = now;
+    }
+}
+
+/// A stream that counts what is read from it.
+struct Counted<S> {
+    stream: S,
+    read: Arc<AtomicU64>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.read.fetch_add((buffer.filled().len() - before) as u64, Relaxed);
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Large enough for bulk, and allocated only while a tunnel runs.
+const BUFFER: usize = 32 * 1024;

@@ -1,0 +1,116 @@
+//! Watches over one client connection while it is served: the policy may be replaced, the gate may be told to drain, the client
+//! may fall silent. Costs two atomic loads and a timer check per poll when nothing happened.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Context;
+
+use outwall_policy::ConnectionPermit;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::error::Error;
+use crate::pulse::Pulse;
+use crate::sandbox_gate::SandboxGate;
+
+/// The watch over one client connection.
+pub(crate) struct Vigil {
+    gate: Arc<SandboxGate>,
+    pulse: Arc<Pulse>,
+    /// What the connection was granted; without one, every request is decided by itself.
+    permit: Option<ConnectionPermit>,
+    news: Pin<Box<dyn Future<Output = ()> + Send>>,
+    news_awaited: bool,
+    seen: (u64, bool),
+    timer: Pin<Box<Sleep>>,
+}
+
+/// What the watch calls for.
+pub(crate) enum Call {
+    /// Finish what runs, take nothing new.
+    Drain,
+    /// Close at once.
+    End(Error),
+}
+
+impl Vigil {
+    pub(crate) fn new(
+        gate: &Arc<SandboxGate>,
+        pulse: &Arc<Pulse>,
+        permit: Option<ConnectionPermit>,
+    ) -> Self {
+        let (deadline, _) = pulse.deadline(&gate.shared.limits);
+        let seen = (gate.shared.policy.generation(), false); // before listening, so that nothing falls in between
+        Self {
+            news: Box::pin(gate.news()),
+            news_awaited: false,
+            seen,
+            timer: Box::pin(sleep_until(Instant::from_std(deadline))),
+            gate: Arc::clone(gate),
+            pulse: Arc::clone(pulse),
+            permit,
+        }
+    }
+
+    /// To be polled whenever the connection is, and after it.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Option<Call> {
+        self.hear(cx).or_else(|| self.look(cx))
+    }
+
+    /// Asks for news only once, and again when there was some: the waker registered first stays good.
+    fn hear(&mut self, cx: &mut Context<'_>) -> Option<Call> {
+        let now = (self.gate.shared.policy.generation(), self.gate.draining.load(Ordering::Acquire));
+        while !self.news_awaited || now != self.seen {
+            self.news_awaited = true;
+            if self.news.as_mut().poll(cx).is_ready() {
+                self.news = Box::pin(self.gate.news());
+                self.news_awaited = false;
+            } else if now == self.seen {
+                break;
+            }
+            let before = std::mem::replace(&mut self.seen, now);
+            if now.0 != before.0 && self.is_withdrawn() && self.pulse.running() > 0 {
+                return Some(Call::End(Error::Withdrawn));
+            }
+            if now.1 && !before.1 {
+                return Some(Call::Drain);
+            }
+        }
+        None
+    }
+
+    /// A quiet connection stays: its next request is answered with the reason.
+    fn is_withdrawn(&self) -> bool {
+        let snapshot = self.gate.shared.policy.load();
+        self.permit.as_ref().is_some_and(|permit| !snapshot.policy.still_grants(permit))
+    }
+
+    fn look(&mut self, cx: &mut Context<'_>) -> Option<Call> {
+        let (deadline, error) = self.pulse.deadline(&self.gate.shared.limits);
+        let deadline = Instant::from_std(deadline);
+        if deadline < self.timer.deadline() {
+            self.timer.as_mut().reset(deadline);
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if deadline <= Instant::now() {
+                return Some(Call::End(error));
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+        None
+    }
+}
+
+/// Waits until something is called for that ends a connection without requests of its own: a tunnel.
+pub(crate) async fn until_withdrawn(gate: &SandboxGate, permit: &ConnectionPermit) -> Error {
+    let mut changed = gate.shared.policy.subscribe();
+    loop {
+        if !gate.shared.policy.load().policy.still_grants(permit) {
+            return Error::Withdrawn;
+        }
+        if changed.changed().await.is_err() {
+            return Error::ShuttingDown;
+        }
+    }
+}
+
