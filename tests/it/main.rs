@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
+mod addresses;
 mod audit;
 mod ca;
 mod captured;

@@ -31,6 +31,7 @@ mod gate;
 mod origin;
 mod outwall;
 mod process;
+mod resolver;
 mod snapshot;
 mod surroundings;
 
@@ -39,6 +40,7 @@ pub use gate::TestGate;
 pub use origin::{Certificate, Received, TestOrigin, Versions};
 pub use outwall::Outwall;
 pub use process::{Finished, TestSandbox};
+pub use resolver::TestResolver;
 pub use snapshot::filters;
 pub use surroundings::{is_root, namespaces_available, registries_reachable, skip};
 

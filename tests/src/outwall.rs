@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{Finished, Running, TIME_LIMIT, TestSandbox};
-use crate::{TestGate, TestOrigin, is_root};
+use crate::{TestGate, TestOrigin, TestResolver, is_root};
 
 /// The `outwall` binary with a policy file, a state directory, a home and a working
 /// directory that no other story shares. Nothing of the caller's environment but `PATH`
@@ -24,6 +24,7 @@ pub struct Outwall {
     policy: String,
     hosts: Vec<(String, String)>,
     roots: Vec<PathBuf>,
+    resolver: Option<String>,
     variables: Vec<(String, String)>,
     user: User,
 }
@@ -50,6 +51,7 @@ impl Outwall {
             policy: String::new(),
             hosts: Vec::new(),
             roots: Vec::new(),
+            resolver: None,
             variables: Vec::new(),
             user: User::Same,
         }
@@ -92,6 +94,14 @@ impl Outwall {
     #[must_use]
     pub fn host(mut self, target: &str, address: &str) -> Self {
         self.hosts.push((target.to_owned(), address.to_owned()));
+        self.write_policy();
+        self
+    }
+
+    /// Names of origins are looked up at this resolver.
+    #[must_use]
+    pub fn resolver(mut self, resolver: &TestResolver) -> Self {
+        self.resolver = Some(resolver.address().to_string());
         self.write_policy();
         self
     }
@@ -256,19 +266,29 @@ impl Outwall {
     }
 
     fn write_policy(&self) {
-        let mut text = self.policy.clone();
-        if !self.hosts.is_empty() {
-            let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
-            write!(text, "\n[origins]\nextra_roots = {roots:?}\n\n[origins.hosts]\n")
-                .expect("a string takes text");
-            for (host, address) in &self.hosts {
-                writeln!(text, "{host:?} = {address:?}").expect("a string takes text");
-            }
-        }
+        let text = format!("{}\n[origins]\n{}", self.policy, self.origins());
         fs::write(self.policy_file(), text).expect("the story's directory takes files");
         if self.user == User::Ordinary {
             give_away(self.story.path());
         }
+    }
+
+    fn origins(&self) -> String {
+        let mut text = String::new();
+        if let Some(resolver) = &self.resolver {
+            writeln!(text, "resolver = {resolver:?}").expect("a string takes text");
+        }
+        if !self.roots.is_empty() {
+            let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
+            writeln!(text, "extra_roots = {roots:?}").expect("a string takes text");
+        }
+        if !self.hosts.is_empty() {
+            text.push_str("\n[origins.hosts]\n");
+        }
+        for (host, address) in &self.hosts {
+            writeln!(text, "{host:?} = {address:?}").expect("a string takes text");
+        }
+        text
     }
 }
 
