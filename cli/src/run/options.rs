@@ -14,11 +14,8 @@ use crate::surroundings::Surroundings;
 /// which in `--mount=~/x` it does not.
 pub(super) fn mount(text: &OsStr, surroundings: &Surroundings) -> Result<Mount, Failure> {
     let bytes = text.as_bytes();
-    let (path, writable) = match bytes {
-        [path @ .., b':', b'r', b'w'] => (path, true),
-        [path @ .., b':', b'r', b'o'] => (path, false),
-        path => (path, false),
-    };
+    let writable = bytes.ends_with(b":rw");
+    let path = bytes.strip_suffix(b":rw").or(bytes.strip_suffix(b":ro")).unwrap_or(bytes);
     if path.is_empty() {
         return Err(Failure::new("`--mount` has no path").hint("write `--mount PATH` or `--mount PATH:rw`"));
     }
