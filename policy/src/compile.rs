@@ -1,31 +1,24 @@
 //! From the document to what it means. Everything that is written either takes effect or is an error: nothing is ignored.
 //! As many mistakes as possible are named at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use crate::document::{
-    COMMAND_LINE, DocumentErrors, EnvironmentDocument, LimitsDocument, NetworkLevel, OriginsDocument, Place,
-    PolicyDocument, Problem, RuleDocument, Warning, Written,
+    COMMAND_LINE, DocumentErrors, EnvironmentDocument, LimitsDocument, NetworkLevel, Place, PolicyDocument,
+    Problem, Warning,
 };
 use crate::environment::{Environment, Exceptions};
-use crate::glob::Glob;
-use crate::host::Host;
 use crate::matcher::{Grant, Matcher};
-use crate::method::Method;
-use crate::origins::{Origins, StaticAddress};
-use crate::pattern::{HostPattern, Hosts, PatternError};
+use crate::pattern::{HostPattern, Hosts};
 use crate::policy::Policy;
-use crate::rules::{Rule, Rules};
 use crate::sandbox::EnvironmentName;
-use crate::shared_storage;
-use crate::target::{Target, TargetError};
 use crate::trusted;
+
+mod lists;
+mod origins;
+mod rules;
 
 impl Policy {
     /// What a document means, or everything that is wrong with it.
@@ -145,7 +138,7 @@ impl Compiler {
                 && written.include_trusted.as_ref().is_some_and(|flag| flag.value);
         let rules = self.rules(&written.rules, &lists);
         let summary = summary(level, include_trusted, &lists).into();
-        Environment {
+        let environment = Environment {
             name: name.clone(),
             network: level,
             matcher: lists.compile(),
@@ -159,7 +152,9 @@ impl Compiler {
                 .map(|word| word.value)
                 .unwrap_or_default(),
             summary,
-        }
+        };
+        self.check_rules_apply(&environment, written);
+        environment
     }
 
     /// `allowed_domains` and `include_trusted` belong to `custom`, `tunnelled_domains` and `tcp` to a level that they extend.
@@ -235,141 +230,6 @@ impl Compiler {
         }
     }
 
-    fn patterns(&mut self, key: &str, written: &[Written<String>]) -> Vec<(HostPattern, Place)> {
-        let mut patterns = Vec::with_capacity(written.len());
-        for text in written {
-            if let Some(pattern) = self.pattern(key, text) {
-                self.check_storage(&pattern, text.place);
-                patterns.push((pattern, text.place));
-            }
-        }
-        patterns
-    }
-
-    fn pattern(&mut self, key: &str, text: &Written<String>) -> Option<HostPattern> {
-        match HostPattern::parse(&text.value) {
-            Ok(pattern) => Some(pattern),
-            Err(error) => {
-                let what = format!("\"{}\" in `{key}` is no host: {error}", text.value.escape_debug());
-                self.problem(text.place, what, pattern_remedy(error));
-                None
-            }
-        }
-    }
-
-    fn check_storage(&mut self, pattern: &HostPattern, place: Place) {
-        let Hosts::Below(base) = &pattern.hosts else {
-            return;
-        };
-        if !base.as_str().contains('.') {
-            let what = format!("\"{pattern}\" covers a whole top-level domain");
-            self.warn(place, what, "name the domains that are needed");
-        } else if shared_storage::is_below(base.as_str()) {
-            let what = format!(
-                "\"{pattern}\" covers storage and servers that anybody can rent, so data can leave through it"
-            );
-            self.warn(
-                place,
-                what,
-                "name the hosts that are needed, such as your own bucket's",
-            );
-        }
-    }
-
-    fn tcp(&mut self, written: &[Written<String>]) -> Vec<(HostPattern, Place)> {
-        let patterns = self.patterns("tcp", written);
-        for (pattern, place) in &patterns {
-            if pattern.port().is_none() {
-                let what = format!("\"{pattern}\" in `tcp` names no port");
-                self.problem(
-                    *place,
-                    what,
-                    format!("write host and port, such as \"{pattern}:5432\""),
-                );
-            }
-        }
-        patterns
-    }
-
-    fn exceptions(&mut self, written: &[Written<String>]) -> Exceptions {
-        let mut ranges = Vec::with_capacity(written.len());
-        for text in written {
-            match parse_range(&text.value) {
-                Some(range) => ranges.push(range),
-                None => self.problem(
-                    text.place,
-                    format!("\"{}\" in `allowed_addresses` is no range of addresses", text.value.escape_debug()),
-                    "write an address and a prefix length with no bits after it, such as \"10.20.0.0/16\" or \"fd00::/8\"",
-                ),
-            }
-        }
-        Exceptions(ranges)
-    }
-
-    fn rules(&mut self, written: &[RuleDocument], lists: &Lists) -> Rules {
-        Rules::new(written.iter().filter_map(|rule| self.rule(rule, lists)).collect())
-    }
-
-    fn rule(&mut self, written: &RuleDocument, lists: &Lists) -> Option<Rule> {
-        let host = self.pattern("host", &written.host);
-        let methods = written
-            .methods
-            .iter()
-            .filter_map(|method| self.method(method))
-            .collect();
-        let paths = written.paths.iter().filter_map(|path| self.glob(path)).collect();
-        let host = host?;
-        self.check_rule_is_enforced(&host, written.host.place, lists);
-        Some(Rule {
-            host,
-            methods,
-            paths,
-            allow: written.allow,
-        })
-    }
-
-    /// A rule narrows requests, and nobody reads the requests in a tunnel.
-    fn check_rule_is_enforced(&mut self, host: &HostPattern, place: Place, lists: &Lists) {
-        let unread = lists.tunnelled.iter().chain(&lists.tcp);
-        for (pattern, _) in unread.filter(|(pattern, _)| pattern.overlaps(host)) {
-            let what = format!(
-                "the rule for \"{host}\" cannot be enforced on \"{pattern}\", which is relayed unread"
-            );
-            let remedy =
-                "take the host out of tunnelled_domains and tcp, or give the rule another port or host";
-            self.problem(place, what, remedy);
-        }
-    }
-
-    fn method(&mut self, text: &Written<String>) -> Option<Method> {
-        let upper = text.value.to_ascii_uppercase();
-        match Method::parse(&text.value) {
-            Ok(method) if upper == text.value => return Some(method),
-            Ok(_) | Err(_) => {}
-        }
-        let what = format!("\"{}\" in `methods` is no method", text.value.escape_debug());
-        let remedy = match Method::parse(&upper) {
-            Ok(_) => format!("write \"{upper}\": methods have upper case"),
-            Err(_) => "write one such as \"GET\"".to_owned(),
-        };
-        self.problem(text.place, what, remedy);
-        None
-    }
-
-    fn glob(&mut self, text: &Written<String>) -> Option<Glob> {
-        match Glob::parse(&text.value) {
-            Ok(glob) => Some(glob),
-            Err(remedy) => {
-                let what = format!(
-                    "\"{}\" in `paths` would never match as meant",
-                    text.value.escape_debug()
-                );
-                self.problem(text.place, what, remedy.to_string());
-                None
-            }
-        }
-    }
-
     fn refuse_limits(&mut self, limits: &LimitsDocument) {
         let asked = [
             limits
@@ -387,125 +247,6 @@ impl Compiler {
             limits.place,
             what,
             "leave them out, so that nobody relies on them",
-        );
-    }
-
-    fn origins(&mut self, written: &OriginsDocument) -> Origins {
-        if let Some(parent) = &written.parent_proxy {
-            self.refuse_parent_proxy(parent);
-        }
-        let mut origins = Origins {
-            extra_roots: written
-                .extra_roots
-                .iter()
-                .map(|path| PathBuf::from(&path.value))
-                .collect(),
-            resolver: written.resolver.as_ref().and_then(|text| self.resolver(text)),
-            ..Origins::default()
-        };
-        let mut seen = HashMap::new();
-        for (host, address) in &written.hosts {
-            self.static_host(host, address, &mut origins, &mut seen);
-        }
-        for path in written.extra_roots.iter().filter(|path| path.value.is_empty()) {
-            self.problem(
-                path.place,
-                "\"\" in `extra_roots` is no file",
-                "write the path of a PEM file",
-            );
-        }
-        origins
-    }
-
-    fn static_host(
-        &mut self,
-        host: &Written<String>,
-        address: &Written<String>,
-        origins: &mut Origins,
-        seen: &mut HashMap<HostPattern, Place>,
-    ) {
-        let Some(pattern) = self.pattern("hosts", host) else {
-            return;
-        };
-        let Some(fixed) = parse_static_address(&address.value) else {
-            let what = format!(
-                "\"{}\" is no address for \"{}\"",
-                address.value.escape_debug(),
-                host.value
-            );
-            self.problem(
-                address.place,
-                what,
-                "write an address, with or without port: \"127.0.0.1:8443\", \"[::1]:8443\"",
-            );
-            return;
-        };
-        if seen.insert(pattern.clone(), host.place).is_some() {
-            self.problem(
-                host.place,
-                format!("\"{pattern}\" has two static addresses"),
-                "leave one of them",
-            );
-        }
-        let host_named = match pattern.hosts {
-            Hosts::Exactly(name) => Host::Name(name),
-            Hosts::Literal(ip) => Host::Address(ip),
-            Hosts::Below(_) => {
-                let what = format!(
-                    "\"{}\" in `hosts` is a wildcard, and a static address is for one host",
-                    host.value
-                );
-                self.problem(host.place, what, "name each host");
-                return;
-            }
-        };
-        match pattern.port {
-            Some(port) => {
-                origins.at_port.insert(Target::new(host_named, port), fixed);
-            }
-            None => {
-                origins.at_any_port.insert(host_named, fixed);
-            }
-        }
-    }
-
-    fn resolver(&mut self, text: &Written<String>) -> Option<SocketAddr> {
-        let address = parse_static_address(&text.value);
-        if address.is_none() {
-            let what = format!(
-                "`resolver` is \"{}\", which is no address",
-                text.value.escape_debug()
-            );
-            self.problem(
-                text.place,
-                what,
-                "write the address of a DNS server: \"10.0.0.53:53\"",
-            );
-        }
-        address.map(|address| SocketAddr::new(address.ip, address.port.unwrap_or(53)))
-    }
-
-    fn refuse_parent_proxy(&mut self, text: &Written<String>) {
-        let authority = text
-            .value
-            .strip_prefix("http://")
-            .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-        if authority.is_none_or(|authority| Target::parse(authority).is_err()) {
-            let what = format!(
-                "`parent_proxy` is \"{}\", which is no proxy",
-                text.value.escape_debug()
-            );
-            self.problem(text.place, what, "write \"http://HOST:PORT\"");
-            return;
-        }
-        let what = format!(
-            "`parent_proxy` is \"{}\", and parent proxies are not supported by this version",
-            text.value
-        );
-        self.problem(
-            text.place,
-            what,
-            "leave it out, and let the gate reach origins directly",
         );
     }
 
@@ -543,52 +284,6 @@ impl Lists {
         }
         matcher
     }
-}
-
-fn pattern_remedy(error: PatternError) -> &'static str {
-    match error {
-        PatternError::Url => {
-            "write the host only, without scheme and path: \"example.com\"; paths go into rules"
-        }
-        PatternError::Everything => "write network = \"full\" to reach every public host",
-        PatternError::Wildcard => {
-            "write \"*.example.com\" for every name below example.com, \"example.com\" for itself"
-        }
-        PatternError::Target(TargetError::Port | TargetError::NoPort) => {
-            "write a port from 1 to 65535 after the host, or none: \"example.com:8443\""
-        }
-        PatternError::Target(TargetError::Host(_)) => {
-            "write a name or an address: \"example.com\", \"*.example.com\", \"192.0.2.1\""
-        }
-    }
-}
-
-/// A range without stray bits: `10.20.1.0/16` is a slip of the pen, and nobody knows which way.
-fn parse_range(text: &str) -> Option<IpNet> {
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Some(IpNet::from(address.to_canonical()));
-    }
-    let range: IpNet = text.parse().ok()?;
-    let mapped = matches!(range.addr(), IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
-    (range.addr() == range.network() && !mapped).then_some(range) // mapped addresses are matched as IPv4
-}
-
-fn parse_static_address(text: &str) -> Option<StaticAddress> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
-    if let Ok(ip) = bare.parse::<IpAddr>() {
-        return Some(StaticAddress { ip, port: None });
-    }
-    let address: SocketAddr = text
-        .parse()
-        .ok()
-        .filter(|address: &SocketAddr| address.port() != 0)?;
-    Some(StaticAddress {
-        ip: address.ip(),
-        port: Some(address.port()),
-    })
 }
 
 /// What an environment reaches, in a few words, for refusals.

@@ -43,6 +43,17 @@ pub struct Entry {
     pub line: Option<usize>,
 }
 
+/// One rule on requests, for people to read.
+#[derive(Clone, Debug)]
+pub struct RuleEntry {
+    /// Its number and its hosts.
+    pub rule: RuleName,
+    /// True when it allows, false when it denies.
+    pub allows: bool,
+    /// Which requests: `GET, HEAD of /v1/**`.
+    pub requests: String,
+}
+
 /// One environment, compiled.
 #[derive(Debug)]
 pub struct Environment {
@@ -102,6 +113,16 @@ impl Environment {
             line: None,
         });
         rows.map(Entry::of).chain(full)
+    }
+
+    /// Its rules on requests, in their order.
+    pub fn rules(&self) -> impl Iterator<Item = RuleEntry> + '_ {
+        self.rules.entries()
+    }
+
+    /// Its exceptions for refused addresses, each `ADDRESS/PREFIX`.
+    pub fn allowed_addresses(&self) -> impl Iterator<Item = String> + '_ {
+        self.exceptions.0.iter().map(ToString::to_string)
     }
 
     /// What it reaches, in a few words.

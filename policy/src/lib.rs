@@ -78,7 +78,7 @@ pub use denial::Denial;
 pub use document::{
     DocumentErrors, NetworkLevel, Overrides, PolicyDocument, Problem, RefusedNames, UnknownLevel, Warning,
 };
-pub use environment::{Entry, Environment, Treatment};
+pub use environment::{Entry, Environment, RuleEntry, Treatment};
 pub use host::{DomainName, Host, HostError};
 pub use method::{Method, MethodError};
 pub use origins::Origins;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use crate::environment::RuleEntry;
 use crate::glob::Glob;
 use crate::host::DomainName;
 use crate::method::Method;
@@ -85,6 +86,22 @@ impl Rules {
         if words.is_empty() { "nothing".into() } else { words }
     }
 
+    pub(crate) fn entries(&self) -> impl Iterator<Item = RuleEntry> + '_ {
+        (0..).zip(&self.in_order).map(|(index, rule)| RuleEntry {
+            rule: self.name(index),
+            allows: rule.allow,
+            requests: rule.request_words(),
+        })
+    }
+
+    fn name(&self, index: u32) -> RuleName {
+        let host = self.in_order[index as usize].host.clone();
+        RuleName::Rule {
+            number: index as usize + 1,
+            host,
+        }
+    }
+
     fn names(&self, target: &Target) -> bool {
         self.of(target).next().is_some()
     }
@@ -98,10 +115,7 @@ impl Rules {
             return Ruling::Deny(None, None);
         };
         let rule = &self.in_order[index as usize];
-        let name = RuleName::Rule {
-            number: index as usize + 1,
-            host: rule.host.clone(),
-        };
+        let name = self.name(index);
         if rule.allow {
             Ruling::Allow(name)
         } else {

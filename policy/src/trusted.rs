@@ -1,4 +1,7 @@
 //! The Trusted list: public package registries, version control and the like, in categories. Data, compiled into the binary.
+//!
+//! It trusts companies, not every customer of theirs: `*.amazonaws.com` and `*.googleapis.com` are on it, where anybody can
+//! rent storage. Where data must not leave, `custom` with the hosts that are needed is the level to choose.
 
 use std::sync::LazyLock;
 

@@ -180,6 +180,44 @@ fn a_literal_that_stays_refused_is_a_warning() {
 }
 
 #[test]
+fn a_rule_for_a_host_that_nothing_allows_is_a_warning() {
+    let text =
+        |host| format!("[environments.a]\n[[environments.a.rules]]\nhost = \"{host}\"\naction = \"allow\"\n");
+    assert_eq!(warned(&text("x.test")).len(), 1);
+    assert!(warned(&text("pypi.org")).is_empty());
+}
+
+#[test]
+fn a_range_that_is_always_refused_cannot_be_an_exception() {
+    for (range, fine) in [
+        ("224.0.0.0/4", false),
+        ("0.0.0.0/8", false),
+        ("ff00::/8", false),
+        ("0.0.0.0/0", true),
+        ("127.0.0.0/8", true),
+    ] {
+        let text = format!("[environments.a]\nallowed_addresses = [\"{range}\"]\n");
+        assert_eq!(compile(&text).is_ok(), fine, "{range}");
+    }
+}
+
+#[test]
+fn rules_and_exceptions_can_be_shown() {
+    let text = "[environments.a]\nnetwork = \"full\"\nallowed_addresses = [\"10.0.0.1\", \"fd00::/8\"]\n[[environments.a.rules]]\nhost = \"a.test\"\nmethods = [\"GET\"]\naction = \"deny\"\n";
+    let policy = compile(text).unwrap();
+    let environment = policy.environment(None).unwrap();
+    let rules: Vec<String> = environment
+        .rules()
+        .map(|rule| format!("{} {} {}", rule.rule, rule.allows, rule.requests))
+        .collect();
+    assert_eq!(rules, ["rule 1 for \"a.test\" false GET of every path"]);
+    assert_eq!(
+        environment.allowed_addresses().collect::<Vec<_>>(),
+        ["10.0.0.1/32", "fd00::/8"]
+    );
+}
+
+#[test]
 fn entries_say_where_they_come_from() {
     let text = "[environments.a]\nnetwork = \"custom\"\nallowed_domains = [\n  \"a.test\",\n  \"*.b.test:8443\",\n]\ntcp = [\"db.test:5432\"]\n";
     let policy = compile(text).unwrap();
