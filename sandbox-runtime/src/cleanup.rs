@@ -1,0 +1,240 @@
+//! What a run keeps outside its sandbox, and how it goes away, also after a death that let nobody clean up.
+//!
+//! A run directory `state/run/ID` holds a lock that the kernel releases with its owner, and the list of what else was made: places held in the working
+//! directory, control groups. Mounts need no list: they live in the sandbox's mount namespace and vanish with it. Start with [`RunDirectory`] and [`sweep`].
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use outwall_policy::SandboxId;
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::control_group;
+use crate::layout::Placeholder;
+use crate::spec::Limits;
+
+/// Why a run's own files cannot be made.
+#[derive(Debug, Error)]
+#[error("cannot write `{}` for this run", path.display())]
+pub struct RunDirectoryError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+/// What was made for a run outside its sandbox.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Made {
+    /// Empty files and directories in the working directory, with what a file holds.
+    places: Vec<(PathBuf, Option<String>)>,
+    control_groups: Vec<PathBuf>,
+}
+
+/// The directory of a living run. Dropping it undoes everything that it lists.
+#[derive(Debug)]
+pub(crate) struct RunDirectory {
+    path: PathBuf,
+    made: Made,
+    /// Held for as long as the run lives.
+    lock: File,
+}
+
+impl RunDirectory {
+    /// Makes the directory of the run `id`.
+    pub(crate) fn create(state: &Path, id: SandboxId) -> Result<Self, RunDirectoryError> {
+        use std::os::unix::fs::DirBuilderExt;
+        let path = state.join("run").join(id.to_string());
+        let failed = |source| RunDirectoryError {
+            path: path.clone(),
+            source,
+        };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
+            .map_err(failed)?;
+        let lock = lock(&path).map_err(failed)?;
+        Ok(Self {
+            path,
+            made: Made::default(),
+            lock,
+        })
+    }
+
+    /// Makes what must exist in the working directory to be mounted over, where nothing is.
+    pub(crate) fn hold_places(&mut self, places: &[Placeholder]) -> Result<(), RunDirectoryError> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        // Listed first: a death in between leaves names on the list that do not exist, never the other way round.
+        self.made.places = places
+            .iter()
+            .map(|place| (place.path.clone(), place.contents.map(str::to_owned)))
+            .collect();
+        self.list()?;
+        for place in places {
+            hold(place).map_err(|source| RunDirectoryError {
+                path: place.path.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Makes control groups for the sandbox, where the host lets us and a limit is asked for.
+    pub(crate) fn join_control_groups(&mut self, id: SandboxId, limits: Limits) -> Vec<PathBuf> {
+        let made = control_group::make(id, limits);
+        self.made.control_groups.clone_from(&made);
+        if !made.is_empty() {
+            drop(self.list()); // without the list they are removed all the same unless we are killed
+        }
+        made
+    }
+
+    fn list(&self) -> Result<(), RunDirectoryError> {
+        let path = self.path.join("made.json");
+        let text = serde_json::to_vec(&self.made).expect("paths of a checked spec are UTF-8");
+        fs::write(&path, text).map_err(|source| RunDirectoryError { path, source })
+    }
+}
+
+impl Drop for RunDirectory {
+    fn drop(&mut self) {
+        undo(&self.made);
+        drop(fs::remove_dir_all(&self.path));
+        flock(&self.lock, FlockOperation::Unlock).ok();
+    }
+}
+
+fn lock(directory: &Path) -> io::Result<File> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join("lock"))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(file)
+}
+
+/// Makes a place as whoever owns the directory it is in.
+fn hold(place: &Placeholder) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let made = match place.contents {
+        Some(contents) => File::options()
+            .create_new(true)
+            .write(true)
+            .open(&place.path)
+            .and_then(|mut file| io::Write::write_all(&mut file, contents.as_bytes())),
+        None => fs::create_dir(&place.path),
+    };
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
+    let owner = place.path.parent().map(fs::metadata).transpose()?;
+    if let Some(owner) = owner.filter(|_| rustix::process::geteuid().is_root()) {
+        chown(&place.path, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
+/// Removes what was made, as far as it is as it was made.
+fn undo(made: &Made) {
+    for (path, contents) in made.places.iter().rev() {
+        match contents {
+            // A directory that holds something is somebody's by now.
+            None => drop(fs::remove_dir(path)),
+            Some(contents) => {
+                let ours = fs::symlink_metadata(path).is_ok_and(|file| file.is_file())
+                    && fs::read_to_string(path).is_ok_and(|text| text == *contents);
+                if ours {
+                    drop(fs::remove_file(path));
+                }
+            }
+        }
+    }
+    control_group::remove(&made.control_groups);
+}
+
+/// What [`sweep`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Runs whose owner died without cleaning up, and which are gone.
+    pub removed: usize,
+    /// Runs that live.
+    pub living: usize,
+}
+
+/// Removes what killed runs left behind in `state_dir`; what belongs to living ones stays.
+pub fn sweep(state_dir: &Path) -> io::Result<Swept> {
+    let mut swept = Swept::default();
+    let entries = match fs::read_dir(state_dir.join("run")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(swept),
+        entries => entries?,
+    };
+    for directory in entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+    {
+        // Locked by its owner: alive. We hold the lock while removing, so that two sweeps do not meet.
+        let Ok(_lock) = lock(&directory) else {
+            swept.living += 1;
+            continue;
+        };
+        let made = fs::read(directory.join("made.json"))
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        undo(&made);
+        fs::remove_dir_all(&directory)?;
+        swept.removed += 1;
+    }
+    Ok(swept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> SandboxId {
+        SandboxId::from_random([1, 2, 3, 4])
+    }
+
+    #[test]
+    fn a_killed_run_is_swept_and_a_living_one_is_not() {
+        let state = tempfile::tempdir().expect("a directory");
+        let project = tempfile::tempdir().expect("a directory");
+        let place = project.path().join("held");
+        let mut run = RunDirectory::create(state.path(), id()).expect("a run");
+        run.hold_places(&[Placeholder {
+            path: place.clone(),
+            contents: None,
+        }])
+        .expect("places");
+        assert_eq!(
+            sweep(state.path()).expect("swept"),
+            Swept {
+                removed: 0,
+                living: 1
+            }
+        );
+        assert!(place.exists());
+        // As its owner's death leaves it: nothing undone, and the lock let go by the kernel.
+        let run = std::mem::ManuallyDrop::new(run);
+        flock(&run.lock, FlockOperation::Unlock).expect("unlocked");
+        assert_eq!(
+            sweep(state.path()).expect("swept"),
+            Swept {
+                removed: 1,
+                living: 0
+            }
+        );
+        assert!(!place.exists());
+    }
+}

@@ -1,0 +1,490 @@
+//! The engine as its callers see it: a sandbox prepared, started, waited for, ended.
+//!
+//! It runs in the asking process, among other threads, and does there only what needs no fork: the rest is the stages' (`stage`).
+//! It knows nothing of what is served on the listeners. Start with [`Prepared::new`].
+
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::net::Shutdown;
+use rustix::process::pidfd_send_signal;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::cleanup::{RunDirectory, RunDirectoryError};
+use crate::failure::{Failure, Part};
+use crate::identity::{IdRange, Identity, Outer, program};
+use crate::layout::lay_out;
+use crate::plan::{Contents, Plan};
+use crate::pty::Terminal;
+use crate::spec::{Home, Spec, SpecError};
+use crate::stage::STAGE_NAME;
+use crate::wire::{FromStage, ListenerKind, ToStage, Wire};
+
+/// How long a command that was asked to end has before it is killed with everything else in its sandbox.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why a sandbox could not be prepared. Nothing is left of it.
+#[derive(Debug, Error)]
+pub enum PrepareError {
+    /// What is asked for is refused.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The run's own files cannot be made.
+    #[error(transparent)]
+    RunDirectory(#[from] RunDirectoryError),
+    /// A directory for a kept home cannot be made.
+    #[error("cannot make the home `{}`", path.display())]
+    Home {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The process that makes the sandbox cannot be started.
+    #[error("cannot start the process that makes the sandbox")]
+    Spawn(#[source] io::Error),
+    /// A step failed.
+    #[error("cannot make the sandbox")]
+    Step(#[from] Failure),
+}
+
+/// Why the command of a prepared sandbox did not start. Nothing is left of it.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// There is no such program inside; 127 is the exit code that shells give it.
+    #[error("there is no program `{program}` in the sandbox")]
+    NotFound {
+        /// The program as it was asked for.
+        program: String,
+    },
+    /// The program is there and cannot be executed; 126 is the exit code that shells give it.
+    #[error("`{program}` cannot be executed in the sandbox")]
+    NotExecutable {
+        /// The program as it was asked for.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A step failed.
+    #[error("cannot start the command in the sandbox")]
+    Step(#[from] Failure),
+}
+
+/// Why it is not known how a command ended. Nothing of its sandbox runs any more.
+#[derive(Debug, Error)]
+pub enum WaitError {
+    /// The processes that watch over the sandbox were killed.
+    #[error("the sandbox was killed from outside")]
+    Lost,
+    /// The relay between the host's terminal and the sandbox's failed.
+    #[error("the terminal of the sandbox failed")]
+    Terminal(#[source] io::Error),
+    /// What the sandbox's processes said could not be understood.
+    #[error("lost touch with the sandbox")]
+    Step(#[from] Failure),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// How long each part of making a sandbox took. The parts overlap: files are laid out while the network is set up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    /// Deciding what the sandbox sees.
+    pub plan: Duration,
+    /// From starting the stage until its first step.
+    pub spawn: Duration,
+    /// Making the namespaces.
+    pub namespaces: Duration,
+    /// Addresses, routes, redirection, listeners.
+    pub network: Duration,
+    /// Everything up to the listeners: what [`Prepared::new`] took.
+    pub prepared: Duration,
+    /// Laying out the files.
+    pub mounts: Duration,
+    /// From the word to start until the command was executed.
+    pub start: Duration,
+}
+
+/// The listeners of one sandbox: sockets inside its network that the asking process serves. All are non-blocking.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// Captured TCP connections; `SO_ORIGINAL_DST` says where each was meant to go.
+    pub tcp: Vec<TcpListener>,
+    /// DNS over UDP, sent to any address.
+    pub dns_udp: Vec<UdpSocket>,
+    /// DNS over TCP, sent to any address.
+    pub dns_tcp: Vec<TcpListener>,
+}
+
+/// The process that makes a sandbox and watches over it. When this is dropped, or its owner dies, the sandbox ends.
+#[derive(Debug)]
+struct Stage {
+    wire: Wire,
+    child: Child,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Stage 1 sees the end of its lifeline, kills the first process, and waits until the kernel has ended all the others.
+        rustix::net::shutdown(&self.wire, Shutdown::Both).ok();
+        drop(self.child.wait());
+    }
+}
+
+/// A sandbox whose namespaces exist and whose listeners are open, in which nothing of the user's runs.
+#[derive(Debug)]
+pub struct Prepared {
+    stage: Stage,
+    run: RunDirectory,
+    listeners: Listeners,
+    timings: Timings,
+    program: String,
+    terminal: Terminal,
+    /// What came with the news that the files are in place: the master side of the sandbox's terminal, when it has one.
+    built: Option<Option<OwnedFd>>,
+}
+
+impl Prepared {
+    /// Makes everything of a sandbox but its command.
+    ///
+    /// The program must have called [`become_stage_if_asked`](crate::become_stage_if_asked) first in its `main`.
+    pub fn new(spec: Spec) -> Result<Self, PrepareError> {
+        let began = Instant::now();
+        let spec = spec.checked()?;
+        let identity = Identity::of_this_process(spec.id, spec.root);
+        if let Home::Kept(path) = &spec.home {
+            keep_home(path)?;
+        }
+        let terminal = Terminal::of_this_process();
+        let mut contents = Contents::default();
+        let layout = lay_out(&spec, &identity, &mut contents)?;
+        let mut run = RunDirectory::create(&spec.state_dir, spec.id)?;
+        run.hold_places(&layout.placeholders)?;
+        let plan = Plan {
+            identity,
+            files: layout.steps,
+            command: spec.command.clone(),
+            variables: spec.variables.clone(),
+            working_directory: spec.working_directory.clone(),
+            root: spec.root,
+            nested_namespaces: spec.nested_namespaces,
+            terminal: terminal.replaced(),
+            processes: spec.limits.processes,
+            control_groups: run.join_control_groups(spec.id, spec.limits),
+        };
+        let memory = plan.write(&contents)?;
+        let planned = began.elapsed();
+        let stage = spawn()?;
+        stage.wire.send(
+            &ToStage::Plan,
+            &[
+                memory.as_fd(),
+                io::stdin().as_fd(),
+                io::stdout().as_fd(),
+                io::stderr().as_fd(),
+            ],
+        )?;
+        let program = spec.command[0].to_string_lossy().into_owned();
+        let mut prepared = Self {
+            stage,
+            run,
+            listeners: Listeners::default(),
+            timings: Timings {
+                plan: planned,
+                ..Timings::default()
+            },
+            program,
+            terminal,
+            built: None,
+        };
+        prepared.await_listeners(&plan.identity)?;
+        prepared.timings.prepared = began.elapsed();
+        let known = planned + prepared.timings.namespaces + prepared.timings.network;
+        prepared.timings.spawn = prepared.timings.prepared.saturating_sub(known);
+        Ok(prepared)
+    }
+
+    fn await_listeners(&mut self, identity: &Identity) -> Result<(), Failure> {
+        loop {
+            let (message, descriptors) = self.stage.wire.expect("wait for the listeners")?;
+            match message {
+                FromStage::WantsIds => {
+                    map_ids(self.stage.child.id(), &identity.outer)?;
+                    self.stage.wire.send(&ToStage::IdsMapped, &[])?;
+                }
+                FromStage::Listening {
+                    kinds,
+                    namespaces,
+                    network,
+                } => {
+                    self.timings.namespaces = Duration::from_micros(namespaces);
+                    self.timings.network = Duration::from_micros(network);
+                    self.listeners = sort_listeners(&kinds, descriptors);
+                    return Ok(());
+                }
+                other => self.note(other, descriptors)?,
+            }
+        }
+    }
+
+    /// News that may come at any time before the start.
+    fn note(&mut self, message: FromStage, descriptors: Vec<OwnedFd>) -> Result<(), Failure> {
+        match message {
+            FromStage::Built { mounts } => {
+                self.timings.mounts = Duration::from_micros(mounts);
+                self.built = Some(descriptors.into_iter().next());
+                Ok(())
+            }
+            FromStage::Failed(failure) => Err(failure),
+            _ => Err(Failure::new(
+                Part::Conversation,
+                "understand the order of the messages",
+            )),
+        }
+    }
+
+    /// Takes the listeners; a second time there are none.
+    pub fn listeners(&mut self) -> Listeners {
+        std::mem::take(&mut self.listeners)
+    }
+
+    /// How long the parts took so far.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+
+    /// Runs the command.
+    pub fn start(mut self) -> Result<Running, StartError> {
+        while self.built.is_none() {
+            let (message, descriptors) = self.stage.wire.expect("wait for the files")?;
+            self.note(message, descriptors)?;
+        }
+        let master = self.built.take().flatten();
+        let terminal = self
+            .terminal
+            .attach(master)
+            .map_err(|error| Failure::new(Part::Terminal, format!("set up the terminal: {error}")))?;
+        self.stage.wire.send(&ToStage::Start, &[])?;
+        let (message, descriptors) = self.stage.wire.expect("wait for the command to start")?;
+        match (message, descriptors.into_iter().next()) {
+            (FromStage::Started { start }, Some(command)) => {
+                self.timings.start = Duration::from_micros(start);
+                let lifeline = self.stage.wire.as_fd().try_clone_to_owned().map_err(|error| {
+                    Failure::new(Part::Conversation, format!("keep a descriptor: {error}"))
+                })?;
+                let ender = Ender(Arc::new(Ending {
+                    command,
+                    lifeline,
+                    over: AtomicBool::new(false),
+                }));
+                Ok(Running {
+                    terminal,
+                    stage: self.stage,
+                    _run: self.run,
+                    timings: self.timings,
+                    ender,
+                })
+            }
+            (FromStage::Failed(failure), _) => Err(not_started(failure, self.program)),
+            _ => Err(Failure::new(Part::Conversation, "understand whether the command started").into()),
+        }
+    }
+}
+
+/// Tells a missing program from one that cannot be executed and from our own failures.
+fn not_started(failure: Failure, program: String) -> StartError {
+    match (failure.part, failure.errno) {
+        (Part::Command, Some(libc::ENOENT)) if failure.doing == "run" => StartError::NotFound { program },
+        (Part::Command, Some(errno)) if failure.doing == "run" => StartError::NotExecutable {
+            program,
+            source: io::Error::from_raw_os_error(errno),
+        },
+        _ => failure.into(),
+    }
+}
+
+/// A sandbox whose command runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Declared first: the host's terminal is restored before anything else is waited for.
+    terminal: Option<crate::pty::Relay>,
+    stage: Stage,
+    /// Declared after the stage: what it holds is let go when nothing runs any more.
+    _run: RunDirectory,
+    timings: Timings,
+    ender: Ender,
+}
+
+impl Running {
+    /// Waits for the command to end, relaying the terminal meanwhile when there is one. Everything else in the sandbox ends with the command.
+    pub fn wait(mut self) -> Result<Exit, WaitError> {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.run(&self.stage.wire).map_err(WaitError::Terminal)?;
+        }
+        let message = self.stage.wire.receive()?;
+        self.ender.0.over.store(true, Ordering::SeqCst);
+        if let Some(mut terminal) = self.terminal.take() {
+            // What the command wrote last may still be on its way.
+            terminal.drain().map_err(WaitError::Terminal)?;
+        }
+        match message {
+            Some((FromStage::Ended(exit), _)) => Ok(exit),
+            Some((FromStage::Failed(failure), _)) => Err(failure.into()),
+            Some(_) => Err(Failure::new(Part::Conversation, "understand how the command ended").into()),
+            None => Err(WaitError::Lost),
+        }
+    }
+
+    /// What ends the sandbox from another thread.
+    pub fn ender(&self) -> Ender {
+        self.ender.clone()
+    }
+
+    /// How long the parts took.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+}
+
+/// Ends a sandbox, from any thread.
+#[derive(Clone, Debug)]
+pub struct Ender(Arc<Ending>);
+
+#[derive(Debug)]
+struct Ending {
+    command: OwnedFd,
+    lifeline: OwnedFd,
+    over: AtomicBool,
+}
+
+/// What a command is told when its sandbox is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// `SIGINT`, as Ctrl-C sends.
+    Interrupt,
+    /// `SIGTERM`.
+    Terminate,
+    /// `SIGHUP`: the terminal went away.
+    HangUp,
+    /// `SIGKILL`: at once, with everything in the sandbox.
+    Kill,
+}
+
+impl Ender {
+    /// Sends `signal` to the command, which has ten seconds; then, or at once for [`Signal::Kill`], the whole sandbox is killed.
+    /// Does nothing when the command has ended.
+    pub fn end(&self, signal: Signal) {
+        let polite = match signal {
+            Signal::Interrupt => rustix::process::Signal::INT,
+            Signal::Terminate => rustix::process::Signal::TERM,
+            Signal::HangUp => rustix::process::Signal::HUP,
+            Signal::Kill => return self.kill(),
+        };
+        pidfd_send_signal(&self.0.command, polite).ok(); // it may have ended already
+        let late = self.clone();
+        let waiting = std::thread::Builder::new()
+            .name("outwall-grace".into())
+            .spawn(move || {
+                std::thread::sleep(GRACE);
+                late.kill();
+            });
+        if waiting.is_err() {
+            self.kill(); // without a thread to wait in, ending matters more than grace
+        }
+    }
+
+    fn kill(&self) {
+        if !self.0.over.load(Ordering::SeqCst) {
+            rustix::net::shutdown(&self.0.lifeline, Shutdown::Both).ok();
+        }
+    }
+}
+
+/// Starts this program again as a stage. Everything it is to have comes over the wire; its environment is empty.
+fn spawn() -> Result<Stage, PrepareError> {
+    let (here, there) = Wire::pair().map_err(PrepareError::Spawn)?;
+    let child = Command::new("/proc/self/exe")
+        .arg0(STAGE_NAME)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(there.into_descriptor()))
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(PrepareError::Spawn)?;
+    Ok(Stage { wire: here, child })
+}
+
+fn keep_home(path: &std::path::Path) -> Result<(), PrepareError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| PrepareError::Home {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// Has the ids of the stage's new user namespace mapped by the programs that may.
+fn map_ids(stage: u32, outer: &Outer) -> Result<(), Failure> {
+    let Outer::WithSubordinates { uids, gids } = outer else {
+        return Ok(());
+    };
+    for (name, ranges) in [("newuidmap", uids), ("newgidmap", gids)] {
+        let run = program(name).and_then(|path| {
+            Command::new(path)
+                .arg(stage.to_string())
+                .args(numbers(ranges))
+                .output()
+                .ok()
+        });
+        match run {
+            Some(output) if output.status.success() => {}
+            Some(output) => {
+                let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                return Err(Failure::new(
+                    Part::Identity,
+                    format!("map ids with {name}: {said}"),
+                ));
+            }
+            None => return Err(Failure::new(Part::Identity, format!("run {name}"))),
+        }
+    }
+    Ok(())
+}
+
+fn numbers(ranges: &[IdRange]) -> impl Iterator<Item = String> {
+    ranges
+        .iter()
+        .flat_map(|range| [range.inside, range.outside, range.count])
+        .map(|number| number.to_string())
+}
+
+fn sort_listeners(kinds: &[ListenerKind], descriptors: Vec<OwnedFd>) -> Listeners {
+    let mut listeners = Listeners::default();
+    for (kind, descriptor) in kinds.iter().zip(descriptors) {
+        match kind {
+            ListenerKind::Tcp => listeners.tcp.push(descriptor.into()),
+            ListenerKind::DnsUdp => listeners.dns_udp.push(descriptor.into()),
+            ListenerKind::DnsTcp => listeners.dns_tcp.push(descriptor.into()),
+        }
+    }
+    listeners
+}

@@ -1,0 +1,239 @@
+//! The working directory and more mounts, and what in them the sandbox must not touch.
+//!
+//! Protected is what programs on the host execute or obey later: git's hooks and configuration, editors' and agents' settings, Outwall's own file.
+//! Out of reach are repositories nested deeper, and directories the sandbox makes itself (`git init` in a subdirectory): whoever runs git in one of
+//! those on the host runs what the sandbox left there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Placeholder, Planner};
+use crate::plan::FileStep;
+use crate::spec::SpecError;
+
+/// Directories and files that stay as they are. Those ending in `/` are kept from being made, too.
+const PROTECTED: [&str; 8] = [
+    ".claude/",
+    ".vscode/",
+    ".idea",
+    ".cursor",
+    ".envrc",
+    ".mcp.json",
+    "outwall.toml",
+    ".outwall",
+];
+
+/// The same within `.git`.
+const PROTECTED_IN_GIT: [&str; 4] = ["hooks/", "config", "config.worktree", "modules"];
+
+/// How many directories are looked into for `.env` files, and how deep below the working directory.
+const DIRECTORIES: usize = 512;
+const DEPTH: usize = 3;
+
+/// Directories that hold other people's code, where no secrets of the user are looked for.
+const FOREIGN: [&str; 8] = [
+    ".git",
+    "node_modules",
+    "target",
+    "vendor",
+    ".venv",
+    "venv",
+    "dist",
+    "build",
+];
+
+/// Names that begin with `.env` and hold no secrets by convention.
+const EXAMPLES: [&str; 5] = [
+    ".env.example",
+    ".env.sample",
+    ".env.template",
+    ".env.dist",
+    ".envrc",
+];
+
+impl Planner<'_, '_> {
+    pub(super) fn working_directory(&mut self) -> Result<Vec<Placeholder>, SpecError> {
+        let directory = self.spec.working_directory.clone();
+        let owners = self.owners_of(&directory);
+        self.tree(&directory, true, owners);
+        let spec = self.spec;
+        for mount in &spec.mounts {
+            let owners = self.owners_of(&mount.path);
+            self.tree(&mount.path, mount.writable, owners);
+        }
+        let mut placeholders = Vec::new();
+        for writable in std::iter::once(&directory).chain(
+            spec.mounts
+                .iter()
+                .filter(|mount| mount.writable)
+                .map(|mount| &mount.path),
+        ) {
+            self.protect(writable, &mut placeholders)?;
+        }
+        for secret in env_files(&directory) {
+            if !self.is_left(&secret) {
+                self.steps.push(FileStep::Cover { path: secret });
+            }
+        }
+        Ok(placeholders)
+    }
+
+    /// Whether the caller wants `path` as it is.
+    fn is_left(&self, path: &Path) -> bool {
+        let unprotected = self
+            .spec
+            .unprotected
+            .iter()
+            .any(|left| path.starts_with(self.spec.working_directory.join(left)));
+        unprotected || self.spec.mounts.iter().any(|mount| mount.path == path)
+    }
+
+    fn protect(&mut self, directory: &Path, placeholders: &mut Vec<Placeholder>) -> Result<(), SpecError> {
+        for name in PROTECTED {
+            self.keep(
+                &directory.join(name.trim_end_matches('/')),
+                name.ends_with('/'),
+                placeholders,
+            )?;
+        }
+        let git = directory.join(".git");
+        match kind(&git) {
+            Kind::Directory if !self.is_left(&git) => self.protect_git(&git, placeholders),
+            // A file leads git to another directory, and must not be made to lead elsewhere.
+            Kind::File | Kind::Link => self.keep(&git, false, placeholders),
+            Kind::Directory | Kind::Nothing => Ok(()),
+        }
+    }
+
+    fn protect_git(&mut self, git: &Path, placeholders: &mut Vec<Placeholder>) -> Result<(), SpecError> {
+        // Without this the whole directory could be renamed and another one put in its place.
+        self.steps.push(FileStep::Pin {
+            path: git.to_owned(),
+            writable: true,
+        });
+        for name in PROTECTED_IN_GIT {
+            self.keep(
+                &git.join(name.trim_end_matches('/')),
+                name.ends_with('/'),
+                placeholders,
+            )?;
+        }
+        // With a file of this name git takes configuration and hooks from wherever it says. "Here" is what its absence means.
+        let common = git.join("commondir");
+        if kind(&common) == Kind::Nothing && !self.is_left(&common) {
+            placeholders.push(Placeholder {
+                path: common.clone(),
+                contents: Some(".\n"),
+            });
+        }
+        self.keep(&common, true, placeholders)
+    }
+
+    /// Keeps `path` as it is; when it does not exist and `even_absent`, that way.
+    fn keep(
+        &mut self,
+        path: &Path,
+        even_absent: bool,
+        placeholders: &mut Vec<Placeholder>,
+    ) -> Result<(), SpecError> {
+        if self.is_left(path) {
+            return Ok(());
+        }
+        match kind(path) {
+            Kind::Link => {
+                return Err(SpecError::ProtectedLink {
+                    path: path.to_owned(),
+                });
+            }
+            Kind::Nothing if !even_absent => return Ok(()),
+            Kind::Nothing => {
+                if !placeholders.iter().any(|placeholder| placeholder.path == path) {
+                    placeholders.push(Placeholder {
+                        path: path.to_owned(),
+                        contents: None,
+                    });
+                }
+            }
+            Kind::Directory | Kind::File => {}
+        }
+        self.steps.push(FileStep::Pin {
+            path: path.to_owned(),
+            writable: false,
+        });
+        Ok(())
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    Link,
+    Directory,
+    File,
+}
+
+fn kind(path: &Path) -> Kind {
+    match fs::symlink_metadata(path) {
+        Err(_) => Kind::Nothing,
+        Ok(found) if found.is_symlink() => Kind::Link,
+        Ok(found) if found.is_dir() => Kind::Directory,
+        Ok(_) => Kind::File,
+    }
+}
+
+/// The `.env` files of a project: in its directory and those a few levels below, as far as a bounded look finds them.
+fn env_files(top: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut waiting = std::collections::VecDeque::from([(top.to_owned(), 0)]);
+    let mut looked = 0;
+    while let Some((directory, depth)) = waiting.pop_front() {
+        looked += 1;
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let (name, Ok(kind)) = (entry.file_name(), entry.file_type()) else {
+                continue;
+            };
+            let name = name.to_string_lossy();
+            if kind.is_file() && is_env_file(&name) {
+                found.push(entry.path());
+            } else if kind.is_dir()
+                && depth < DEPTH
+                && looked + waiting.len() < DIRECTORIES
+                && !FOREIGN.contains(&name.as_ref())
+            {
+                waiting.push_back((entry.path(), depth + 1));
+            }
+        }
+    }
+    found
+}
+
+fn is_env_file(name: &str) -> bool {
+    (name == ".env" || name.starts_with(".env.") || name.starts_with(".env-")) && !EXAMPLES.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn env_files_are_found_below_and_examples_and_foreign_code_are_left() {
+        let top = tempfile::tempdir().expect("a directory");
+        for (directory, file) in [
+            ("", ".env"),
+            ("", ".env.example"),
+            ("api/src", ".env.local"),
+            ("node_modules/x", ".env"),
+            ("", "env"),
+        ] {
+            let directory = top.path().join(directory);
+            fs::create_dir_all(&directory).expect("a directory");
+            fs::write(directory.join(file), "x").expect("a file");
+        }
+        let mut found = env_files(top.path());
+        found.sort();
+        assert_eq!(
+            found,
+            [top.path().join(".env"), top.path().join("api/src/.env.local")]
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! What this machine offers for sandboxes, found by trying.

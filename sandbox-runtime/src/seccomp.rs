@@ -1,0 +1,135 @@
+//! The filter of system calls, compiled from the reviewed list `data/seccomp.json`.
+//!
+//! It knows nothing of processes. An allow list is the base: what it does not name is answered as a kernel without it would (ENOSYS), so that programs fall
+//! back. Over it lie refusals with the error that programs expect. A foreign architecture's call kills the process. Start with [`Filters::for_commands`].
+
+use std::collections::HashMap;
+
+use seccompiler::{BpfProgram, TargetArch};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Part, Step};
+
+const LIST: &str = include_str!("../data/seccomp.json");
+
+/// The reviewed list.
+#[derive(Deserialize)]
+struct List {
+    allowed: Vec<String>,
+    /// Calls that only one architecture has, by its name.
+    allowed_on: HashMap<String, Vec<String>>,
+    refused: Vec<Refused>,
+}
+
+/// Calls, or some uses of them, that are refused with an error of their own.
+#[derive(Deserialize)]
+struct Refused {
+    errno: u32,
+    /// Not refused where the sandbox may make namespaces.
+    #[serde(default)]
+    unless_nested: bool,
+    /// Not refused where the command is root of the sandbox.
+    #[serde(default)]
+    unless_root: bool,
+    rules: Vec<Value>,
+}
+
+/// Compiled filters, the first to be applied first.
+pub(crate) struct Filters(Vec<BpfProgram>);
+
+impl Filters {
+    /// The filters for the command of a sandbox.
+    pub(crate) fn for_commands(nested_namespaces: bool, root: bool) -> Step<Self> {
+        let list: List = serde_json::from_str(LIST).map_err(|error| unusable(&error))?;
+        let arch = std::env::consts::ARCH;
+        let target = TargetArch::try_from(arch).map_err(|error| unusable(&error))?;
+        let mut allowed = list.allowed;
+        allowed.extend(list.allowed_on.get(arch).into_iter().flatten().cloned());
+        let rules: Vec<Value> = allowed.iter().map(|name| json!({ "syscall": name })).collect();
+        let not_implemented = json!({ "errno": libc::ENOSYS });
+        let mut filters = vec![compile(target, &not_implemented, &json!("allow"), &rules)?];
+        let applies =
+            |refused: &Refused| !(nested_namespaces && refused.unless_nested || root && refused.unless_root);
+        for refused in list.refused.into_iter().filter(applies) {
+            let rules: Vec<Value> = refused
+                .rules
+                .into_iter()
+                .filter(|rule| known_on(arch, rule))
+                .collect();
+            filters.push(compile(
+                target,
+                &json!("allow"),
+                &json!({ "errno": refused.errno }),
+                &rules,
+            )?);
+        }
+        Ok(Self(filters))
+    }
+
+    /// Applies them to this thread, for good.
+    pub(crate) fn apply(&self) -> Step<()> {
+        for filter in &self.0 {
+            seccompiler::apply_filter(filter).map_err(|error| unusable(&error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `rule` is about a call of this architecture: old calls exist on `x86_64` only.
+fn known_on(arch: &str, rule: &Value) -> bool {
+    const OLD: [&str; 4] = ["creat", "chmod", "mknod", "open"];
+    arch == "x86_64" || !OLD.iter().any(|name| rule["syscall"] == *name)
+}
+
+fn compile(target: TargetArch, mismatch: &Value, matched: &Value, rules: &[Value]) -> Step<BpfProgram> {
+    let filter =
+        json!({ "filter": { "mismatch_action": mismatch, "match_action": matched, "filter": rules } });
+    let text = filter.to_string();
+    let mut compiled =
+        seccompiler::compile_from_json(text.as_bytes(), target).map_err(|error| unusable(&error))?;
+    compiled
+        .remove("filter")
+        .ok_or_else(|| Failure::new(Part::Confinement, "compile the filter of system calls"))
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        Part::Confinement,
+        format!("use the filter of system calls: {error}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_compiles_with_and_without_nested_namespaces() {
+        for (nested, root) in [(false, false), (false, true), (true, false), (true, true)] {
+            assert!(Filters::for_commands(nested, root).is_ok());
+        }
+    }
+
+    #[test]
+    fn dangerous_calls_are_not_on_the_list() {
+        let list: List = serde_json::from_str(LIST).expect("the list is JSON");
+        for name in [
+            "io_uring_setup",
+            "io_uring_enter",
+            "io_uring_register",
+            "bpf",
+            "keyctl",
+            "kexec_load",
+            "clone3",
+            "open_by_handle_at",
+            "userfaultfd",
+            "perf_event_open",
+            "init_module",
+            "openat2",
+        ] {
+            assert!(!list.allowed.iter().any(|allowed| allowed == name), "{name}");
+        }
+        assert!(list.allowed.iter().any(|allowed| allowed == "read"));
+    }
+}

@@ -1,0 +1,214 @@
+//! The system calls that no safe wrapper offers: the only `unsafe` code of the crate.
+//!
+//! It knows nothing of sandboxes; each function is one system call with its arguments checked by types. Everything else goes through `rustix`.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use rustix::process::Pid;
+use rustix::thread::UnshareFlags;
+
+/// What `clone_process` made of the caller.
+pub(crate) enum Cloned {
+    /// This is the parent; the child's id in the caller's pid namespace.
+    Parent(Pid),
+    /// This is the child.
+    Child,
+}
+
+/// Forks the process, the child in the new namespaces that `namespaces` names.
+///
+/// The caller must be single-threaded: a lock that another thread holds would stay locked in the child for ever.
+/// Stages of a sandbox are (`become_stage_if_asked` runs first in `main`), and this refuses to run in a process that is not.
+pub(crate) fn clone_process(namespaces: UnshareFlags) -> io::Result<Cloned> {
+    if !single_threaded()? {
+        return Err(io::Error::other("only a single-threaded process may fork"));
+    }
+    let flags = libc::c_ulong::from(namespaces.bits()) | libc::SIGCHLD as libc::c_ulong;
+    // SAFETY: a null stack and no CLONE_VM make this `fork(2)`: the child gets its own copy of the whole address space. The process is single-threaded
+    // (checked above), so no lock can be held by a thread that the child lacks.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, 0usize, 0usize, 0usize) };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Cloned::Child),
+        pid => {
+            let pid = i32::try_from(pid).expect("a pid fits");
+            Ok(Cloned::Parent(Pid::from_raw(pid).expect("clone returned a pid")))
+        }
+    }
+}
+
+/// Whether this process has one thread, by the link count of its task directory: no allocation, no parsing.
+fn single_threaded() -> io::Result<bool> {
+    let threads = match rustix::fs::stat("/proc/self/task") {
+        Ok(stat) => u64::from(stat.st_nlink).saturating_sub(2),
+        // The first process of a sandbox forks after it left the host's /proc behind and before anybody could have started a thread in it.
+        Err(rustix::io::Errno::NOENT) => 1,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(threads <= 1)
+}
+
+/// Leaves namespaces. Only for single-threaded callers: the flags that concern one thread only are not accepted.
+pub(crate) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
+    let per_thread = UnshareFlags::FILES | UnshareFlags::FS | UnshareFlags::SYSVSEM;
+    if namespaces.intersects(per_thread) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: without CLONE_FILES no descriptor table is split, which is what `unshare_unsafe` asks of its callers.
+    Ok(unsafe { rustix::thread::unshare_unsafe(namespaces)? })
+}
+
+/// `struct mount_attr` of `mount_setattr(2)`.
+#[repr(C)]
+#[derive(Default)]
+pub(crate) struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    userns: u64,
+}
+
+impl MountAttributes {
+    /// Sets the attributes `MOUNT_ATTR_*`, and clears none.
+    pub(crate) fn setting(set: u64) -> Self {
+        Self {
+            set,
+            ..Self::default()
+        }
+    }
+
+    /// Keeps mounts made elsewhere from appearing here, and ours from appearing there.
+    pub(crate) fn private() -> Self {
+        Self {
+            propagation: libc::MS_PRIVATE,
+            ..Self::default()
+        }
+    }
+
+    /// Maps the owners of files by the user namespace `mapping`.
+    pub(crate) fn mapped_by(mapping: BorrowedFd<'_>) -> Self {
+        Self {
+            set: libc::MOUNT_ATTR_IDMAP,
+            userns: u64::try_from(mapping.as_raw_fd()).expect("descriptors are not negative"),
+            ..Self::default()
+        }
+    }
+}
+
+/// Changes the attributes of the mount that `mount` is the root of, and of those below it when `recursive`.
+pub(crate) fn mount_setattr(
+    mount: impl AsFd,
+    recursive: bool,
+    attributes: &MountAttributes,
+) -> io::Result<()> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a constant C string, the attributes are a live `struct mount_attr` of the size given, the descriptor is borrowed for the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            std::ptr::from_ref(attributes),
+            size_of::<MountAttributes>(),
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Makes files that this thread creates belong to `uid` and `gid`, and checks its access to files as that user.
+pub(crate) fn set_file_ids(uid: u32, gid: u32) {
+    // SAFETY: changes credentials only. It returns the old id and never fails as such; a caller without the right simply keeps its ids, and the file it
+    // creates next belongs to it, which is seen by its owner.
+    unsafe { libc::setfsgid(gid) };
+    // SAFETY: as above. The group goes first because changing the user may take the capability to do so.
+    unsafe { libc::setfsuid(uid) };
+}
+
+/// Has every descriptor from `first` on closed at `exec`.
+pub(crate) fn close_from(first: u32) -> io::Result<()> {
+    // SAFETY: marks descriptors only; no owner loses one before `exec` ends all owners.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Gives every signal its default disposition and blocks none. Rust's runtime ignores `SIGPIPE`, and what started us may have ignored others.
+pub(crate) fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: `SIG_DFL` is no function of ours; numbers that do not exist, and those the C library keeps for itself, fail with EINVAL.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: `sigset_t` is plain data for which zero is a value; `sigemptyset` gives it its meaning.
+    let mut none: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is a live local.
+    unsafe { libc::sigemptyset(&raw mut none) };
+    // SAFETY: the set is initialised; the old one is not asked for.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
+}
+
+/// Sets the name of this process as `ps` shows it.
+pub(crate) fn set_name(name: &CStr) {
+    rustix::thread::set_name(name).ok(); // cosmetic
+}
+
+/// Where `on_resize` writes; -1 is nowhere.
+static RESIZED: AtomicI32 = AtomicI32::new(-1);
+
+/// Tells by a byte on a descriptor that the host's terminal changed its size, while it lives.
+#[derive(Debug)]
+pub(crate) struct ResizeWatch {
+    before: libc::sigaction,
+}
+
+impl ResizeWatch {
+    /// Catches `SIGWINCH` for the whole process; `wakes` is written to without blocking and must outlive the watch.
+    pub(crate) fn start(wakes: BorrowedFd<'_>) -> io::Result<Self> {
+        RESIZED.store(wakes.as_raw_fd(), Ordering::SeqCst);
+        // SAFETY: `sigaction` is plain data for which zero is a value (no flags, empty mask, default disposition).
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = on_resize as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        // SAFETY: as above.
+        let mut before: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: both are live locals; the function installed calls nothing but `write(2)`, which is async-signal-safe.
+        let result = unsafe { libc::sigaction(libc::SIGWINCH, &raw const action, &raw mut before) };
+        if result == 0 {
+            Ok(Self { before })
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+}
+
+impl Drop for ResizeWatch {
+    fn drop(&mut self) {
+        // SAFETY: puts back what `sigaction` itself returned.
+        unsafe { libc::sigaction(libc::SIGWINCH, &raw const self.before, std::ptr::null_mut()) };
+        RESIZED.store(-1, Ordering::SeqCst);
+    }
+}
+
+extern "C" fn on_resize(_signal: libc::c_int) {
+    let descriptor = RESIZED.load(Ordering::SeqCst);
+    if descriptor >= 0 {
+        // SAFETY: `errno` belongs to this thread; what we interrupted must find it as it was.
+        let errno = unsafe { *libc::__errno_location() };
+        // SAFETY: one byte of a constant; the descriptor may be stale only between the two lines of `drop`, and then the byte is lost or EBADF.
+        unsafe { libc::write(descriptor, c"w".as_ptr().cast(), 1) };
+        // SAFETY: as above.
+        unsafe { *libc::__errno_location() = errno };
+    }
+}

@@ -1,0 +1,191 @@
+//! Which directories of the user's home hold the programs that `PATH` leads to, by the reviewed list `data/toolchains.json`.
+//!
+//! It knows nothing of mounts. Start with [`toolchains`].
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+const LIST: &str = include_str!("../data/toolchains.json");
+
+#[derive(Deserialize)]
+struct List {
+    toolchains: Vec<Toolchain>,
+}
+
+#[derive(Deserialize)]
+struct Toolchain {
+    on_path: Vec<String>,
+    show: Vec<String>,
+    hide: Vec<String>,
+}
+
+/// A directory to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// Where it is, on the host and inside.
+    pub(crate) path: PathBuf,
+    /// What does not exist in it, relative to it.
+    pub(crate) hidden: Vec<PathBuf>,
+}
+
+/// Where things are for one user: the home, `PATH`, and the variables that move toolchains.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) home: &'a Path,
+    pub(crate) search_path: &'a str,
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// The directories of the list that exist below the home and that `PATH` leads to. Of two nested ones only the outer is named.
+pub(crate) fn toolchains(of: &Surroundings<'_>) -> Vec<Shown> {
+    let list: List = serde_json::from_str(LIST).expect("the list of toolchains is checked by a test");
+    let mut shown: Vec<Shown> = Vec::new();
+    for toolchain in list
+        .toolchains
+        .iter()
+        .filter(|toolchain| toolchain.is_on_path(of))
+    {
+        for path in toolchain.show.iter().map(|pattern| of.expand(pattern)) {
+            // Below the home only: elsewhere a variable could name any directory of the host.
+            let below_home = path.starts_with(of.home) && path != of.home;
+            if below_home && path.is_dir() && !shown.iter().any(|other| path.starts_with(&other.path)) {
+                let hidden = toolchain
+                    .hide
+                    .iter()
+                    .flat_map(|pattern| matches(&path, pattern))
+                    .collect();
+                shown.push(Shown { path, hidden });
+            }
+        }
+    }
+    shown.sort_by(|a, b| a.path.cmp(&b.path));
+    shown
+}
+
+impl Toolchain {
+    fn is_on_path(&self, of: &Surroundings<'_>) -> bool {
+        self.on_path.iter().map(|pattern| of.expand(pattern)).any(|root| {
+            of.search_path
+                .split(':')
+                .any(|entry| Path::new(entry).starts_with(&root))
+        })
+    }
+}
+
+impl Surroundings<'_> {
+    /// The path that a pattern of the list means here.
+    fn expand(&self, pattern: &str) -> PathBuf {
+        let Some((variable, rest)) = pattern.strip_prefix('{').and_then(|inner| inner.split_once(':')) else {
+            return self.at_home(pattern);
+        };
+        let (default, below) = rest.split_once('}').unwrap_or((rest, ""));
+        let root = (self.variable)(variable)
+            .filter(|value| !value.is_empty())
+            .map_or_else(|| self.at_home(default), PathBuf::from);
+        let below = below.trim_start_matches('/');
+        if below.is_empty() { root } else { root.join(below) }
+    }
+
+    fn at_home(&self, path: &str) -> PathBuf {
+        path.strip_prefix("~/")
+            .map_or_else(|| PathBuf::from(path), |below| self.home.join(below))
+    }
+}
+
+/// What exists below `top` and matches `pattern`, in which a part `*` is anything; relative to `top`.
+fn matches(top: &Path, pattern: &str) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for part in pattern.split('/') {
+        found = found
+            .into_iter()
+            .flat_map(|at| {
+                if part != "*" {
+                    return vec![at.join(part)];
+                }
+                let entries = std::fs::read_dir(top.join(&at)).into_iter().flatten().flatten();
+                entries.map(|entry| at.join(entry.file_name())).collect()
+            })
+            .filter(|path| top.join(path).symlink_metadata().is_ok())
+            .collect();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(home: &Path, search_path: &str) -> Vec<Shown> {
+        toolchains(&Surroundings {
+            home,
+            search_path,
+            variable: &|_| None,
+        })
+    }
+
+    #[test]
+    fn a_toolchain_shows_when_path_leads_to_it_and_not_otherwise() {
+        let home = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir_all(home.path().join(".cargo/bin")).expect("a directory");
+        std::fs::write(home.path().join(".cargo/credentials.toml"), "token").expect("a file");
+        let bin = home.path().join(".cargo/bin");
+        assert_eq!(
+            shown(home.path(), &format!("/usr/bin:{}", bin.display())),
+            [Shown {
+                path: bin,
+                hidden: vec![]
+            }]
+        );
+        assert_eq!(shown(home.path(), "/usr/bin"), []);
+    }
+
+    #[test]
+    fn files_that_could_hold_credentials_are_hidden() {
+        let home = tempfile::tempdir().expect("a directory");
+        let node = home.path().join(".nvm/versions/node/v22/etc");
+        std::fs::create_dir_all(&node).expect("a directory");
+        std::fs::write(node.join("npmrc"), "token").expect("a file");
+        let path = home.path().join(".nvm/versions/node/v22/bin");
+        let [nvm] = &shown(home.path(), &path.display().to_string())[..] else {
+            panic!("one toolchain")
+        };
+        assert_eq!(nvm.hidden, [PathBuf::from("versions/node/v22/etc/npmrc")]);
+    }
+
+    #[test]
+    fn no_entry_shows_a_file_known_to_hold_credentials() {
+        let list: List = serde_json::from_str(LIST).expect("the list is JSON");
+        let credentials = [
+            "~/.cargo/credentials.toml",
+            "~/.npmrc",
+            "~/.pypirc",
+            "~/.netrc",
+            "~/.m2/settings.xml",
+            "~/.ssh",
+            "~/.aws",
+            "~/.config/gh",
+            "~/.gnupg",
+            "~/.docker",
+        ];
+        let home = Surroundings {
+            home: Path::new("/h"),
+            search_path: "",
+            variable: &|_| None,
+        };
+        for show in list
+            .toolchains
+            .iter()
+            .flat_map(|toolchain| &toolchain.show)
+            .map(|show| home.expand(show))
+        {
+            for secret in credentials.map(|secret| home.expand(secret)) {
+                assert!(
+                    !secret.starts_with(&show),
+                    "{} shows {}",
+                    show.display(),
+                    secret.display()
+                );
+            }
+        }
+    }
+}
