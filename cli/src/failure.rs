@@ -7,6 +7,7 @@
 use std::error::Error;
 use std::fmt::{self, Display};
 use std::io::Write;
+use std::process::ExitCode;
 
 use crate::terminal::{Paint, printable};
 
@@ -17,6 +18,7 @@ use crate::terminal::{Paint, printable};
 pub(crate) struct Failure {
     error: Box<dyn Error + Send + Sync>,
     hints: Vec<String>,
+    code: Option<u8>,
 }
 
 impl Failure {
@@ -25,6 +27,7 @@ impl Failure {
         Self {
             error: message.into().into(),
             hints: Vec::new(),
+            code: None,
         }
     }
 
@@ -35,15 +38,23 @@ impl Failure {
     }
 
     /// Puts a sentence in front, for what was being done when this happened.
-    pub(crate) fn explain(self, message: impl Into<String>) -> Self {
-        let error = Box::new(Explained {
+    pub(crate) fn explain(mut self, message: impl Into<String>) -> Self {
+        self.error = Box::new(Explained {
             message: message.into(),
             source: self.error,
         });
-        Self {
-            error,
-            hints: self.hints,
-        }
+        self
+    }
+
+    /// Has the process end with this code instead of the command's usual one for failures.
+    pub(crate) fn exit_with(mut self, code: u8) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// The code to end with, where this failure has one of its own.
+    pub(crate) fn code(&self) -> Option<ExitCode> {
+        self.code.map(ExitCode::from)
     }
 
     /// Whether nobody reads our output any more (`outwall audit | head`), which is nothing to report.
@@ -76,6 +87,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
         Self {
             error: Box::new(error),
             hints: Vec::new(),
+            code: None,
         }
     }
 }

@@ -36,7 +36,7 @@ use crate::terminal::Paint;
 
 fn main() -> ExitCode {
     // The sandbox engine runs this same binary again for its inner stages; nothing may come before.
-    //outwall_sandbox_runtime::become_stage_if_asked();
+    outwall_sandbox_runtime::become_stage_if_asked();
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(code) => return code,
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         failure.report(&mut std::io::stderr().lock(), Paint::for_stderr());
-        failed
+        failure.code().unwrap_or(failed)
     })
 }
 

@@ -39,8 +39,7 @@ impl PolicyInForce {
             None => (PolicyDocument::default(), None),
             Some(file) => {
                 let origin = file.path.display().to_string();
-                let document =
-                    PolicyDocument::parse(&file.text, &origin).explain("the policy file is wrong")?;
+                let document = PolicyDocument::parse(&file.text, &origin)?;
                 (document, Some((file.place, file.path)))
             }
         };

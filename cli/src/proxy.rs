@@ -1,13 +1,12 @@
 //! `outwall proxy`: the gate as an explicit proxy, for machines that Outwall did not make.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
 use outwall_audit::AuditLog;
 use outwall_policy::{EnvironmentName, Overrides, Sandbox};
 use outwall_proxy::Gate;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Session;
@@ -43,12 +42,15 @@ impl Arguments {
         in_force.warn();
         let sandbox = new_sandbox(&in_force.policy, self.environment.as_ref())?;
         let ca = ca::open(session)?;
+        let listener = TcpListener::bind(self.listen).explain(format!("cannot listen on {}", self.listen))?;
+        listener.set_nonblocking(true)?;
         let audit = audit_log(session)?;
+        let gate = gate(&in_force, ca, audit.clone())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .explain("cannot start threads")?;
-        runtime.block_on(self.serve(session, &gate(&in_force, ca, audit.clone())?, sandbox, &audit))
+        runtime.block_on(self.serve(session, listener, &gate, sandbox, &audit))
     }
 
     fn policy(&self, session: &Session) -> Result<PolicyInForce, Failure> {
@@ -63,15 +65,14 @@ impl Arguments {
     async fn serve(
         &self,
         session: &Session,
+        listener: TcpListener,
         gate: &Gate,
         sandbox: Sandbox,
         audit: &AuditLog,
     ) -> Result<ExitCode, Failure> {
         let mut signals = Signals::listen()?;
-        let listener = TcpListener::bind(self.listen)
-            .await
-            .explain(format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr()?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
         audit.gate_started(
             concat!("outwall ", env!("CARGO_PKG_VERSION")),
             &format!("as a proxy on {address}"),

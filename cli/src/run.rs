@@ -14,7 +14,9 @@ use std::thread;
 use outwall_audit::AuditLog;
 use outwall_certs::{Ca, TrustBundle};
 use outwall_policy::{EnvironmentName, NetworkLevel, Overrides, Sandbox, SandboxId};
-use outwall_sandbox_runtime::{self as sandbox_runtime, Exit, PlacedFile, Prepared, Spec};
+use outwall_sandbox_runtime::{
+    self as sandbox_runtime, Exit, PlacedFile, PrepareError, Prepared, Spec, StartError,
+};
 
 use self::serving::Serving;
 use self::trust::Trust;
@@ -84,7 +86,7 @@ impl Arguments {
         session.state.make()?;
         let trust = Trust::assemble(session, request.in_force.extra_roots());
         let audit = audit_log(session)?;
-        sandbox_runtime::sweep(session.state.path());
+        sweep(session);
         let (ca, bundle) = trust.join()?;
         request.furnish(session, &bundle, identity.join().ok().flatten())?;
         request.run(session, ca, &audit)
@@ -200,18 +202,14 @@ impl Request {
             let (in_force, audit) = (self.in_force, audit.clone());
             thread::spawn(move || Serving::prepare(&in_force, ca, audit))
         };
-        let mut prepared = Prepared::new(self.spec)
-            .explain("cannot make the sandbox")
-            .hint(DOCTOR)?;
+        let mut prepared = Prepared::new(self.spec).map_err(not_prepared)?;
         let listeners = prepared.listeners();
         let serving = serving
             .join()
             .map_err(|_| Failure::new("the gate could not be prepared"))??;
         let mut serving = serving.serve(self.sandbox.clone(), listeners)?;
         audit.sandbox_started(&self.sandbox, &program)?;
-        let running = prepared
-            .start()
-            .explain("cannot start the command in the sandbox")?;
+        let running = prepared.start().map_err(not_started)?;
         serving.end_on_signal(&running.ender());
         let exit = running.wait().explain("lost sight of the sandbox")?;
         serving.finish();
@@ -224,7 +222,35 @@ impl Request {
     }
 }
 
-const DOCTOR: &str = "`outwall doctor` says what this machine lacks and how to get it";
+/// Removes what killed runs left behind. Failing that is no reason not to run.
+fn sweep(session: &Session) {
+    match sandbox_runtime::sweep(session.state.path()) {
+        Ok(swept) => tracing::debug!(?swept, "looked for what killed runs left"),
+        Err(error) => tracing::warn!(%error, "what killed runs left could not be removed"),
+    }
+}
+
+/// A refused wish explains itself; where the machine is at fault there is more to find out.
+fn not_prepared(error: PrepareError) -> Failure {
+    let machine = matches!(error, PrepareError::Step(_) | PrepareError::Spawn(_));
+    let failure = Failure::from(error);
+    if machine {
+        failure.hint("`outwall doctor` says what this machine lacks and how to get it")
+    } else {
+        failure
+    }
+}
+
+/// A command that is not there ends as it would in a shell.
+fn not_started(error: StartError) -> Failure {
+    match &error {
+        StartError::NotFound { .. } => Failure::from(error)
+            .exit_with(127)
+            .hint("a sandbox has the system's programs and the toolchains that PATH leads to; `--mount PATH` shows more"),
+        StartError::NotExecutable { .. } => Failure::from(error).exit_with(126),
+        StartError::Step(_) => error.into(),
+    }
+}
 
 fn in_words(exit: Exit) -> String {
     match exit {

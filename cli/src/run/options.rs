@@ -15,7 +15,10 @@ use crate::surroundings::Surroundings;
 pub(super) fn mount(text: &OsStr, surroundings: &Surroundings) -> Result<Mount, Failure> {
     let bytes = text.as_bytes();
     let writable = bytes.ends_with(b":rw");
-    let path = bytes.strip_suffix(b":rw").or(bytes.strip_suffix(b":ro")).unwrap_or(bytes);
+    let path = bytes
+        .strip_suffix(b":rw")
+        .or(bytes.strip_suffix(b":ro"))
+        .unwrap_or(bytes);
     if path.is_empty() {
         return Err(Failure::new("`--mount` has no path").hint("write `--mount PATH` or `--mount PATH:rw`"));
     }

@@ -6,7 +6,7 @@ use outwall_audit::AuditLog;
 use outwall_certs::Ca;
 use outwall_policy::Sandbox;
 use outwall_proxy::{CapturedListeners, Gate, ServeHandle};
-use outwall_sandbox_runtime::{Ender, Listeners};
+use outwall_sandbox_runtime::{Ender, Listeners, Signal as Inside};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -26,9 +26,6 @@ pub(super) struct Serving {
     handle: ServeHandle,
     signals: Vec<(Signal, Inside)>,
 }
-
-/// A signal as the command in the sandbox gets it.
-type Inside = rustix::process::Signal;
 
 /// What the gate may take to write down how the last requests ended, once nobody reads the answers.
 const LAST_RECORDS: Duration = Duration::from_secs(2);
@@ -76,9 +73,9 @@ impl Ready {
 /// Listened to before the command starts: one that comes in between ends the sandbox, and not us.
 fn signals() -> Result<Vec<(Signal, Inside)>, Failure> {
     let passed = [
-        (SignalKind::terminate(), Inside::TERM),
-        (SignalKind::hangup(), Inside::HUP),
-        (SignalKind::interrupt(), Inside::INT),
+        (SignalKind::terminate(), Inside::Terminate),
+        (SignalKind::hangup(), Inside::HangUp),
+        (SignalKind::interrupt(), Inside::Interrupt),
     ];
     let listen = |(kind, inside)| Ok((signal(kind).explain("cannot listen for signals")?, inside));
     passed.into_iter().map(listen).collect()
