@@ -13,6 +13,28 @@
 //!                              └──────────► admit(address)  ──► DialPermit
 //! ```
 //!
+//! ```
+//! # use outwall_policy::*;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Policy::compile(&PolicyDocument::default())?; // one environment, `default`, at `trusted`
+//! let sandbox = Sandbox { id: SandboxId::from_random([0; 4]), environment: "default".parse()? };
+//! let target = Target::parse("PyPI.org.:443")?;
+//! let ConnectionDecision::Intercept(permit) = policy.decide_connection(&sandbox, &target, Opening::Unread) else {
+//!     panic!("pypi.org is on the Trusted list");
+//! };
+//! assert!(policy.admit(&permit, "151.101.0.223:443".parse()?).is_ok());
+//! assert!(policy.admit(&permit, "10.0.0.1:443".parse()?).is_err()); // whatever DNS says
+//!
+//! let path = RequestPath::parse("/simple/./%7Eme")?;
+//! let action = Action { scheme: Scheme::Https, target, method: Method::GET, path, carried: "the request" };
+//! let RequestDecision::Allow(permitted) = policy.decide_request(&permit, action) else {
+//!     panic!("no rule narrows pypi.org");
+//! };
+//! assert_eq!(permitted.permit().path().as_str(), "/simple/~me"); // what was decided on is what is sent
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! A permit has private fields and no public constructor, so code that takes one cannot be reached without the decision:
 //!
 //! ```compile_fail,E0451
