@@ -10,6 +10,15 @@ use crate::as_each_user;
 
 const HOST: &str = "api.example.test";
 
+/// A snapshot that every user sees alike.
+macro_rules! same_for_each_user {
+    ($seen:expr, @$snapshot:literal) => {
+        insta::allow_duplicates! {
+            insta::with_settings!({ filters => filters() }, { assert_snapshot!($seen, @$snapshot); });
+        }
+    };
+}
+
 fn reaching(outwall: Outwall, origin: &TestOrigin) -> Outwall {
     outwall.allowing(&[HOST]).origin(HOST, origin)
 }
@@ -203,7 +212,7 @@ fn a_refusal_inside_reads_like_this() {
     as_each_user(|outwall| {
         let outwall = outwall.allowing(&[HOST]);
         let finished = outwall.shell(&["--quiet"], "curl -sS https://other.example.test/path");
-        insta::with_settings!({ filters => filters() }, { assert_snapshot!(finished.stdout, @""); });
+        same_for_each_user!(finished.stdout, @"");
     });
 }
 
@@ -213,12 +222,12 @@ fn the_last_line_sums_up_and_names_what_was_denied() {
         let origin = TestOrigin::start();
         let outwall = reaching(outwall, &origin);
         let nothing = outwall.shell(&[], "true");
-        insta::with_settings!({ filters => filters() }, { assert_snapshot!(nothing.stderr, @""); });
+        same_for_each_user!(nothing.stderr, @"");
 
         let script =
             format!("curl -so /dev/null https://{HOST}/; curl -so /dev/null https://other.example.test/");
         let denied = outwall.shell(&[], &script);
-        insta::with_settings!({ filters => filters() }, { assert_snapshot!(denied.stderr, @""); });
+        same_for_each_user!(denied.stderr, @"");
 
         let quiet = outwall.shell(&["--quiet"], &script);
         assert_eq!(quiet.stderr, "");

@@ -298,7 +298,13 @@ fn a_refusal_teaches_in_text_json_or_html() {
     };
     let (kind, text) = refusal("*/*");
     assert!(kind.starts_with("text/plain"), "{kind}");
-    insta::with_settings!({ filters => filters() }, { assert_snapshot!(text, @""); });
+    insta::with_settings!({ filters => filters() }, { assert_snapshot!(text, @r#"
+        Refused by Outwall: environment `test` refused this: other.example.test is not on the allowlist
+        reason: host-not-allowed
+        environment: test
+        allowed instead: api.example.test
+        to change this: under [environments.test], add to allowed_domains = ["other.example.test"], or run with --allow other.example.test
+        "#); });
 
     let (kind, json) = refusal("application/json");
     assert!(kind.starts_with("application/json"), "{kind}");

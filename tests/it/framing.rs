@@ -117,13 +117,21 @@ fn requests_that_two_readers_would_frame_differently_are_refused() {
         let mut raw = gate.client().raw(HOST);
         raw.send(bytes);
         let reply = raw.read_for(PATIENCE);
-        let status = reply.split(' ').nth(1).unwrap_or("closed").to_owned();
-        assert!(!reply.starts_with("HTTP/1.1 2"), "{what}: {reply}");
-        let reached = origin.requests();
-        let leaked = reached[before..]
+        let reached = &origin.requests()[before..];
+        let smuggled = reached
             .iter()
             .find(|request| !request.path.starts_with("/echo/a"));
-        assert!(leaked.is_none(), "{what} ({status}): {leaked:?}");
+        assert!(smuggled.is_none(), "{what}: {smuggled:?}");
+        if *what == "content-length with transfer-encoding" && reply.starts_with("HTTP/1.1 200") {
+            // RFC 9112 section 6.3 lets a proxy answer it, when it sends on one of the two and closes.
+            assert_eq!(reached[0].header("content-length"), "", "{what}");
+            assert!(
+                reply.to_ascii_lowercase().contains("connection: close"),
+                "{what}: {reply}"
+            );
+            continue;
+        }
+        assert!(!reply.starts_with("HTTP/1.1 2"), "{what}: {reply}");
     }
     let mut raw = gate.client().raw(HOST);
     raw.send("POST /echo/a HTTP/1.1\r\nhost: api.example.test\r\ncontent-length: 5\r\n\r\nhello");

