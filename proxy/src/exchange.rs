@@ -241,8 +241,10 @@ impl Exchanges {
 
     fn refusal_of(&self, denial: &Denial, request: &Request<Incoming>) -> Refusal {
         let refusal = Refusal::of_denial(denial);
-        match denial.reason() {
-            Reason::Fronting { .. } if request.version() == Version::HTTP_2 => refusal.misdirected(),
+        match (denial.reason(), &self.grant) {
+            (Reason::Fronting { .. }, Grant::Target(..)) if request.version() == Version::HTTP_2 => {
+                refusal.misdirected()
+            }
             _ => refusal,
         }
     }

@@ -1,0 +1,13 @@
+//! The gate in one process with its origins and its clients: what goes through, what does not, and what its origins saw of it.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod support;
+
+mod captured;
+mod explicit;
+mod fronting;
+mod intercepted;
+mod reload;
+mod streaming;
+mod tunnels;
