@@ -1,11 +1,14 @@
 //! The user's name and email for commits made in a sandbox, and nothing else of their git configuration.
 //!
 //! The rest of a git configuration names credential helpers, signing keys and programs to run; none
-//! of it belongs in there. The two lines become the sandbox's `/etc/gitconfig`, below whatever the
+//! of it belongs in there. The two lines become the sandbox's system-wide configuration, below whatever the
 //! repository or a kept home says, so a repository's own `user.email` still wins.
 
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
+
+/// Where it is placed. A git that was built to look elsewhere is told so by `GIT_CONFIG_SYSTEM`.
+pub(crate) const PLACE: &str = "/etc/gitconfig";
 
 /// Asks git in a thread of its own: a process more, beside the work of making the sandbox.
 pub(crate) fn ask() -> JoinHandle<Option<String>> {

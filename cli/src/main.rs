@@ -57,8 +57,10 @@ fn trace() {
     if let Ok(filter) = std::env::var("OUTWALL_LOG") {
         let filter = tracing_subscriber::EnvFilter::new(filter);
         tracing_subscriber::fmt()
+            .with_timer(tracing_subscriber::fmt::time::uptime())
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
+            .with_ansi(Paint::for_stderr().is_coloured())
             .init();
     }
 }

@@ -15,7 +15,7 @@ use outwall_audit::AuditLog;
 use outwall_certs::{Ca, TrustBundle};
 use outwall_policy::{EnvironmentName, NetworkLevel, Overrides, Sandbox, SandboxId};
 use outwall_sandbox_runtime::{
-    self as sandbox_runtime, Exit, PlacedFile, PrepareError, Prepared, Spec, StartError,
+    self as sandbox_runtime, Exit, PlacedFile, PrepareError, Prepared, Spec, StartError, WaitError,
 };
 
 use self::serving::Serving;
@@ -87,8 +87,11 @@ impl Arguments {
         let trust = Trust::assemble(session, request.in_force.extra_roots());
         let audit = audit_log(session)?;
         sweep(session);
+        tracing::debug!("policy and audit log are there");
         let (ca, bundle) = trust.join()?;
-        request.furnish(session, &bundle, identity.join().ok().flatten())?;
+        let identity = identity.join().ok().flatten();
+        tracing::debug!("trust and git identity are there");
+        request.furnish(session, &bundle, identity)?;
         request.run(session, ca, &audit)
     }
 
@@ -166,31 +169,24 @@ impl Request {
             bundle.variables(),
             &self.variables,
         )?;
-        let home = &self.spec.home_path;
+        let home = self.spec.home_path.clone();
+        let trust = bundle.files().into_iter().map(|file| (file.path, file.contents));
         let at_home = bundle
             .home_files()
             .into_iter()
-            .map(|file| (home.join(&file.path), file));
-        let trust = bundle
-            .files()
-            .into_iter()
-            .map(|file| (file.path.clone(), file))
-            .chain(at_home);
-        let trust = trust.map(|(path, file)| PlacedFile {
+            .map(|file| (home.join(file.path), file.contents));
+        let git = identity.map(|text| (PathBuf::from(git_identity::PLACE), text.into_bytes().into()));
+        let placed = trust.chain(at_home).chain(git);
+        let placed = placed.map(|(path, contents)| PlacedFile {
             path,
-            contents: file.contents.to_vec(),
+            contents: contents.to_vec(),
             mode: 0o644,
         });
-        let git = identity.map(|text| PlacedFile {
-            path: "/etc/gitconfig".into(),
-            contents: text.into(),
-            mode: 0o644,
-        });
-        self.spec.files = trust.chain(git).collect();
+        self.spec.files = placed.collect();
         Ok(())
     }
 
-    /// From here on there is a sandbox, and it is on record.
+    /// Makes the sandbox beside its gate, runs the command, sums up.
     fn run(self, session: &Session, ca: Ca, audit: &AuditLog) -> Result<ExitCode, Failure> {
         let program = self
             .spec
@@ -198,29 +194,45 @@ impl Request {
             .first()
             .map(|program| program.display().to_string())
             .unwrap_or_default();
-        let serving = {
-            let (in_force, audit) = (self.in_force, audit.clone());
-            thread::spawn(move || Serving::prepare(&in_force, ca, audit))
-        };
+        let (in_force, log) = (self.in_force, audit.clone());
+        let gate = thread::spawn(move || Serving::prepare(&in_force, ca, log));
         let mut prepared = Prepared::new(self.spec).map_err(not_prepared)?;
-        let listeners = prepared.listeners();
-        let serving = serving
+        tracing::debug!(timings = ?prepared.timings(), "the sandbox is prepared");
+        let gate = gate
             .join()
             .map_err(|_| Failure::new("the gate could not be prepared"))??;
-        let mut serving = serving.serve(self.sandbox.clone(), listeners)?;
+        let mut serving = gate.serve(self.sandbox.clone(), prepared.listeners())?;
         audit.sandbox_started(&self.sandbox, &program)?;
-        let running = prepared.start().map_err(not_started)?;
-        serving.end_on_signal(&running.ender());
-        let exit = running.wait().explain("lost sight of the sandbox")?;
+        let ended = to_the_end(prepared, &mut serving);
         serving.finish();
-        audit.sandbox_ended(&self.sandbox, &in_words(exit))?;
+        audit.sandbox_ended(
+            &self.sandbox,
+            &ended.as_ref().map_or("failed".to_owned(), |exit| in_words(*exit)),
+        )?;
         audit.flush()?;
-        if !self.quiet {
+        if !self.quiet && ended.is_ok() {
             sum_up(session, audit, self.sandbox.id);
         }
-        Ok(exit_code(exit))
+        tracing::debug!("done");
+        ended.map(exit_code)
     }
 }
+
+/// Runs the command.
+fn to_the_end(prepared: Prepared, serving: &mut Serving) -> Result<Exit, Failure> {
+    let running = prepared.start().map_err(not_started)?;
+    tracing::debug!(timings = ?running.timings(), "the command runs");
+    serving.end_on_signal(&running.ender());
+    let exit = match running.wait() {
+        Err(WaitError::Lost) if serving.was_ended() => Exit::Signal(KILLED), // it did not end when it was told to
+        exit => exit.explain("lost sight of the sandbox")?,
+    };
+    tracing::debug!(?exit, "the command ended");
+    Ok(exit)
+}
+
+/// `SIGKILL`.
+const KILLED: i32 = 9;
 
 /// Removes what killed runs left behind. Failing that is no reason not to run.
 fn sweep(session: &Session) {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use outwall_sandbox_runtime::Spec;
 
 use crate::failure::Failure;
+use crate::git_identity;
 use crate::surroundings::Surroundings;
 
 /// How the terminal and the person's language look, and where toolchains were put. None of these
@@ -112,12 +113,13 @@ pub(crate) fn variables(
             set.insert(name.clone(), value.clone());
         }
     }
-    let own: [(&str, OsString); 6] = [
+    let own: [(&str, OsString); 7] = [
         ("PATH", search_path(surroundings)),
         ("HOME", account.home.into()),
         ("USER", account.user.into()),
         ("LOGNAME", account.user.into()),
         ("SHELL", shell(surroundings)),
+        ("GIT_CONFIG_SYSTEM", git_identity::PLACE.into()),
         ("OUTWALL_SANDBOX", account.sandbox.clone().into()),
     ];
     set.extend(own.map(|(name, value)| (name.into(), value)));
@@ -187,20 +189,21 @@ mod tests {
         ];
         let set = set(&host, &[]);
         let names: Vec<_> = set.keys().map(String::as_str).collect();
-        assert_eq!(
-            names,
-            [
-                "HOME",
-                "LC_ALL",
-                "LOGNAME",
-                "OUTWALL_SANDBOX",
-                "PATH",
-                "SHELL",
-                "SSL_CERT_FILE",
-                "TERM",
-                "USER"
-            ]
-        );
+        let own = [
+            "GIT_CONFIG_SYSTEM",
+            "HOME",
+            "LOGNAME",
+            "OUTWALL_SANDBOX",
+            "PATH",
+            "SHELL",
+            "USER",
+        ];
+        let mut expected: Vec<_> = own
+            .into_iter()
+            .chain(["LC_ALL", "SSL_CERT_FILE", "TERM"])
+            .collect();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -80,6 +80,10 @@ impl Paint {
         }
     }
 
+    pub(crate) fn is_coloured(self) -> bool {
+        self.coloured
+    }
+
     pub(crate) fn red(self, text: &str) -> Cow<'_, str> {
         self.wrap("1;31", text)
     }

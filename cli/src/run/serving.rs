@@ -1,5 +1,7 @@
 //! The gate of one sandbox, on threads of its own beside the sandbox's blocking calls.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use outwall_audit::AuditLog;
@@ -25,6 +27,7 @@ pub(super) struct Serving {
     runtime: Runtime,
     handle: ServeHandle,
     signals: Vec<(Signal, Inside)>,
+    ended: Arc<AtomicBool>,
 }
 
 /// What the gate may take to write down how the last requests ended, once nobody reads the answers.
@@ -65,6 +68,7 @@ impl Ready {
         Ok(Serving {
             handle,
             signals: signals()?,
+            ended: Arc::default(),
             runtime: self.runtime,
         })
     }
@@ -85,13 +89,19 @@ impl Serving {
     /// From here on a signal to us ends the sandbox, and the command's end is then ours.
     pub(super) fn end_on_signal(&mut self, ender: &Ender) {
         for (mut signal, inside) in self.signals.drain(..) {
-            let ender = ender.clone();
+            let (ender, ended) = (ender.clone(), Arc::clone(&self.ended));
             self.runtime.spawn(async move {
                 while signal.recv().await.is_some() {
+                    ended.store(true, Ordering::Relaxed);
                     ender.end(inside);
                 }
             });
         }
+    }
+
+    /// Whether a signal to us has ended the sandbox.
+    pub(super) fn was_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// The sandbox is gone, so its connections are: lets them write their last records.
