@@ -47,7 +47,7 @@ if ((${#absent[@]})); then
     as_root=()
     if ((EUID != 0)); then as_root=(sudo); fi
     "${as_root[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -qq -y --no-install-recommends "${absent[@]}" >/dev/null
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${absent[@]}" >/dev/null
 fi
 
 # Debian's own interpreter: it lies in a system directory, so every sandbox sees it.

@@ -167,12 +167,13 @@ fn furnish(work: &Path, client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Where `tests/clients/install.sh` put them.
+/// Where `tests/clients/install.sh` put them, without symbolic links: a sandbox shows a mount at its real path.
 fn clients_dir() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-    target
+    let clients = target
         .expect("cargo's folder for tests lies in its target directory")
-        .join("clients")
+        .join("clients");
+    clients.canonicalize().unwrap_or(clients)
 }
 
 fn path(client: &Client) -> String {
