@@ -28,7 +28,12 @@ impl Expected {
             let full = full.as_str();
             authority(&full[..full.len() - ":".len() - target.port.to_string().len()])
         });
-        Self { scheme, target, full, bare }
+        Self {
+            scheme,
+            target,
+            full,
+            bare,
+        }
     }
 
     /// What is sent as `Host` or `:authority` for a request that spelled it `named`. A spelling that is normal stays, since
@@ -49,7 +54,11 @@ impl Expected {
         let text = std::str::from_utf8(named).map_err(|_| Mismatch::Unreadable("not ASCII".to_owned()))?;
         let target = Target::parse_with_default(text, self.scheme.default_port())
             .map_err(|error| Mismatch::Unreadable(error.to_string()))?;
-        if target == self.target { Ok(()) } else { Err(Mismatch::Other(target)) }
+        if target == self.target {
+            Ok(())
+        } else {
+            Err(Mismatch::Other(target))
+        }
     }
 }
 
@@ -59,47 +68,46 @@ enum Mismatch {
 }
 
 /// Reads the action of a request, or says what is wrong with it.
-pub(crate) fn read<B>(
-    mut request: Request<B>,
-    expected: &Expected,
-) -> Result<Action<Request<B>>, (Reason, Request<B>)> {
-    match examine(&mut request, expected) {
-        Ok((method, path)) => Ok(Action {
-            scheme: expected.scheme,
-            target: expected.target.clone(),
-            method,
-            path,
-            carried: request,
-        }),
-        Err(reason) => Err((reason, request)),
-    }
-}
-
-fn examine<B>(request: &mut Request<B>, expected: &Expected) -> Result<(Method, RequestPath), Reason> {
-    check_upgrade(request)?;
-    check_scheme(request, expected)?;
-    check_names(request, expected)?;
+pub(crate) fn read<B>(mut request: Request<B>, expected: &Expected) -> Result<Action<Request<B>>, Reason> {
+    check_upgrade(&request)?;
+    check_scheme(&request, expected)?;
+    check_names(&request, expected)?;
     let method = Method::parse(request.method().as_str()).map_err(|error| malformed(&error))?;
     let path = RequestPath::parse(request.uri().path()).map_err(|error| malformed(&error))?;
-    send_what_is_decided(request, &path)?;
-    Ok((method, path))
+    send_what_is_decided(&mut request, &path)?;
+    Ok(Action {
+        scheme: expected.scheme,
+        target: expected.target.clone(),
+        method,
+        path,
+        carried: request,
+    })
 }
 
 /// CONNECT inside a connection would be a second tunnel; an upgrade, another protocol that nobody decided on.
 fn check_upgrade<B>(request: &Request<B>) -> Result<(), Reason> {
     if let Some(protocol) = request.extensions().get::<Protocol>() {
-        return Err(Reason::UpgradeRefused { protocol: protocol.as_str().to_owned() });
+        return Err(Reason::UpgradeRefused {
+            protocol: protocol.as_str().to_owned(),
+        });
     }
     if request.method() == HttpMethod::CONNECT {
-        return Err(Reason::MalformedRequest { what: "CONNECT inside a connection".to_owned() });
+        return Err(Reason::MalformedRequest {
+            what: "CONNECT inside a connection".to_owned(),
+        });
     }
-    let upgrade = request.headers().get(http::header::UPGRADE).and_then(|value| value.to_str().ok());
+    let upgrade = request
+        .headers()
+        .get(http::header::UPGRADE)
+        .and_then(|value| value.to_str().ok());
     match upgrade {
         // Java asks for h2c with every request and goes on without it.
         None => Ok(()),
         Some(protocol) if protocol.trim().eq_ignore_ascii_case("h2c") => Ok(()),
         Some(_) if !asks_to_upgrade(request) => Ok(()),
-        Some(protocol) => Err(Reason::UpgradeRefused { protocol: protocol.to_owned() }),
+        Some(protocol) => Err(Reason::UpgradeRefused {
+            protocol: protocol.to_owned(),
+        }),
     }
 }
 
@@ -134,19 +142,27 @@ fn check_names<B>(request: &Request<B>, expected: &Expected) -> Result<(), Reaso
     }
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (Some(_), Some(_)) => Err(Reason::MalformedRequest { what: "more than one Host".to_owned() }),
+        (Some(_), Some(_)) => Err(Reason::MalformedRequest {
+            what: "more than one Host".to_owned(),
+        }),
         (Some(host), None) => named(host.as_bytes(), "Host", expected),
         (None, _) if h2 && authority.is_some() => Ok(()),
-        (None, _) => Err(Reason::MalformedRequest { what: "no Host".to_owned() }),
+        (None, _) => Err(Reason::MalformedRequest {
+            what: "no Host".to_owned(),
+        }),
     }
 }
 
 fn named(name: &[u8], place: &'static str, expected: &Expected) -> Result<(), Reason> {
     expected.is_named_by(name).map_err(|mismatch| match mismatch {
-        Mismatch::Unreadable(what) => Reason::MalformedRequest { what: format!("{place}: {what}") },
-        Mismatch::Other(other) => {
-            Reason::Fronting { target: expected.target.clone(), named: other.to_string(), place }
-        }
+        Mismatch::Unreadable(what) => Reason::MalformedRequest {
+            what: format!("{place}: {what}"),
+        },
+        Mismatch::Other(other) => Reason::Fronting {
+            target: expected.target.clone(),
+            named: other.to_string(),
+            place,
+        },
     })
 }
 
@@ -154,8 +170,13 @@ fn send_what_is_decided<B>(request: &mut Request<B>, path: &RequestPath) -> Resu
     if request.uri().path() == path.as_str() {
         return Ok(());
     }
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let whole = PathAndQuery::try_from(format!("{}{query}", path.as_str())).map_err(|error| malformed(&error))?;
+    let query = request
+        .uri()
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    let whole =
+        PathAndQuery::try_from(format!("{}{query}", path.as_str())).map_err(|error| malformed(&error))?;
     let mut parts = request.uri().clone().into_parts();
     parts.path_and_query = Some(whole);
     *request.uri_mut() = Uri::from_parts(parts).map_err(|error| malformed(&error))?;
@@ -165,25 +186,39 @@ fn send_what_is_decided<B>(request: &mut Request<B>, path: &RequestPath) -> Resu
 /// The spelling of a request's host: `Host`, else `:authority`.
 pub(crate) fn spelled_host(request: &Request<Incoming>) -> &[u8] {
     let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
-    host.or_else(|| request.uri().authority().map(|authority| authority.as_str().as_bytes())).unwrap_or_default()
+    host.or_else(|| {
+        request
+            .uri()
+            .authority()
+            .map(|authority| authority.as_str().as_bytes())
+    })
+    .unwrap_or_default()
 }
 
 /// The host that an absolute-form request names, for a connection that has no target of its own.
 pub(crate) fn absolute_target(uri: &Uri) -> Result<Target, Reason> {
-    let what = |what: &str| Reason::MalformedTarget { what: what.to_owned() };
+    let what = |what: &str| Reason::MalformedTarget {
+        what: what.to_owned(),
+    };
     match (uri.scheme_str(), uri.authority()) {
         (Some("http"), Some(authority)) if !authority.as_str().contains('@') => {
             Target::parse_with_default(authority.as_str(), Scheme::Http.default_port())
                 .map_err(|error| what(&error.to_string()))
         }
         (Some("http"), Some(_)) => Err(what("the request target has user information")),
-        (Some(_), _) => Err(what("only http:// URLs are asked for in absolute form; https:// takes CONNECT")),
-        (None, _) => Err(what("this is a proxy: requests name their host, as http:// URL or by CONNECT")),
+        (Some(_), _) => Err(what(
+            "only http:// URLs are asked for in absolute form; https:// takes CONNECT",
+        )),
+        (None, _) => Err(what(
+            "this is a proxy: requests name their host, as http:// URL or by CONNECT",
+        )),
     }
 }
 
 fn malformed(error: &impl std::fmt::Display) -> Reason {
-    Reason::MalformedRequest { what: error.to_string() }
+    Reason::MalformedRequest {
+        what: error.to_string(),
+    }
 }
 
 fn authority(text: &str) -> Authority {
@@ -210,59 +245,100 @@ mod tests {
     fn code(request: Request<()>) -> &'static str {
         match read(request, &expected()) {
             Ok(_) => "ok",
-            Err((reason, _)) => reason.code(),
+            Err(reason) => reason.code(),
         }
     }
 
     #[test]
     fn every_spelling_of_the_host_is_the_host() {
-        for host in ["api.example.com", "api.example.com:443", "API.Example.COM", "api.example.com."] {
+        for host in [
+            "api.example.com",
+            "api.example.com:443",
+            "API.Example.COM",
+            "api.example.com.",
+        ] {
             assert_eq!(code(request("/", &[host])), "ok", "{host}");
         }
-        assert_eq!(code(request("https://api.example.com/", &["api.example.com"])), "ok");
+        assert_eq!(
+            code(request("https://api.example.com/", &["api.example.com"])),
+            "ok"
+        );
     }
 
     #[test]
     fn another_host_or_port_anywhere_is_fronting() {
-        for host in ["evil.com", "api.example.com:80", "api.example.com.evil.com", "192.0.2.1"] {
+        for host in [
+            "evil.com",
+            "api.example.com:80",
+            "api.example.com.evil.com",
+            "192.0.2.1",
+        ] {
             assert_eq!(code(request("/", &[host])), "fronting", "{host}");
         }
-        assert_eq!(code(request("https://evil.com/", &["api.example.com"])), "fronting");
-        assert_eq!(code(request("https://api.example.com/", &["evil.com"])), "fronting");
+        assert_eq!(
+            code(request("https://evil.com/", &["api.example.com"])),
+            "fronting"
+        );
+        assert_eq!(
+            code(request("https://api.example.com/", &["evil.com"])),
+            "fronting"
+        );
     }
 
     #[test]
     fn no_host_two_hosts_and_odd_hosts_are_malformed() {
-        for hosts in
-            [&[][..], &["api.example.com", "api.example.com"], &["api.example.com@evil.com"], &["a b"], &[""]]
-        {
+        for hosts in [
+            &[][..],
+            &["api.example.com", "api.example.com"],
+            &["api.example.com@evil.com"],
+            &["a b"],
+            &[""],
+        ] {
             assert_eq!(code(request("/", hosts)), "malformed-request", "{hosts:?}");
         }
     }
 
     #[test]
     fn a_connection_for_tls_does_not_take_requests_for_http() {
-        assert_eq!(code(request("http://api.example.com/", &["api.example.com"])), "malformed-request");
+        assert_eq!(
+            code(request("http://api.example.com/", &["api.example.com"])),
+            "malformed-request"
+        );
     }
 
     #[test]
     fn upgrades_are_refused_and_h2c_is_ignored() {
         let mut websocket = request("/", &["api.example.com"]);
-        websocket.headers_mut().insert("connection", HeaderValue::from_static("Upgrade"));
-        websocket.headers_mut().insert("upgrade", HeaderValue::from_static("websocket"));
+        websocket
+            .headers_mut()
+            .insert("connection", HeaderValue::from_static("Upgrade"));
+        websocket
+            .headers_mut()
+            .insert("upgrade", HeaderValue::from_static("websocket"));
         assert_eq!(code(websocket), "upgrade-refused");
         let mut java = request("/", &["api.example.com"]);
-        java.headers_mut().insert("connection", HeaderValue::from_static("Upgrade, HTTP2-Settings"));
-        java.headers_mut().insert("upgrade", HeaderValue::from_static("h2c"));
+        java.headers_mut()
+            .insert("connection", HeaderValue::from_static("Upgrade, HTTP2-Settings"));
+        java.headers_mut()
+            .insert("upgrade", HeaderValue::from_static("h2c"));
         assert_eq!(code(java), "ok");
     }
 
     #[test]
     fn a_normal_spelling_is_sent_as_it_came_and_another_in_normal_form() {
         let expected = expected();
-        assert_eq!(expected.authority_for(b"api.example.com:443").as_str(), "api.example.com:443");
-        assert_eq!(expected.authority_for(b"api.example.com").as_str(), "api.example.com");
-        assert_eq!(expected.authority_for(b"API.example.com.:443").as_str(), "api.example.com");
+        assert_eq!(
+            expected.authority_for(b"api.example.com:443").as_str(),
+            "api.example.com:443"
+        );
+        assert_eq!(
+            expected.authority_for(b"api.example.com").as_str(),
+            "api.example.com"
+        );
+        assert_eq!(
+            expected.authority_for(b"API.example.com.:443").as_str(),
+            "api.example.com"
+        );
         let odd = Expected::new(Scheme::Https, Target::parse("[2001:db8::1]:8443").unwrap());
         assert_eq!(odd.authority_for(b"x").as_str(), "[2001:db8::1]:8443");
     }

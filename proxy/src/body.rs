@@ -29,7 +29,13 @@ impl Upload {
             return (Self::Empty, None);
         }
         let sent = Arc::new(AtomicU64::new(0));
-        (Self::Streaming { body, sent: Arc::clone(&sent) }, Some(sent))
+        (
+            Self::Streaming {
+                body,
+                sent: Arc::clone(&sent),
+            },
+            Some(sent),
+        )
     }
 
     /// Whether sending it a second time sends the same.
@@ -92,13 +98,14 @@ pub(crate) struct Relayed {
 }
 
 impl Relayed {
-    pub(crate) fn new(
-        body: Incoming,
-        connection: Lease,
-        record: ExchangeRecord,
-        running: Running,
-    ) -> Self {
-        Self { body, connection: Some(connection), record: Some(record), received: 0, _running: running }
+    pub(crate) fn new(body: Incoming, connection: Lease, record: ExchangeRecord, running: Running) -> Self {
+        Self {
+            body,
+            connection: Some(connection),
+            record: Some(record),
+            received: 0,
+            _running: running,
+        }
     }
 
     /// To be called before the first byte is asked for: a response without a body is over at once.
@@ -145,10 +152,7 @@ impl Body for Relayed {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         let polled = std::task::ready!(this.poll_source(cx));
         match &polled {
@@ -182,14 +186,20 @@ impl Drop for Relayed {
     }
 }
 
+impl ResponseBody {
+    pub(crate) fn text(text: Bytes, running: Running) -> Self {
+        Self::Text {
+            text: Some(text),
+            _running: running,
+        }
+    }
+}
+
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
             Self::Text { text, .. } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Relayed(relayed) => Pin::new(relayed).poll_frame(cx),
@@ -205,7 +215,9 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Text { text, .. } => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Self::Text { text, .. } => {
+                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
+            }
             Self::Relayed(relayed) => relayed.size_hint(),
         }
     }

@@ -52,7 +52,11 @@ pub(crate) enum FirstBytes {
 
 impl Client {
     pub(crate) fn new(stream: TcpStream, entrance: Entrance) -> Self {
-        Self { stream, seen: BytesMut::new(), entrance }
+        Self {
+            stream,
+            seen: BytesMut::new(),
+            entrance,
+        }
     }
 
     /// What policy is to know of how it began.
@@ -66,7 +70,10 @@ impl Client {
     /// Tells a client that asked by CONNECT that it may go on (RFC 9110 section 9.3.6).
     pub(crate) async fn established(mut self) -> Result<Self, Error> {
         if self.entrance == Entrance::Connect {
-            self.stream.write_all(ESTABLISHED).await.map_err(Error::ClientLost)?;
+            self.stream
+                .write_all(ESTABLISHED)
+                .await
+                .map_err(Error::ClientLost)?;
             self.entrance = Entrance::Connected;
         }
         Ok(self)
@@ -77,7 +84,10 @@ impl Client {
         if self.seen.capacity() == self.seen.len() {
             self.seen.reserve(FIRST_READ);
         }
-        self.stream.read_buf(&mut self.seen).await.map_err(Error::ClientLost)
+        self.stream
+            .read_buf(&mut self.seen)
+            .await
+            .map_err(Error::ClientLost)
     }
 
     /// Looks at the first bytes, waiting for them no longer than `patience`, and for the rest of a hello within the
@@ -93,13 +103,12 @@ impl Client {
                 Ok(more) => more?,
             };
         }
-        timeout(limits.handshake, self.read_hello(limits)).await.unwrap_or(Err(Error::ClientSilent))
+        timeout(limits.handshake, self.read_hello(limits))
+            .await
+            .unwrap_or(Err(Error::ClientSilent))
     }
 
-    async fn read_hello(
-        &mut self,
-        limits: &Limits,
-    ) -> Result<Result<FirstBytes, ClientHelloError>, Error> {
+    async fn read_hello(&mut self, limits: &Limits) -> Result<Result<FirstBytes, ClientHelloError>, Error> {
         loop {
             match client_hello::read(&self.seen, limits.client_hello_bytes) {
                 Ok(Reading::Complete(hello)) => return Ok(Ok(FirstBytes::Tls(hello))),
@@ -115,18 +124,30 @@ impl Client {
 
     /// Whether what was read begins like a request in the clear.
     pub(crate) fn begins_like_http(&self) -> bool {
-        let method: Vec<u8> = self.seen.iter().copied().take_while(|byte| *byte != b' ').collect();
+        let method: Vec<u8> = self
+            .seen
+            .iter()
+            .copied()
+            .take_while(|byte| *byte != b' ')
+            .collect();
         !method.is_empty() && method.len() < self.seen.len() && method.iter().all(u8::is_ascii_uppercase)
     }
 
     /// Says no in http/1.1, and closes.
-    pub(crate) async fn refuse_in_the_clear(mut self, refusal: &Refusal, format: Format) -> Result<(), Error> {
+    pub(crate) async fn refuse_in_the_clear(
+        mut self,
+        refusal: &Refusal,
+        format: Format,
+    ) -> Result<(), Error> {
         let text = refusal.to_http1(format);
         let told = async {
             self.stream.write_all(&text).await?;
             self.close().await
         };
-        timeout(GOODBYE, told).await.unwrap_or(Ok(())).map_err(Error::ClientLost)
+        timeout(GOODBYE, told)
+            .await
+            .unwrap_or(Ok(()))
+            .map_err(Error::ClientLost)
     }
 
     /// Closes so that what was written arrives: a socket closed with unread bytes resets, and the client may lose our answer.

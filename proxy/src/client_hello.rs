@@ -54,7 +54,9 @@ pub fn read(bytes: &[u8], longest: usize) -> Result<Reading, ClientHelloError> {
     let mut unread = bytes;
     while !unread.is_empty() {
         // Reading from memory fails only when rustls takes no more of it.
-        acceptor.read_tls(&mut unread).map_err(|_: io::Error| ClientHelloError::Long)?;
+        acceptor
+            .read_tls(&mut unread)
+            .map_err(|_: io::Error| ClientHelloError::Long)?;
         match acceptor.accept() {
             Ok(Some(accepted)) => return describe(&accepted.client_hello()).map(Reading::Complete),
             Ok(None) => {}
@@ -73,8 +75,13 @@ fn describe(hello: &rustls::server::ClientHello<'_>) -> Result<ClientHello, Clie
         .map(Host::parse)
         .transpose()
         .map_err(ClientHelloError::ServerName)?;
-    let offers_h2 = hello.alpn().is_some_and(|mut offered| offered.any(|protocol| protocol == b"h2"));
-    Ok(ClientHello { server_name, offers_h2 })
+    let offers_h2 = hello
+        .alpn()
+        .is_some_and(|mut offered| offered.any(|protocol| protocol == b"h2"));
+    Ok(ClientHello {
+        server_name,
+        offers_h2,
+    })
 }
 
 /// The content type of the first record of TLS (RFC 8446 section 5.1). No HTTP method begins with it.

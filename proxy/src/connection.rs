@@ -78,10 +78,7 @@ impl SandboxGate {
         }
     }
 
-    async fn read_target(
-        &self,
-        accepted: Accepted,
-    ) -> Result<Option<(Client, target::Asked)>, Error> {
+    async fn read_target(&self, accepted: Accepted) -> Result<Option<(Client, target::Asked)>, Error> {
         match accepted.door {
             Door::Explicit => target::explicit(accepted.stream, self).await,
             Door::Captured { original } => target::captured(accepted.stream, original, self).await.map(Some),
@@ -89,7 +86,11 @@ impl SandboxGate {
     }
 
     fn decide(&self, target: &Target, client: &Client) -> ConnectionDecision {
-        self.shared.policy.load().policy.decide_connection(&self.sandbox, target, client.opening())
+        self.shared
+            .policy
+            .load()
+            .policy
+            .decide_connection(&self.sandbox, target, client.opening())
     }
 
     /// A tunnel is for its host and no other: the name in SNI must be the target's.
@@ -120,23 +121,29 @@ impl SandboxGate {
             Ok(FirstBytes::Tls(hello)) => match &hello.server_name {
                 Some(name) if *name != target.host => Ok(Err(self.fronting(target, name))),
                 // A name that is allowed must be said: an address alone proves nothing about what is behind it.
-                None if target.host.name().is_some() && matches!(client.entrance, Entrance::Captured { .. }) => {
+                None if target.host.name().is_some()
+                    && matches!(client.entrance, Entrance::Captured { .. }) =>
+                {
                     Ok(Ok(FirstBytes::Tls(hello))) // the synthetic address said it
                 }
                 _ => Ok(Ok(FirstBytes::Tls(hello))),
             },
-            Ok(FirstBytes::Other) if !client.begins_like_http() => {
-                Ok(Err(self.denial(Reason::NotHttp { target: target.clone() })))
-            }
+            Ok(FirstBytes::Other) if !client.begins_like_http() => Ok(Err(self.denial(Reason::NotHttp {
+                target: target.clone(),
+            }))),
             Ok(other) => Ok(Ok(other)),
-            Err(error) => {
-                Ok(Err(self.denial(Reason::MalformedRequest { what: error.to_string() })))
-            }
+            Err(error) => Ok(Err(self.denial(Reason::MalformedRequest {
+                what: error.to_string(),
+            }))),
         }
     }
 
     fn fronting(&self, target: &Target, name: &Host) -> Denial {
-        self.denial(Reason::Fronting { target: target.clone(), named: name.to_string(), place: "SNI" })
+        self.denial(Reason::Fronting {
+            target: target.clone(),
+            named: name.to_string(),
+            place: "SNI",
+        })
     }
 
     /// A refusal that is the gate's own, not the policy's.
@@ -151,12 +158,21 @@ impl SandboxGate {
         denial: Denial,
         target: Option<&Target>,
     ) -> Result<(), Error> {
-        self.denied(&denial, Asked { target, ..Asked::default() });
+        self.denied(
+            &denial,
+            Asked {
+                target,
+                ..Asked::default()
+            },
+        );
         Box::pin(refuse::tell(self, client, denial)).await
     }
 
     /// No record, no connection.
-    pub(crate) fn record_connection(&self, permit: &ConnectionPermit) -> Result<outwall_audit::Recorded, Error> {
+    pub(crate) fn record_connection(
+        &self,
+        permit: &ConnectionPermit,
+    ) -> Result<outwall_audit::Recorded, Error> {
         Ok(self.shared.audit.going_out(GoingOut::connection(permit))?)
     }
 }

@@ -25,7 +25,10 @@ pub(crate) struct Snapshot {
 impl CurrentPolicy {
     pub(crate) fn new(policy: Policy) -> Self {
         Self {
-            snapshot: ArcSwap::from_pointee(Snapshot { policy, generation: 0 }),
+            snapshot: ArcSwap::from_pointee(Snapshot {
+                policy,
+                generation: 0,
+            }),
             generation: AtomicU64::new(0),
             changed: watch::channel(0).0,
         }
@@ -40,7 +43,10 @@ impl CurrentPolicy {
     pub(crate) fn replace(&self, policy: Policy) {
         self.changed.send_modify(|newest| {
             *newest += 1;
-            self.snapshot.store(Arc::new(Snapshot { policy, generation: *newest }));
+            self.snapshot.store(Arc::new(Snapshot {
+                policy,
+                generation: *newest,
+            }));
             self.generation.store(*newest, Ordering::Release);
         });
     }

@@ -28,12 +28,12 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     /// `per_address` bounds one attempt when there are several addresses.
-    pub(crate) fn new(
-        policy: Arc<CurrentPolicy>,
-        resolvers: Arc<Resolvers>,
-        per_address: Duration,
-    ) -> Self {
-        Self { policy, resolvers, per_address }
+    pub(crate) fn new(policy: Arc<CurrentPolicy>, resolvers: Arc<Resolvers>, per_address: Duration) -> Self {
+        Self {
+            policy,
+            resolvers,
+            per_address,
+        }
     }
 
     /// Connects to what `permit` is for. The record must be of the same connection.
@@ -62,17 +62,16 @@ impl Dialer {
             (None, Host::Address(ip)) => Ok(vec![SocketAddr::new(*ip, target.port)]),
             (None, Host::Name(name)) => {
                 let found = self.resolvers.resolve(name, server).await?;
-                Ok(found.into_iter().map(|ip| SocketAddr::new(ip, target.port)).collect())
+                Ok(found
+                    .into_iter()
+                    .map(|ip| SocketAddr::new(ip, target.port))
+                    .collect())
             }
         }
     }
 
     /// Those that policy admits. When it admits none, the first refusal says why.
-    fn admit(
-        &self,
-        permit: &ConnectionPermit,
-        addresses: &[SocketAddr],
-    ) -> Result<Vec<DialPermit>, Error> {
+    fn admit(&self, permit: &ConnectionPermit, addresses: &[SocketAddr]) -> Result<Vec<DialPermit>, Error> {
         let snapshot = self.policy.load();
         let mut refusal: Option<Denial> = None;
         let mut admitted = Vec::with_capacity(addresses.len());
@@ -95,7 +94,9 @@ impl Dialer {
         for dial in admitted {
             let attempt = dial_one(&dial);
             let dialled = if several {
-                tokio::time::timeout(self.per_address, attempt).await.unwrap_or(Err(Error::ConnectTimeout))
+                tokio::time::timeout(self.per_address, attempt)
+                    .await
+                    .unwrap_or(Err(Error::ConnectTimeout))
             } else {
                 attempt.await
             };
@@ -108,6 +109,10 @@ impl Dialer {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place, and it takes the permit"
+)]
 async fn dial_one(dial: &DialPermit) -> Result<TcpStream, Error> {
     let address = dial.address();
     let connect = |source| Error::Connect { address, source };
@@ -124,7 +129,10 @@ pub(crate) struct Resolvers {
 
 impl Resolvers {
     async fn resolve(&self, name: &DomainName, server: Option<SocketAddr>) -> Result<Vec<IpAddr>, Error> {
-        let failed = |source| Error::Resolver { name: name.clone(), source };
+        let failed = |source| Error::Resolver {
+            name: name.clone(),
+            source,
+        };
         let resolver = self.of(server).map_err(failed)?;
         // The dot at the end keeps the host's search domains out of it: `api` is not `api.corp.example`.
         match resolver.lookup_ip(format!("{name}.")).await {
@@ -152,10 +160,9 @@ impl Resolvers {
 fn make_resolver(server: Option<SocketAddr>) -> Result<TokioResolver, hickory_resolver::net::NetError> {
     let mut builder = match server {
         None => TokioResolver::builder_tokio()?,
-        Some(server) => TokioResolver::builder_with_config(
-            only_server(server),
-            TokioRuntimeProvider::default(),
-        ),
+        Some(server) => {
+            TokioResolver::builder_with_config(only_server(server), TokioRuntimeProvider::default())
+        }
     };
     let options = builder.options_mut();
     options.cache_size = CACHED_NAMES;

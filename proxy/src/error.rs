@@ -130,9 +130,11 @@ impl Error {
             Self::Silence => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "silence"),
             Self::Audit(_) => (Side::Proxy, StatusCode::SERVICE_UNAVAILABLE, "audit-unavailable"),
             Self::Leaf(_) => (Side::Proxy, StatusCode::INTERNAL_SERVER_ERROR, "no-leaf"),
-            Self::OriginalDestination(_) => {
-                (Side::Proxy, StatusCode::INTERNAL_SERVER_ERROR, "no-original-destination")
-            }
+            Self::OriginalDestination(_) => (
+                Side::Proxy,
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "no-original-destination",
+            ),
             Self::Withdrawn => (Side::Proxy, StatusCode::FORBIDDEN, "withdrawn"),
             Self::ShuttingDown => (Side::Proxy, StatusCode::SERVICE_UNAVAILABLE, "shutting-down"),
             Self::Proxy(_) => (Side::Proxy, StatusCode::INTERNAL_SERVER_ERROR, "proxy-failed"),
@@ -166,7 +168,9 @@ impl Error {
 /// Says which problem a certificate has, in the words of people who read certificates.
 fn what_is_wrong(error: &io::Error) -> &'static str {
     use rustls::CertificateError as Certificate;
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
         Some(rustls::Error::InvalidCertificate(problem)) => match problem {
             Certificate::Expired | Certificate::ExpiredContext { .. } => "its certificate has expired",

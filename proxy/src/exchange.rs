@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{Request, Response, Version};
+use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use outwall_audit::{Asked, GoingOut, TlsFacts};
 use outwall_policy::{
@@ -44,6 +44,9 @@ pub(crate) enum Grant {
     Refused(Denial),
 }
 
+/// The permit of a request's target, and how the target may be spelled.
+type Ground<'a> = (Cow<'a, ConnectionPermit>, Cow<'a, Expected>);
+
 /// What is known of the client's TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientTlsFacts {
@@ -53,9 +56,33 @@ pub(crate) struct ClientTlsFacts {
 
 /// Why a request got no response from its origin.
 enum Stopped {
-    /// It was refused, and here is what was asked.
-    Denied(Denial, Box<Request<Incoming>>),
+    Denied(Denial),
     Failed(Error),
+}
+
+/// What is remembered of a request, to be told when it is not forwarded.
+struct Question {
+    format: Format,
+    method: http::Method,
+    uri: Uri,
+    version: Version,
+}
+
+impl Question {
+    fn of(request: &Request<Incoming>) -> Self {
+        Self {
+            format: Format::accepted(request.headers()),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+        }
+    }
+}
+
+impl From<Denial> for Stopped {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
 }
 
 impl From<Error> for Stopped {
@@ -86,7 +113,13 @@ impl Exchanges {
         tls: Option<ClientTlsFacts>,
         pulse: Pulse,
     ) -> Arc<Self> {
-        Arc::new(Self { gate: Arc::clone(gate), pulse: Arc::new(pulse), grant, tls, pool: Mutex::default() })
+        Arc::new(Self {
+            gate: Arc::clone(gate),
+            pulse: Arc::new(pulse),
+            grant,
+            tls,
+            pool: Mutex::default(),
+        })
     }
 
     pub(crate) fn gate(&self) -> &Arc<SandboxGate> {
@@ -100,10 +133,10 @@ impl Exchanges {
     /// Answers one request, whatever happens.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let running = self.pulse.run();
-        let format = Format::accepted(request.headers());
+        let question = Question::of(&request);
         match self.relay(request, running).await {
             Ok(response) => response,
-            Err(stopped) => self.tell(&stopped, format),
+            Err(stopped) => self.tell(&stopped, &question),
         }
     }
 
@@ -113,55 +146,49 @@ impl Exchanges {
         request: Request<Incoming>,
         running: Running,
     ) -> Result<Response<ResponseBody>, Stopped> {
-        let (via, expected, request) = self.read_target(request)?;
+        let (via, expected) = self.read_target(&request)?;
         let authority = expected.authority_for(action::spelled_host(&request)).clone();
-        let action = self.read_action(request, &expected)?;
+        let action = action::read(request, &expected).map_err(|reason| self.gate.denial(reason))?;
         let (permit, request, pool) = self.decide(&via, action)?;
         let (request, record) = self.record(&permit, request)?;
-        let outgoing = Outgoing { permit, record, request, authority, pool, running };
+        let outgoing = Outgoing {
+            permit,
+            record,
+            request,
+            authority,
+            pool,
+            running,
+        };
         Ok(self.gate.client().call(outgoing).await?)
     }
 
     /// Whose target the request is for: the connection's, or the one that it names itself.
-    fn read_target(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<(Cow<'_, ConnectionPermit>, Cow<'_, Expected>, Request<Incoming>), Stopped> {
+    fn read_target(&self, request: &Request<Incoming>) -> Result<Ground<'_>, Denial> {
         match &self.grant {
-            Grant::Target(permit, expected) => Ok((Cow::Borrowed(permit), Cow::Borrowed(expected), request)),
+            Grant::Target(permit, expected) => Ok((Cow::Borrowed(permit), Cow::Borrowed(expected))),
             Grant::EachItsOwn => self.read_own_target(request),
-            Grant::Refused(denial) => Err(Stopped::Denied(denial.clone(), Box::new(request))),
+            Grant::Refused(denial) => Err(denial.clone()),
         }
     }
 
-    fn read_own_target(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<(Cow<'_, ConnectionPermit>, Cow<'_, Expected>, Request<Incoming>), Stopped> {
-        let target = match action::absolute_target(request.uri()) {
-            Ok(target) => target,
-            Err(reason) => return Err(self.denied(reason, request)),
-        };
+    fn read_own_target(&self, request: &Request<Incoming>) -> Result<Ground<'_>, Denial> {
+        let target = action::absolute_target(request.uri()).map_err(|reason| self.gate.denial(reason))?;
         let snapshot = self.gate.shared.policy.load();
-        match snapshot.policy.decide_connection(&self.gate.sandbox, &target, Opening::Http) {
-            ConnectionDecision::Forward(permit) => {
-                Ok((Cow::Owned(permit), Cow::Owned(Expected::new(Scheme::Http, target)), request))
-            }
-            ConnectionDecision::Deny(denial) => Err(Stopped::Denied(denial, Box::new(request))),
+        match snapshot
+            .policy
+            .decide_connection(&self.gate.sandbox, &target, Opening::Http)
+        {
+            ConnectionDecision::Forward(permit) => Ok((
+                Cow::Owned(permit),
+                Cow::Owned(Expected::new(Scheme::Http, target)),
+            )),
+            ConnectionDecision::Deny(denial) => Err(denial),
             ConnectionDecision::Tunnel(_)
             | ConnectionDecision::Stream(_)
             | ConnectionDecision::Intercept(_) => {
-                Err(self.denied(Reason::PlainConnectionNotAllowed { target }, request))
+                Err(self.gate.denial(Reason::PlainConnectionNotAllowed { target }))
             }
         }
-    }
-
-    fn read_action(
-        &self,
-        request: Request<Incoming>,
-        expected: &Expected,
-    ) -> Result<Action<Request<Incoming>>, Stopped> {
-        action::read(request, expected).map_err(|(reason, request)| self.denied(reason, request))
     }
 
     /// The policy in force decides, and its generation chooses the pool.
@@ -169,10 +196,10 @@ impl Exchanges {
         &self,
         via: &ConnectionPermit,
         action: Action<Request<Incoming>>,
-    ) -> Result<(RequestPermit, Request<Incoming>, Arc<Pool>), Stopped> {
+    ) -> Result<(RequestPermit, Request<Incoming>, Arc<Pool>), Denial> {
         let snapshot = self.gate.shared.policy.load();
         match snapshot.policy.decide_request(via, action) {
-            RequestDecision::Deny(denial, request) => Err(Stopped::Denied(denial, Box::new(request))),
+            RequestDecision::Deny(denial, _request) => Err(denial),
             RequestDecision::Allow(permitted) => {
                 let (permit, request) = permitted.into_parts();
                 let pool = self.pool(&permit, snapshot.generation);
@@ -197,7 +224,10 @@ impl Exchanges {
         let (mut parts, body) = request.into_parts();
         hop_by_hop::strip_request(&mut parts.headers);
         let (upload, sent) = Upload::new(body);
-        Ok((Request::from_parts(parts, upload), ExchangeRecord::new(recorded, sent)))
+        Ok((
+            Request::from_parts(parts, upload),
+            ExchangeRecord::new(recorded, sent),
+        ))
     }
 
     fn pool(&self, permit: &RequestPermit, generation: u64) -> Arc<Pool> {
@@ -216,16 +246,12 @@ impl Exchanges {
         }
     }
 
-    fn denied(&self, reason: Reason, request: Request<Incoming>) -> Stopped {
-        Stopped::Denied(Denial::new(&self.gate.sandbox.environment, reason), Box::new(request))
-    }
-
     /// Tells the client, and the audit log what it does not know yet.
-    fn tell(&self, stopped: &Stopped, format: Format) -> Response<ResponseBody> {
+    fn tell(&self, stopped: &Stopped, question: &Question) -> Response<ResponseBody> {
         let refusal = match stopped {
-            Stopped::Denied(denial, request) => {
-                self.write_down(denial, request);
-                self.refusal_of(denial, request)
+            Stopped::Denied(denial) => {
+                self.write_down(denial, question);
+                self.refusal_of(denial, question)
             }
             Stopped::Failed(error) => {
                 error.log();
@@ -235,35 +261,38 @@ impl Exchanges {
                 Refusal::of_error(error)
             }
         };
-        let _running = self.pulse.run();
-        refusal.response(format).map(|text| ResponseBody::Text { text: Some(text), _running })
+        let running = self.pulse.run();
+        refusal
+            .response(question.format)
+            .map(|text| ResponseBody::text(text, running))
     }
 
-    fn refusal_of(&self, denial: &Denial, request: &Request<Incoming>) -> Refusal {
+    fn refusal_of(&self, denial: &Denial, question: &Question) -> Refusal {
         let refusal = Refusal::of_denial(denial);
         match (denial.reason(), &self.grant) {
-            (Reason::Fronting { .. }, Grant::Target(..)) if request.version() == Version::HTTP_2 => {
+            (Reason::Fronting { .. }, Grant::Target(..)) if question.version == Version::HTTP_2 => {
                 refusal.misdirected()
             }
             _ => refusal,
         }
     }
 
-    fn write_down(&self, denial: &Denial, request: &Request<Incoming>) {
+    fn write_down(&self, denial: &Denial, question: &Question) {
         if let Grant::Refused(_) = self.grant {
             return; // written when the connection was refused
         }
-        let method = Method::parse(request.method().as_str()).ok();
-        let path = RequestPath::parse(request.uri().path()).ok();
-        self.gate.denied(denial, Asked {
+        let method = Method::parse(question.method.as_str()).ok();
+        let path = RequestPath::parse(question.uri.path()).ok();
+        let asked = Asked {
             target: self.permit().map(ConnectionPermit::target),
             scheme: self.scheme(),
             method: method.as_ref(),
             path: path.as_ref(),
-            query: request.uri().query(),
-            protocol: Some(protocol(request.version())),
+            query: question.uri.query(),
+            protocol: Some(protocol(question.version)),
             tls: self.tls.as_ref().map(ClientTlsFacts::as_audited),
-        });
+        };
+        self.gate.denied(denial, asked);
     }
 
     fn scheme(&self) -> Option<Scheme> {
@@ -277,7 +306,10 @@ impl Exchanges {
 
 impl ClientTlsFacts {
     fn as_audited(&self) -> TlsFacts<'_> {
-        TlsFacts { version: Some(self.version), sni: self.server_name.as_deref() }
+        TlsFacts {
+            version: Some(self.version),
+            sni: self.server_name.as_deref(),
+        }
     }
 }
 

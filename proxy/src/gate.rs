@@ -86,7 +86,13 @@ pub enum ServeError {
 impl Gate {
     /// A gate that serves nobody yet.
     pub fn new(parts: GateParts) -> Result<Self, GateError> {
-        let GateParts { policy, ca, audit, roots, limits } = parts;
+        let GateParts {
+            policy,
+            ca,
+            audit,
+            roots,
+            limits,
+        } = parts;
         let shared = Shared {
             policy: Arc::new(CurrentPolicy::new(policy)),
             audit,
@@ -96,7 +102,9 @@ impl Gate {
             limits,
             panics: AtomicU64::new(0),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
     }
 
     /// Serves clients that know that they speak to a proxy; whoever can connect is `sandbox`. Within a Tokio runtime.
@@ -108,7 +116,11 @@ impl Gate {
     }
 
     /// Serves a sandbox whose connections are redirected to these listeners. Within a Tokio runtime.
-    pub fn serve_captured(&self, sandbox: Sandbox, listeners: CapturedListeners) -> Result<ServeHandle, ServeError> {
+    pub fn serve_captured(
+        &self,
+        sandbox: Sandbox,
+        listeners: CapturedListeners,
+    ) -> Result<ServeHandle, ServeError> {
         self.serve_captured_by(sandbox, listeners, Arc::new(Redirected))
     }
 
@@ -120,8 +132,15 @@ impl Gate {
         destination: Arc<dyn OriginalDestination>,
     ) -> Result<ServeHandle, ServeError> {
         let names = Arc::new(NameTable::new(NameLimits::default()));
-        let tcp = listeners.tcp.into_iter().map(listener).collect::<Result<Vec<_>, _>>()?;
-        let own = tcp.iter().map(TcpListener::local_addr).collect::<Result<Vec<SocketAddr>, _>>()?;
+        let tcp = listeners
+            .tcp
+            .into_iter()
+            .map(listener)
+            .collect::<Result<Vec<_>, _>>()?;
+        let own = tcp
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<Result<Vec<SocketAddr>, _>>()?;
         let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, Some(Arc::clone(&names)), own)?;
         let responder = Arc::new(Responder::new(names, Recording::new(&gate)));
         let name_service = serve_names(&responder, listeners.dns_udp, listeners.dns_tcp)?;

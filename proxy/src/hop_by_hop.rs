@@ -1,14 +1,20 @@
 //! Fields that concern one connection and are not passed on (RFC 9110 section 7.6.1).
 
 use http::header::{
-    ALT_SVC, CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    ALT_SVC, CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 
 /// Removes what concerns the connection to the client. `te: trailers` stays: gRPC servers insist on it.
 pub(crate) fn strip_request(headers: &mut HeaderMap) {
     strip_named(headers);
-    for name in [&TRANSFER_ENCODING, &UPGRADE, &PROXY_AUTHORIZATION, &KEEP_ALIVE, &PROXY_CONNECTION] {
+    for name in [
+        &TRANSFER_ENCODING,
+        &UPGRADE,
+        &PROXY_AUTHORIZATION,
+        &KEEP_ALIVE,
+        &PROXY_CONNECTION,
+    ] {
         headers.remove(name);
     }
     if let Some(te) = headers.remove(TE)
@@ -21,9 +27,14 @@ pub(crate) fn strip_request(headers: &mut HeaderMap) {
 /// Removes what concerns the connection to the origin. `alt-svc` goes too: it would send clients to QUIC, which no sandbox has.
 pub(crate) fn strip_response(headers: &mut HeaderMap) {
     strip_named(headers);
-    for name in
-        [&TRANSFER_ENCODING, &UPGRADE, &PROXY_AUTHENTICATE, &KEEP_ALIVE, &PROXY_CONNECTION, &ALT_SVC]
-    {
+    for name in [
+        &TRANSFER_ENCODING,
+        &UPGRADE,
+        &PROXY_AUTHENTICATE,
+        &KEEP_ALIVE,
+        &PROXY_CONNECTION,
+        &ALT_SVC,
+    ] {
         headers.remove(name);
     }
 }
@@ -35,7 +46,11 @@ fn strip_named(headers: &mut HeaderMap) {
     }
     let named: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
     headers.remove(CONNECTION);
-    for name in named.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')) {
+    for name in named
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+    {
         let name = name.trim();
         // `Connection: host` must not make a field disappear that was decided on.
         if !name.is_empty() && !STAYS.iter().any(|stays| name.eq_ignore_ascii_case(stays)) {
@@ -45,14 +60,23 @@ fn strip_named(headers: &mut HeaderMap) {
 }
 
 fn accepts_trailers(te: &HeaderValue) -> bool {
-    te.to_str().is_ok_and(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")))
+    te.to_str().is_ok_and(|te| {
+        te.split(',')
+            .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+    })
 }
 
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 /// Never meant for one connection, whoever names them; `te` is looked at by itself.
-const STAYS: [&str; 6] =
-    ["host", "content-length", "authorization", "content-type", "content-encoding", "te"];
+const STAYS: [&str; 6] = [
+    "host",
+    "content-length",
+    "authorization",
+    "content-type",
+    "content-encoding",
+    "te",
+];
 
 #[cfg(test)]
 mod tests {

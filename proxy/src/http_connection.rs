@@ -42,11 +42,7 @@ where
     }
 }
 
-async fn serve_http1<S>(
-    exchanges: Arc<Exchanges>,
-    stream: TokioIo<S>,
-    mut vigil: Vigil,
-) -> Result<(), Error>
+async fn serve_http1<S>(exchanges: Arc<Exchanges>, stream: TokioIo<S>, mut vigil: Vigil) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -58,25 +54,21 @@ where
     let mut connection = pin!(http1_builder(&limits).serve_connection(stream, service));
     poll_fn(|cx| {
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-            return Poll::Ready(ended.or_else(|error| as_served(error)));
+            return Poll::Ready(ended.or_else(as_served));
         }
         match vigil.poll(cx) {
             None => Poll::Pending,
             Some(Call::End(error)) => Poll::Ready(Err(error)),
             Some(Call::Drain) => {
                 connection.as_mut().graceful_shutdown();
-                connection.as_mut().poll(cx).map(|ended| ended.or_else(|error| as_served(error)))
+                connection.as_mut().poll(cx).map(|ended| ended.or_else(as_served))
             }
         }
     })
     .await
 }
 
-async fn serve_h2<S>(
-    exchanges: Arc<Exchanges>,
-    stream: TokioIo<S>,
-    mut vigil: Vigil,
-) -> Result<(), Error>
+async fn serve_h2<S>(exchanges: Arc<Exchanges>, stream: TokioIo<S>, mut vigil: Vigil) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -92,7 +84,7 @@ where
         streams.poll(cx);
         loop {
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                return Poll::Ready(ended.or_else(|error| as_served(error)));
+                return Poll::Ready(ended.or_else(as_served));
             }
             if !streams.welcome() {
                 break;
@@ -159,7 +151,10 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(stream));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Box::pin(stream));
     }
 }
 

@@ -25,7 +25,10 @@ pub(crate) async fn tls(
     hello: &ClientHello,
     permit: ConnectionPermit,
 ) -> Result<(), Error> {
-    let config = gate.shared.client_tls.config(hello.server_name.as_ref(), &permit.target().host)?;
+    let config = gate
+        .shared
+        .client_tls
+        .config(hello.server_name.as_ref(), &permit.target().host)?;
     let stream = match accept(gate, client, config).await {
         Ok(stream) => stream,
         Err(error) => {
@@ -102,7 +105,11 @@ async fn serve_tls(
 /// A client that pins certificates, or trusts another store, ends here: whoever wonders why it does not work must find it.
 fn report_distrust(gate: &SandboxGate, permit: &ConnectionPermit, error: &Error) {
     let message = format!("{}: {}", permit.target(), error.chain());
-    if let Err(error) = gate.shared.audit.finding(Some(&gate.sandbox), "client-tls", &message) {
+    if let Err(error) = gate
+        .shared
+        .audit
+        .finding(Some(&gate.sandbox), "client-tls", &message)
+    {
         tracing::error!(%error, "a finding could not be recorded");
     }
 }

@@ -31,10 +31,15 @@ impl OriginalDestination for Redirected {
             SocketAddr::V4(_) => socket.original_dst_v4(),
             SocketAddr::V6(_) => socket.original_dst_v6(),
         };
-        if original.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        if original
+            .as_ref()
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        {
             return Ok(local); // nothing was redirected: the client meant the listener itself
         }
-        original?.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+        original?
+            .as_socket()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 }
 
@@ -67,7 +72,10 @@ pub(crate) async fn serve(gate: Arc<SandboxGate>, listener: TcpListener, doorway
             note_end(&gate, ended);
         }
     };
-    if tokio::time::timeout(gate.shared.limits.drain, rest).await.is_err() {
+    if tokio::time::timeout(gate.shared.limits.drain, rest)
+        .await
+        .is_err()
+    {
         tracing::info!("connections were cut off at the end of the drain");
     }
 }
@@ -80,7 +88,10 @@ async fn accept_all(
 ) {
     loop {
         // Room first: beyond the limit, the kernel's queue holds who comes, and what runs is not disturbed.
-        let room = Arc::clone(&gate.room).acquire_owned().await.expect("the semaphore is never closed");
+        let room = Arc::clone(&gate.room)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
         let accepted = tokio::select! {
             Some(ended) = connections.join_next() => {
                 note_end(gate, ended);

@@ -11,7 +11,7 @@ use tokio_rustls::client::TlsStream;
 /// A connection to an origin.
 pub(crate) enum OriginStream {
     Plain(TcpStream),
-    Tls(TlsStream<TcpStream>),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl OriginStream {
@@ -45,11 +45,7 @@ impl AsyncRead for OriginStream {
 }
 
 impl AsyncWrite for OriginStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         either!(self.get_mut(), poll_write(cx, bytes))
     }
 

@@ -35,7 +35,10 @@ impl Recording {
 impl Oversight for Recording {
     fn hides(&self, name: &DomainName) -> bool {
         let snapshot = self.policy.load();
-        let Ok(environment) = snapshot.policy.environment(Some(self.sandbox.environment.as_str())) else {
+        let Ok(environment) = snapshot
+            .policy
+            .environment(Some(self.sandbox.environment.as_str()))
+        else {
             return false; // a connection is told why
         };
         let hidden = environment.refused_names() == RefusedNames::Nxdomain && !environment.reaches(name);

@@ -55,17 +55,25 @@ impl Pulse {
     pub(crate) fn deadline(&self, limits: &Limits) -> (Instant, Error) {
         let after = |since: u64, limit: Duration| self.began + Duration::from_millis(since) + limit;
         if self.running() > 0 {
-            return (after(self.last_moved.load(Relaxed), limits.silence), Error::Silence);
+            return (
+                after(self.last_moved.load(Relaxed), limits.silence),
+                Error::Silence,
+            );
         }
         match self.head_since.load(Relaxed) {
-            0 => (after(self.quiet_since.load(Relaxed), limits.idle), Error::ClientSilent),
+            0 => (
+                after(self.quiet_since.load(Relaxed), limits.idle),
+                Error::ClientSilent,
+            ),
             since => (after(since, limits.head), Error::ClientSilent),
         }
     }
 
     fn now(&self) -> u64 {
         // Never 0, which means "none" above; 584 million years fit.
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(self.began.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1)
     }
 
     fn moved(&self) {
@@ -113,11 +121,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Pulsed<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Pulsed<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.wrote(&polled);
         polled
@@ -167,7 +171,11 @@ mod tests {
         let (head, _) = pulse.deadline(&limits);
         assert!(head < idle);
         pulse.moved();
-        assert_eq!(pulse.deadline(&limits).0, head, "more bytes of the same head buy no time");
+        assert_eq!(
+            pulse.deadline(&limits).0,
+            head,
+            "more bytes of the same head buy no time"
+        );
     }
 
     #[test]

@@ -18,7 +18,11 @@ pub(crate) struct ExchangeRecord {
 impl ExchangeRecord {
     /// `sent` counts the bytes of the request's body, if it has one.
     pub(crate) fn new(recorded: Recorded, sent: Option<Arc<AtomicU64>>) -> Self {
-        Self { recorded, status: None, sent }
+        Self {
+            recorded,
+            status: None,
+            sent,
+        }
     }
 
     /// The proof that dialling demands.
@@ -46,6 +50,12 @@ impl ExchangeRecord {
     fn close(self, received: u64, error: Option<&str>) {
         let bytes_up = self.sent.map_or(0, |sent| sent.load(Relaxed));
         let status = self.status;
-        self.recorded.came_back(CameBack { status, bytes_up, bytes_down: received, address: None, error });
+        self.recorded.came_back(CameBack {
+            status,
+            bytes_up,
+            bytes_down: received,
+            address: None,
+            error,
+        });
     }
 }

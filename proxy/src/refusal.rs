@@ -23,14 +23,17 @@ pub(crate) enum Format {
 impl Format {
     /// The one that the client prefers by naming it first. Who accepts anything gets text.
     pub(crate) fn accepted(headers: &HeaderMap) -> Self {
-        headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).map_or(Self::Text, Self::named_first)
+        headers
+            .get(ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .map_or(Self::Text, Self::named_first)
     }
 
     /// The first media type of an `Accept` value that is one of ours.
     pub(crate) fn named_first(accept: &str) -> Self {
         accept
             .split(',')
-            .filter_map(|range| {
+            .find_map(|range| {
                 let media = range.split(';').next().unwrap_or_default().trim();
                 match media {
                     "application/json" => Some(Self::Json),
@@ -40,7 +43,6 @@ impl Format {
                     _ => None,
                 }
             })
-            .next()
             .unwrap_or(Self::Text)
     }
 
@@ -131,7 +133,10 @@ impl Refusal {
             text.extend_from_slice(value.as_bytes());
             text.extend_from_slice(b"\r\n");
         }
-        let tail = format!("content-length: {}\r\nconnection: close\r\n\r\n", response.body().len());
+        let tail = format!(
+            "content-length: {}\r\nconnection: close\r\n\r\n",
+            response.body().len()
+        );
         text.extend_from_slice(tail.as_bytes());
         text.extend_from_slice(response.body());
         text
@@ -158,7 +163,12 @@ impl Refusal {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}: {}\nreason: {}\n", self.title, one_line(&self.message), self.code);
+        let mut text = format!(
+            "{}: {}\nreason: {}\n",
+            self.title,
+            one_line(&self.message),
+            self.code
+        );
         for (heading, said) in self.details() {
             writeln!(text, "{heading}: {}", plain(said)).expect("a string takes all");
         }
@@ -186,8 +196,12 @@ impl Refusal {
             self.code
         );
         for (heading, said) in self.details() {
-            writeln!(html, "<dt>{heading}</dt><dd><pre>{}</pre></dd>", escape_html(said))
-                .expect("a string takes all");
+            writeln!(
+                html,
+                "<dt>{heading}</dt><dd><pre>{}</pre></dd>",
+                escape_html(said)
+            )
+            .expect("a string takes all");
         }
         html.push_str("</dl>\n");
         html
@@ -208,12 +222,22 @@ fn status_of(reason: &Reason) -> StatusCode {
 
 /// Hostile text must not add lines to ours, nor move a terminal's cursor.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// The same for texts that have lines.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 fn escape_html(text: &str) -> String {
@@ -244,7 +268,14 @@ mod tests {
         let environment: EnvironmentName = "web".parse().expect("a name");
         let target = Target::parse("example.com:443").expect("a target");
         let named = "<b>\"evil\"\r\nx: y</b>".to_owned();
-        Refusal::of_denial(&Denial::new(&environment, Reason::Fronting { target, named, place: "Host" }))
+        Refusal::of_denial(&Denial::new(
+            &environment,
+            Reason::Fronting {
+                target,
+                named,
+                place: "Host",
+            },
+        ))
     }
 
     #[test]
@@ -252,9 +283,15 @@ mod tests {
         let cases = [
             ("*/*", Format::Text),
             ("", Format::Text),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Format::Html),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                Format::Html,
+            ),
             ("application/json, text/html", Format::Json),
-            ("application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8", Format::Json),
+            (
+                "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8",
+                Format::Json,
+            ),
         ];
         for (accept, format) in cases {
             assert_eq!(Format::named_first(accept), format, "{accept}");
@@ -286,7 +323,10 @@ mod tests {
         let raw = String::from_utf8(refusal().to_http1(Format::Text)).expect("text");
         let (head, body) = raw.split_once("\r\n\r\n").expect("a head");
         assert!(head.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{head}");
-        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+        assert!(
+            head.contains(&format!("content-length: {}\r\n", body.len())),
+            "{head}"
+        );
         assert!(head.ends_with("connection: close"), "{head}");
     }
 }

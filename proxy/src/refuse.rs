@@ -17,9 +17,15 @@ use crate::target::patience;
 /// Tells the client, and ends the connection.
 pub(crate) async fn tell(gate: &Arc<SandboxGate>, client: Client, denial: Denial) -> Result<(), Error> {
     match client.entrance {
-        Entrance::Connect => client.refuse_in_the_clear(&Refusal::of_denial(&denial), Format::Text).await,
+        Entrance::Connect => {
+            client
+                .refuse_in_the_clear(&Refusal::of_denial(&denial), Format::Text)
+                .await
+        }
         Entrance::AbsoluteForm { format } => {
-            client.refuse_in_the_clear(&Refusal::of_denial(&denial), format).await
+            client
+                .refuse_in_the_clear(&Refusal::of_denial(&denial), format)
+                .await
         }
         Entrance::Connected => tell_unaware(gate, client, 443, denial).await,
         Entrance::Captured { original } => tell_unaware(gate, client, original.port(), denial).await,
@@ -33,13 +39,18 @@ async fn tell_unaware(
     port: u16,
     denial: Denial,
 ) -> Result<(), Error> {
-    match client.first_bytes(patience(port, gate), &gate.shared.limits).await? {
+    match client
+        .first_bytes(patience(port, gate), &gate.shared.limits)
+        .await?
+    {
         Ok(FirstBytes::Tls(hello)) => match config(gate, &client, &hello, &denial)? {
             Some(config) => intercept::refused(gate, client, &hello, config, denial).await,
             None => Ok(()),
         },
         Ok(FirstBytes::Other) if client.begins_like_http() => {
-            client.refuse_in_the_clear(&Refusal::of_denial(&denial), Format::Text).await
+            client
+                .refuse_in_the_clear(&Refusal::of_denial(&denial), Format::Text)
+                .await
         }
         Ok(FirstBytes::Other | FirstBytes::Nothing) | Err(_) => Ok(()),
     }
@@ -60,6 +71,8 @@ fn config(
         (None, Entrance::Captured { original }) => original.ip().into(),
         (None, _) => return Ok(None),
     };
-    gate.shared.client_tls.config(hello.server_name.as_ref(), &host).map(Some)
+    gate.shared
+        .client_tls
+        .config(hello.server_name.as_ref(), &host)
+        .map(Some)
 }
-

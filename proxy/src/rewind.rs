@@ -40,11 +40,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Rewind<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Rewind<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -78,7 +74,10 @@ mod tests {
     async fn what_was_read_is_read_again_and_then_the_rest() {
         let mut rewound = Rewind::new(Bytes::from_static(b"first "), &b"second"[..]);
         let mut text = String::new();
-        rewound.read_to_string(&mut text).await.expect("memory does not fail");
+        rewound
+            .read_to_string(&mut text)
+            .await
+            .expect("memory does not fail");
         assert_eq!(text, "first second");
     }
 }

@@ -41,7 +41,11 @@ impl SandboxGate {
         own_listeners: Vec<SocketAddr>,
     ) -> Result<Arc<Self>, rustls::Error> {
         let limits = shared.limits.clone();
-        let dialer = Dialer::new(Arc::clone(&shared.policy), Arc::clone(&shared.resolvers), limits.connect_address);
+        let dialer = Dialer::new(
+            Arc::clone(&shared.policy),
+            Arc::clone(&shared.resolvers),
+            limits.connect_address,
+        );
         let tls = OriginTls::new(Arc::clone(&shared.roots))?;
         Ok(Arc::new(Self {
             origins: Origins::new(dialer.clone(), tls, limits.clone()),
@@ -75,7 +79,10 @@ impl SandboxGate {
 
     /// Whether one more refusal may be answered inside TLS, which costs a mint and a handshake.
     pub(crate) fn may_refuse_inside_tls(&self) -> bool {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+        self.refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(Instant::now())
     }
 
     /// Resolves when the policy was replaced or the gate is to drain.
@@ -115,7 +122,11 @@ struct Pace {
 impl Pace {
     fn new(limits: &Limits) -> Self {
         let per_second = f64::from(limits.refusals_per_second);
-        Self { per_second, left: per_second, since: Instant::now() }
+        Self {
+            per_second,
+            left: per_second,
+            since: Instant::now(),
+        }
     }
 
     fn take(&mut self, now: Instant) -> bool {
@@ -138,7 +149,10 @@ mod tests {
 
     #[test]
     fn refusals_have_a_pace_and_a_burst() {
-        let limits = Limits { refusals_per_second: 2, ..Limits::default() };
+        let limits = Limits {
+            refusals_per_second: 2,
+            ..Limits::default()
+        };
         let mut pace = Pace::new(&limits);
         let start = Instant::now();
         assert!(pace.take(start) && pace.take(start));

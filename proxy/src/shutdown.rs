@@ -20,7 +20,11 @@ impl ServeHandle {
         listeners: Vec<JoinHandle<()>>,
         name_service: Vec<JoinHandle<()>>,
     ) -> Self {
-        Self { gate, listeners, name_service }
+        Self {
+            gate,
+            listeners,
+            name_service,
+        }
     }
 
     /// The names that this sandbox has asked for, and the addresses that stand for them; none where nothing is captured.

@@ -31,9 +31,10 @@ pub(crate) async fn explicit(
     };
     let asked = asked.and_then(|(entrance, target)| {
         client.entrance = entrance;
-        match own_listener(&target, gate) {
-            true => Err(Reason::OwnListener { target }),
-            false => Ok(target),
+        if own_listener(&target, gate) {
+            Err(Reason::OwnListener { target })
+        } else {
+            Ok(target)
         }
     });
     Ok(Some((client, asked)))
@@ -84,16 +85,30 @@ fn parse_first_head(bytes: &[u8], most_fields: usize) -> Result<Option<(Entrance
     };
     let target = request.path.unwrap_or_default();
     if request.method == Some("CONNECT") {
-        return Ok(Some((Entrance::Connect, connect_target(target, request.headers)?, length)));
+        return Ok(Some((
+            Entrance::Connect,
+            connect_target(target, request.headers)?,
+            length,
+        )));
     }
-    let uri: Uri = target.parse().map_err(|_| malformed("the request target is no URL"))?;
+    let uri: Uri = target
+        .parse()
+        .map_err(|_| malformed("the request target is no URL"))?;
     let target = action::absolute_target(&uri)?;
-    Ok(Some((Entrance::AbsoluteForm { format: accepted(request.headers) }, target, length)))
+    Ok(Some((
+        Entrance::AbsoluteForm {
+            format: accepted(request.headers),
+        },
+        target,
+        length,
+    )))
 }
 
 /// CONNECT names host and port; a `Host` beside it must name the same, and a body has no meaning (RFC 9110 section 9.3.6).
 fn connect_target(text: &str, fields: &[httparse::Header<'_>]) -> Result<Target, Reason> {
-    let target = Target::parse(text).map_err(|error| Reason::MalformedTarget { what: error.to_string() })?;
+    let target = Target::parse(text).map_err(|error| Reason::MalformedTarget {
+        what: error.to_string(),
+    })?;
     for field in fields {
         if field.name.eq_ignore_ascii_case("host") {
             check_host(field.value, &target)?;
@@ -114,7 +129,11 @@ fn check_host(value: &[u8], target: &Target) -> Result<(), Reason> {
     if named == *target {
         return Ok(());
     }
-    Err(Reason::Fronting { target: target.clone(), named: named.to_string(), place: "Host" })
+    Err(Reason::Fronting {
+        target: target.clone(),
+        named: named.to_string(),
+        place: "Host",
+    })
 }
 
 fn accepted(fields: &[httparse::Header<'_>]) -> Format {
@@ -165,11 +184,16 @@ fn own_listener(target: &Target, gate: &SandboxGate) -> bool {
         let met = own.ip().to_canonical() == ip || own.ip().is_unspecified() && classify(ip).is_refused();
         own.port() == target.port && met
     };
-    target.host.address().is_some_and(|ip| gate.own_listeners.iter().any(|own| leads_to(own, ip)))
+    target
+        .host
+        .address()
+        .is_some_and(|ip| gate.own_listeners.iter().any(|own| leads_to(own, ip)))
 }
 
 fn malformed(what: &str) -> Reason {
-    Reason::MalformedTarget { what: what.to_owned() }
+    Reason::MalformedTarget {
+        what: what.to_owned(),
+    }
 }
 
 const TLS: u8 = 0x16;
@@ -190,14 +214,31 @@ mod tests {
 
     #[test]
     fn connect_names_host_and_port() {
-        assert_eq!(target("CONNECT Example.com:443 HTTP/1.1\r\n\r\n").unwrap(), "example.com:443");
-        assert_eq!(target("CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: x\r\n\r\n"), Err("fronting"));
+        assert_eq!(
+            target("CONNECT Example.com:443 HTTP/1.1\r\n\r\n").unwrap(),
+            "example.com:443"
+        );
+        assert_eq!(
+            target("CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: x\r\n\r\n"),
+            Err("fronting")
+        );
         assert_eq!(
             target("CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:DB8::1]:443\r\n\r\n").unwrap(),
             "[2001:db8::1]:443"
         );
-        for odd in ["example.com", "example.com:0", "example.com:443.evil.com", "a@b:443", "0x7f.1:443", ":443"] {
-            assert_eq!(target(&format!("CONNECT {odd} HTTP/1.1\r\n\r\n")), Err("malformed-target"), "{odd}");
+        for odd in [
+            "example.com",
+            "example.com:0",
+            "example.com:443.evil.com",
+            "a@b:443",
+            "0x7f.1:443",
+            ":443",
+        ] {
+            assert_eq!(
+                target(&format!("CONNECT {odd} HTTP/1.1\r\n\r\n")),
+                Err("malformed-target"),
+                "{odd}"
+            );
         }
     }
 
@@ -219,14 +260,23 @@ mod tests {
 
     #[test]
     fn an_absolute_form_names_its_host() {
-        assert_eq!(target("GET http://a.test/x HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap(), "a.test:80");
-        assert_eq!(target("GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n"), Err("malformed-target"));
+        assert_eq!(
+            target("GET http://a.test/x HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap(),
+            "a.test:80"
+        );
+        assert_eq!(
+            target("GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+            Err("malformed-target")
+        );
         assert_eq!(target("GET http://a.te"), Err("incomplete"));
     }
 
     #[test]
     fn what_is_no_request_in_the_clear_is_refused_at_once() {
         assert_eq!(target("\u{16}\u{3}\u{1}"), Err("malformed-target"));
-        assert_eq!(target("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Err("malformed-target"));
+        assert_eq!(
+            target("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+            Err("malformed-target")
+        );
     }
 }

@@ -36,7 +36,10 @@ impl ClientTls {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.ignore_client_order = true; // the provider's order is the cheap one
         config.ticketer = Ticketer::new()?;
-        Ok(Self { shared: Arc::new(config), ca })
+        Ok(Self {
+            shared: Arc::new(config),
+            ca,
+        })
     }
 
     /// The configuration to meet a client with that asked for `server_name`, or for `target` without a name.
@@ -93,7 +96,9 @@ impl OriginTls {
             .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.resumption = Resumption::in_memory_sessions(RESUMABLE_ORIGINS);
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)) })
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+        })
     }
 
     /// Protects a connection, as its scheme demands.
@@ -107,8 +112,12 @@ impl OriginTls {
             Scheme::Http => Ok(OriginStream::Plain(stream)),
             Scheme::Https => {
                 let name = server_name(&target.host).map_err(Error::OriginTls)?;
-                let stream = self.connector.connect(name, stream).await.map_err(Error::OriginTls)?;
-                Ok(OriginStream::Tls(stream))
+                let stream = self
+                    .connector
+                    .connect(name, stream)
+                    .await
+                    .map_err(Error::OriginTls)?;
+                Ok(OriginStream::Tls(Box::new(stream)))
             }
         }
     }
@@ -125,7 +134,9 @@ fn server_name(host: &Host) -> io::Result<ServerName<'static>> {
 /// AES-128 first: with AES-256 comes SHA-384, which is a tenth of the cost of a new connection.
 fn provider() -> Arc<CryptoProvider> {
     let mut provider = default_provider();
-    provider.cipher_suites.sort_by_key(|suite| *suite != TLS13_AES_128_GCM_SHA256);
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| *suite != TLS13_AES_128_GCM_SHA256);
     Arc::new(provider)
 }
 

@@ -30,7 +30,9 @@ pub(crate) async fn relay(
     let moved = Moved::default();
     let relayed = async {
         let dialling = gate.dialer.connect(&permit, &recorded);
-        let origin = timeout(gate.shared.limits.connect, dialling).await.unwrap_or(Err(Error::ConnectTimeout))?;
+        let origin = timeout(gate.shared.limits.connect, dialling)
+            .await
+            .unwrap_or(Err(Error::ConnectTimeout))?;
         Box::pin(exchange_bytes(gate, client, origin, &permit, &moved)).await
     };
     let outcome = relayed.await;
@@ -61,8 +63,14 @@ async fn exchange_bytes(
     permit: &ConnectionPermit,
     moved: &Moved,
 ) -> Result<(), Error> {
-    let mut client = Counted { stream: client.into_stream(), read: Arc::clone(&moved.up) };
-    let mut origin = Counted { stream: origin, read: Arc::clone(&moved.down) };
+    let mut client = Counted {
+        stream: client.into_stream(),
+        read: Arc::clone(&moved.up),
+    };
+    let mut origin = Counted {
+        stream: origin,
+        read: Arc::clone(&moved.down),
+    };
     tokio::select! {
         copied = copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER, BUFFER) => match copied {
             Ok(_) => Ok(()),
@@ -104,7 +112,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.read.fetch_add((buffer.filled().len() - before) as u64, Relaxed);
+        self.read
+            .fetch_add((buffer.filled().len() - before) as u64, Relaxed);
         polled
     }
 }

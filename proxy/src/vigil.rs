@@ -34,11 +34,7 @@ pub(crate) enum Call {
 }
 
 impl Vigil {
-    pub(crate) fn new(
-        gate: &Arc<SandboxGate>,
-        pulse: &Arc<Pulse>,
-        permit: Option<ConnectionPermit>,
-    ) -> Self {
+    pub(crate) fn new(gate: &Arc<SandboxGate>, pulse: &Arc<Pulse>, permit: Option<ConnectionPermit>) -> Self {
         let (deadline, _) = pulse.deadline(&gate.shared.limits);
         let seen = (gate.shared.policy.generation(), false); // before listening, so that nothing falls in between
         Self {
@@ -59,7 +55,10 @@ impl Vigil {
 
     /// Asks for news only once, and again when there was some: the waker registered first stays good.
     fn hear(&mut self, cx: &mut Context<'_>) -> Option<Call> {
-        let now = (self.gate.shared.policy.generation(), self.gate.draining.load(Ordering::Acquire));
+        let now = (
+            self.gate.shared.policy.generation(),
+            self.gate.draining.load(Ordering::Acquire),
+        );
         while !self.news_awaited || now != self.seen {
             self.news_awaited = true;
             if self.news.as_mut().poll(cx).is_ready() {
@@ -82,7 +81,9 @@ impl Vigil {
     /// A quiet connection stays: its next request is answered with the reason.
     fn is_withdrawn(&self) -> bool {
         let snapshot = self.gate.shared.policy.load();
-        self.permit.as_ref().is_some_and(|permit| !snapshot.policy.still_grants(permit))
+        self.permit
+            .as_ref()
+            .is_some_and(|permit| !snapshot.policy.still_grants(permit))
     }
 
     fn look(&mut self, cx: &mut Context<'_>) -> Option<Call> {
@@ -113,4 +114,3 @@ pub(crate) async fn until_withdrawn(gate: &SandboxGate, permit: &ConnectionPermi
         }
     }
 }
-

@@ -43,7 +43,12 @@ impl Connection {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(Error::OriginHttp)?;
-        Ok(Box::new(Self { sender, driver, ended: false, resting_since: Instant::now() }))
+        Ok(Box::new(Self {
+            sender,
+            driver,
+            ended: false,
+            resting_since: Instant::now(),
+        }))
     }
 
     /// Lets the connection do what it can.
@@ -66,10 +71,7 @@ impl Exclusive {
     }
 
     /// Sends, and waits for the head of the response.
-    pub(super) async fn send(
-        &mut self,
-        request: Request<Upload>,
-    ) -> Result<Response<Incoming>, Unanswered> {
+    pub(super) async fn send(&mut self, request: Request<Upload>) -> Result<Response<Incoming>, Unanswered> {
         let connection = &mut *self.connection;
         // What happened while it rested is seen before a request is risked on it.
         poll_fn(|cx| {
@@ -87,7 +89,10 @@ impl Exclusive {
         .await
         .map_err(|mut failed| {
             let unsent = failed.take_message();
-            Unanswered { error: failed.into_error(), unsent }
+            Unanswered {
+                error: failed.into_error(),
+                unsent,
+            }
         })
     }
 

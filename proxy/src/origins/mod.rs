@@ -99,22 +99,48 @@ impl Service<Outgoing> for OriginClient {
 
 impl Origins {
     pub(crate) fn new(dialer: Dialer, tls: OriginTls, limits: Limits) -> Arc<Self> {
-        let origins = Arc::new(Self { pools: Mutex::default(), dialer, tls, limits });
+        let origins = Arc::new(Self {
+            pools: Mutex::default(),
+            dialer,
+            tls,
+            limits,
+        });
         tokio::spawn(sweep(Arc::downgrade(&origins)));
         origins
     }
 
     /// The pool for a target under one generation of the policy.
     pub(crate) fn pool(&self, scheme: Scheme, target: &Target, generation: u64) -> Arc<Pool> {
-        let key = Key { scheme, target: target.clone(), generation };
+        let key = Key {
+            scheme,
+            target: target.clone(),
+            generation,
+        };
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(pools.entry(key).or_insert_with(|| Pool::new(generation, &self.limits)))
+        Arc::clone(
+            pools
+                .entry(key)
+                .or_insert_with(|| Pool::new(generation, &self.limits)),
+        )
     }
 
     /// Sends, once more on a fresh connection when an old one turned out to be closed, and shapes the response for the client.
     async fn send(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, Error> {
-        let Outgoing { permit, mut record, request, authority, pool, running } = outgoing;
-        let sent = Sending { origins: self, permit: &permit, record: &record, pool: &pool, authority };
+        let Outgoing {
+            permit,
+            mut record,
+            request,
+            authority,
+            pool,
+            running,
+        } = outgoing;
+        let sent = Sending {
+            origins: self,
+            permit: &permit,
+            record: &record,
+            pool: &pool,
+            authority,
+        };
         match sent.send(request).await {
             Ok((response, lease)) => {
                 record.answered(response.status());
@@ -178,7 +204,10 @@ impl Sending<'_> {
         match self.send_over(lease, request).await {
             Ok(answered) => Ok(answered),
             // The origin closed a connection that had been idle: nobody's fault, and nothing was answered.
-            Err(Unanswered { unsent: Some(request), .. }) => self.send_fresh(request).await,
+            Err(Unanswered {
+                unsent: Some(request),
+                ..
+            }) => self.send_fresh(request).await,
             Err(Unanswered { error, unsent: None }) => match spare {
                 Some(request) if was_closed(&error) => self.send_fresh(request).await,
                 _ => Err(Error::OriginHttp(error)),
@@ -188,7 +217,9 @@ impl Sending<'_> {
 
     async fn send_fresh(&self, request: Request<Upload>) -> Result<(Response<Incoming>, Lease), Error> {
         let lease = Box::pin(self.pool.open(|| self.connect())).await?;
-        self.send_over(lease, request).await.map_err(|unanswered| Error::OriginHttp(unanswered.error))
+        self.send_over(lease, request)
+            .await
+            .map_err(|unanswered| Error::OriginHttp(unanswered.error))
     }
 
     async fn send_over(
@@ -214,8 +245,15 @@ impl Sending<'_> {
     async fn connect(&self) -> Result<crate::origin_stream::OriginStream, Error> {
         let connection = self.permit.connection();
         let connecting = async {
-            let stream = self.origins.dialer.connect(connection, self.record.recorded()).await?;
-            self.origins.tls.wrap(self.permit.scheme(), connection.target(), stream).await
+            let stream = self
+                .origins
+                .dialer
+                .connect(connection, self.record.recorded())
+                .await?;
+            self.origins
+                .tls
+                .wrap(self.permit.scheme(), connection.target(), stream)
+                .await
         };
         match tokio::time::timeout(self.origins.limits.connect, connecting).await {
             Ok(connected) => connected,
@@ -270,7 +308,9 @@ fn shape_for_h2(request: &mut Request<Upload>, authority: &Authority, scheme: Sc
 }
 
 fn path_and_query(uri: &Uri) -> PathAndQuery {
-    uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"))
+    uri.path_and_query()
+        .cloned()
+        .unwrap_or_else(|| PathAndQuery::from_static("/"))
 }
 
 /// A client may split its cookies on h2; http/1.1 wants them in one field (RFC 9113 section 8.2.3).
@@ -279,7 +319,12 @@ fn join_cookies(request: &mut Request<Upload>) {
     if crumbs.next().is_none() || crumbs.next().is_none() {
         return;
     }
-    let all: Vec<&[u8]> = request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let all: Vec<&[u8]> = request
+        .headers()
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
     let joined = HeaderValue::from_bytes(&all.join(&b"; "[..])).expect("field values joined by `; `");
     request.headers_mut().insert(COOKIE, joined);
 }

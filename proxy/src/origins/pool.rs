@@ -27,6 +27,10 @@ struct PoolLimits {
 
 #[derive(Default)]
 struct Connections {
+    #[expect(
+        clippy::vec_box,
+        reason = "connections move between here and their exchanges, boxed as they are"
+    )]
     resting: Vec<Box<Connection>>,
     shared: Option<Arc<Shared>>,
     speaks: Option<Speaks>,
@@ -111,11 +115,16 @@ impl Pool {
     /// Drops what is unused for too long, and says how many remain.
     pub(super) fn sweep(&self) -> usize {
         let mut connections = self.lock();
-        connections.resting.retain(|connection| connection.resting_since.elapsed() <= self.limits.idle);
-        let unused = |shared: &Arc<Shared>| {
-            Arc::strong_count(shared) == 1 && shared.unused_for() > self.limits.idle
-        };
-        if connections.shared.as_ref().is_some_and(|shared| !shared.is_usable() || unused(shared)) {
+        connections
+            .resting
+            .retain(|connection| connection.resting_since.elapsed() <= self.limits.idle);
+        let unused =
+            |shared: &Arc<Shared>| Arc::strong_count(shared) == 1 && shared.unused_for() > self.limits.idle;
+        if connections
+            .shared
+            .as_ref()
+            .is_some_and(|shared| !shared.is_usable() || unused(shared))
+        {
             connections.shared = None;
         }
         connections.resting.len() + usize::from(connections.shared.is_some())

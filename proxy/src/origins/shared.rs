@@ -35,17 +35,24 @@ impl Shared {
                 tracing::debug!(%error, "an h2 connection to an origin ended");
             }
         });
-        Ok(Self { sender, used: Mutex::new(Instant::now()) })
+        Ok(Self {
+            sender,
+            used: Mutex::new(Instant::now()),
+        })
     }
 
-    pub(super) async fn send(
-        &self,
-        request: Request<Upload>,
-    ) -> Result<Response<Incoming>, Unanswered> {
-        self.sender.clone().try_send_request(request).await.map_err(|mut failed| {
-            let unsent = failed.take_message();
-            Unanswered { error: failed.into_error(), unsent }
-        })
+    pub(super) async fn send(&self, request: Request<Upload>) -> Result<Response<Incoming>, Unanswered> {
+        self.sender
+            .clone()
+            .try_send_request(request)
+            .await
+            .map_err(|mut failed| {
+                let unsent = failed.take_message();
+                Unanswered {
+                    error: failed.into_error(),
+                    unsent,
+                }
+            })
     }
 
     pub(super) fn is_usable(&self) -> bool {

@@ -70,7 +70,9 @@ async fn a_literal_without_a_name_must_be_allowed_as_a_literal() {
     let origin = Origin::start(OriginKind::H2).await;
     let gate = TestGate::captured(&document(&origin)).await;
     let stream = gate.capture(public(443)).await;
-    let stream = handshake(&gate, stream, "93.184.215.14", Via::Http1).await.unwrap();
+    let stream = handshake(&gate, stream, "93.184.215.14", Via::Http1)
+        .await
+        .unwrap();
     let mut client = Client::over(stream, Via::Http1).await;
     let (status, reason, _) = client.get("93.184.215.14", "/").await;
     assert_eq!((status, reason.as_str()), (403, "literal-not-allowed"));
@@ -83,7 +85,9 @@ async fn a_literal_without_a_name_must_be_allowed_as_a_literal() {
     );
     let gate = TestGate::captured(&document).await;
     let stream = gate.capture(public(443)).await;
-    let stream = handshake(&gate, stream, "93.184.215.14", Via::Http1).await.unwrap();
+    let stream = handshake(&gate, stream, "93.184.215.14", Via::Http1)
+        .await
+        .unwrap();
     let mut client = Client::over(stream, Via::Http1).await;
     assert_eq!(client.get("93.184.215.14", "/hello").await.2, "hello\n");
 }
@@ -107,9 +111,11 @@ async fn the_gate_itself_and_loopback_are_never_dialled() {
     let gate = TestGate::captured(&document(&origin)).await;
     let own = gate.address;
     let private = SocketAddr::new("10.0.0.1".parse().unwrap(), own.port());
-    for (original, reason) in
-        [(own, "own-listener"), (origin.address, "own-listener"), (private, "literal-not-allowed")]
-    {
+    for (original, reason) in [
+        (own, "own-listener"),
+        (origin.address, "own-listener"),
+        (private, "literal-not-allowed"),
+    ] {
         let stream = gate.capture(original).await;
         let mut client = Client::over(stream, Via::Http1).await;
         let (status, told, _) = client.get(&original.to_string(), "/hello").await;
@@ -124,7 +130,9 @@ async fn under_no_network_everything_is_answered_at_once() {
     let gate = TestGate::captured("[environments.default]\nnetwork = \"none\"\n").await;
     let started = Instant::now();
     let stream = gate.capture(gate.synthetic("example.test", 443)).await;
-    let stream = handshake(&gate, stream, "example.test", Via::Http1).await.unwrap();
+    let stream = handshake(&gate, stream, "example.test", Via::Http1)
+        .await
+        .unwrap();
     let mut client = Client::over(stream, Via::Http1).await;
     assert_eq!(client.get("example.test", "/").await.1, "network-none");
     let mut plain = Client::over(gate.capture(public(80)).await, Via::Http1).await;
@@ -136,7 +144,11 @@ async fn under_no_network_everything_is_answered_at_once() {
     let mut silent = gate.capture(public(5432)).await;
     let _ = silent.read_to_end(&mut nothing).await;
     assert!(nothing.is_empty());
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
     assert_eq!(gate.events_of("denied", 4).await.len(), 4);
 }
 

@@ -33,8 +33,14 @@ async fn a_request_in_absolute_form_goes_to_the_host_that_it_names() {
     .await;
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
     let seen = origin.seen();
-    assert_eq!((seen[0].uri.as_str(), seen[0].headers["host"].to_str().unwrap()), ("/hello", "allowed.test"));
-    assert_eq!((seen[1].uri.as_str(), seen[1].headers["host"].to_str().unwrap()), ("/hello", "other.test"));
+    assert_eq!(
+        (seen[0].uri.as_str(), seen[0].headers["host"].to_str().unwrap()),
+        ("/hello", "allowed.test")
+    );
+    assert_eq!(
+        (seen[1].uri.as_str(), seen[1].headers["host"].to_str().unwrap()),
+        ("/hello", "other.test")
+    );
 }
 
 #[tokio::test]
@@ -57,17 +63,32 @@ async fn what_cannot_be_read_is_refused_and_forwarded_nowhere() {
     let origin = Origin::start(OriginKind::Plain).await;
     let gate = TestGate::explicit(&document(&origin)).await;
     for (text, reason) in [
-        ("GET http://denied.test/ HTTP/1.1\r\nHost: denied.test\r\n\r\n", "host-not-allowed"),
-        ("GET /hello HTTP/1.1\r\nHost: allowed.test\r\n\r\n", "malformed-target"),
-        ("GET https://allowed.test/hello HTTP/1.1\r\nHost: allowed.test\r\n\r\n", "malformed-target"),
-        ("CONNECT allowed.test:443 HTTP/1.1\r\nHost: evil.test:443\r\n\r\n", "fronting"),
+        (
+            "GET http://denied.test/ HTTP/1.1\r\nHost: denied.test\r\n\r\n",
+            "host-not-allowed",
+        ),
+        (
+            "GET /hello HTTP/1.1\r\nHost: allowed.test\r\n\r\n",
+            "malformed-target",
+        ),
+        (
+            "GET https://allowed.test/hello HTTP/1.1\r\nHost: allowed.test\r\n\r\n",
+            "malformed-target",
+        ),
+        (
+            "CONNECT allowed.test:443 HTTP/1.1\r\nHost: evil.test:443\r\n\r\n",
+            "fronting",
+        ),
         ("CONNECT allowed.test HTTP/1.1\r\n\r\n", "malformed-target"),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "malformed-target"),
         ("\u{16}\u{3}\u{1}\u{0}", "malformed-target"),
         ("\r\n\r\nrubbish \u{1}\r\n\r\n", "malformed-target"),
     ] {
         let answer = say(&gate, text).await;
-        assert!(answer.contains(&format!("x-outwall-reason: {reason}\r\n")), "{text:?}: {answer}");
+        assert!(
+            answer.contains(&format!("x-outwall-reason: {reason}\r\n")),
+            "{text:?}: {answer}"
+        );
     }
     assert!(origin.seen().is_empty());
 }
@@ -90,7 +111,8 @@ async fn a_name_that_leads_to_a_private_address_is_refused_unless_the_operator_s
         origin.address
     ))
     .await;
-    let ask = |host: &str| format!("GET http://{host}/hello HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let ask =
+        |host: &str| format!("GET http://{host}/hello HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let refused = say(&gate, &ask("localhost")).await;
     assert!(refused.contains("x-outwall-reason: address-refused"), "{refused}");
     let answered = say(&gate, &ask("allowed.test")).await;

@@ -40,7 +40,10 @@ async fn an_absolute_form_must_agree_with_host() {
     let origin = Origin::start(OriginKind::Http1).await;
     let gate = TestGate::explicit(&document(&origin)).await;
     let mut client = Client::to(&gate, "allowed.test", Via::Http1).await;
-    for (uri, status) in [("https://allowed.test/hello", 200), ("https://other.test/hello", 403)] {
+    for (uri, status) in [
+        ("https://allowed.test/hello", 200),
+        ("https://other.test/hello", 403),
+    ] {
         let mut request = client.request("GET", "allowed.test", "/", empty());
         *request.uri_mut() = uri.parse().unwrap();
         assert_eq!(read(client.send(request).await.unwrap()).await.0, status, "{uri}");

@@ -28,11 +28,19 @@ async fn a_request_goes_through_whatever_either_side_speaks() {
         let mut client = Client::to(&gate, "allowed.test", via).await;
         for _ in 0..3 {
             let answer = client.get("allowed.test", "/hello?token=x").await;
-            assert_eq!(answer, (200, String::new(), "hello\n".to_owned()), "{via:?} {kind:?}");
+            assert_eq!(
+                answer,
+                (200, String::new(), "hello\n".to_owned()),
+                "{via:?} {kind:?}"
+            );
         }
         let seen = origin.seen();
         assert_eq!(seen.len(), 3);
-        let expected = if kind == OriginKind::H2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        let expected = if kind == OriginKind::H2 {
+            Version::HTTP_2
+        } else {
+            Version::HTTP_11
+        };
         assert_eq!(seen[0].version, expected, "{via:?} {kind:?}");
         assert_eq!(origin.connections(), 1, "one connection serves all three");
         assert_eq!(gate.gate.panics(), 0);
@@ -84,8 +92,12 @@ async fn trailers_pass() {
         let mut request = client.request("GET", "allowed.test", "/trailers", empty());
         request.headers_mut().insert("te", "trailers".parse().unwrap());
         let response = client.send(request).await.unwrap();
-        let collected = http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
-        let trailers = collected.trailers().unwrap_or_else(|| panic!("trailers, {via:?} {kind:?}"));
+        let collected = http_body_util::BodyExt::collect(response.into_body())
+            .await
+            .unwrap();
+        let trailers = collected
+            .trailers()
+            .unwrap_or_else(|| panic!("trailers, {via:?} {kind:?}"));
         assert_eq!(trailers["grpc-status"], "0");
     }
 }
@@ -118,11 +130,23 @@ async fn what_concerns_one_connection_stays_on_it() {
 async fn a_host_that_is_not_allowed_is_refused_at_connect_with_a_body_that_teaches() {
     let origin = Origin::start(OriginKind::Http1).await;
     let gate = TestGate::explicit(&document(&origin)).await;
-    let refused = crate::support::client::connect(&gate, "denied.test:443").await.unwrap_err();
+    let refused = crate::support::client::connect(&gate, "denied.test:443")
+        .await
+        .unwrap_err();
     assert!(refused.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{refused}");
-    assert!(refused.contains("x-outwall-reason: host-not-allowed\r\n"), "{refused}");
-    assert!(refused.contains("denied.test") && refused.contains("`default`"), "{refused}");
-    assert!(crate::support::client::connect(&gate, "allowed.test:443").await.is_ok());
+    assert!(
+        refused.contains("x-outwall-reason: host-not-allowed\r\n"),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("denied.test") && refused.contains("`default`"),
+        "{refused}"
+    );
+    assert!(
+        crate::support::client::connect(&gate, "allowed.test:443")
+            .await
+            .is_ok()
+    );
     let denied = gate.events_of("denied", 1).await;
     assert_eq!(denied[0]["reason"], "host-not-allowed");
     assert_eq!(denied[0]["target"], "denied.test:443");
@@ -156,7 +180,9 @@ async fn what_is_decided_on_is_what_is_sent() {
     let mut client = Client::to(&gate, "allowed.test", Via::Http1).await;
     client.get("allowed.test", "/a/../hello?q=%2e").await;
     let mut request = client.request("GET", "ALLOWED.test.:443", "/%68ello", empty());
-    request.headers_mut().insert("host", "ALLOWED.test.:443".parse().unwrap());
+    request
+        .headers_mut()
+        .insert("host", "ALLOWED.test.:443".parse().unwrap());
     client.send(request).await.unwrap();
     let seen = origin.seen();
     assert_eq!(seen[0].uri, "/hello?q=%2e");
@@ -171,7 +197,10 @@ async fn nothing_is_forwarded_without_its_record() {
     let mut client = Client::to(&gate, "allowed.test", Via::Http1).await;
     assert_eq!(client.get("allowed.test", "/hello").await.0, 200);
     let written = gate.events();
-    let order: Vec<&str> = written.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    let order: Vec<&str> = written
+        .iter()
+        .map(|event| event["kind"].as_str().unwrap())
+        .collect();
     assert_eq!(order[0], "exchange.going_out");
     assert_eq!(written[0]["method"], "GET");
     assert_eq!(written[0]["target"], "allowed.test:443");
@@ -192,7 +221,12 @@ async fn an_origin_that_cannot_be_trusted_is_named_with_its_problem() {
 #[tokio::test]
 async fn an_origin_that_is_not_there_is_a_bad_gateway() {
     let origin = Origin::start(OriginKind::H2).await;
-    let nowhere = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap() };
+    let nowhere = {
+        std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+    };
     let document = document(&origin).replace(&origin.address.to_string(), &nowhere.to_string());
     let gate = TestGate::explicit(&document).await;
     let mut client = Client::to(&gate, "allowed.test", Via::H2).await;
@@ -215,12 +249,15 @@ async fn an_origin_that_closed_its_resting_connection_is_asked_once_more() {
 #[tokio::test]
 async fn the_format_of_a_refusal_is_the_clients_choice() {
     let origin = Origin::start(OriginKind::Http1).await;
-    let rules = "[[environments.default.rules]]\nhost = \"allowed.test\"\npaths = [\"/hello\"]\naction = \"allow\"\n";
+    let rules =
+        "[[environments.default.rules]]\nhost = \"allowed.test\"\npaths = [\"/hello\"]\naction = \"allow\"\n";
     let gate = TestGate::explicit(&format!("{}{rules}", document(&origin))).await;
     let mut client = Client::to(&gate, "allowed.test", Via::H2).await;
-    for (accept, content_type) in
-        [("application/json", "application/json"), ("text/html", "text/html; charset=utf-8"), ("*/*", "text/plain; charset=utf-8")]
-    {
+    for (accept, content_type) in [
+        ("application/json", "application/json"),
+        ("text/html", "text/html; charset=utf-8"),
+        ("*/*", "text/plain; charset=utf-8"),
+    ] {
         let mut request = client.request("GET", "allowed.test", "/no", empty());
         request.headers_mut().insert("accept", accept.parse().unwrap());
         let response = client.send(request).await.unwrap();
@@ -235,8 +272,12 @@ async fn an_upgrade_is_refused_readably() {
     let gate = TestGate::explicit(&document(&origin)).await;
     let mut client = Client::to(&gate, "allowed.test", Via::Http1).await;
     let mut request = client.request("GET", "allowed.test", "/hello", empty());
-    request.headers_mut().insert("connection", "upgrade".parse().unwrap());
-    request.headers_mut().insert("upgrade", "websocket".parse().unwrap());
+    request
+        .headers_mut()
+        .insert("connection", "upgrade".parse().unwrap());
+    request
+        .headers_mut()
+        .insert("upgrade", "websocket".parse().unwrap());
     let (status, reason, _) = read(client.send(request).await.unwrap()).await;
     assert_eq!((status, reason.as_str()), (501, "upgrade-refused"));
     assert!(origin.seen().is_empty());

@@ -44,7 +44,9 @@ async fn a_running_body_ends_when_its_permit_is_withdrawn_and_goes_on_when_it_is
         }
         gate.gate.replace_policy(policy(NOTHING));
         let ended = async { while let Some(Ok(_)) = body.frame().await {} };
-        tokio::time::timeout(Duration::from_secs(2), ended).await.unwrap_or_else(|_| panic!("{via:?} goes on"));
+        tokio::time::timeout(Duration::from_secs(2), ended)
+            .await
+            .unwrap_or_else(|_| panic!("{via:?} goes on"));
     }
 }
 
@@ -63,9 +65,14 @@ async fn a_stream_ends_when_its_permit_is_withdrawn() {
     let rest = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut greeting)).await;
     assert!(rest.is_err(), "still open");
     gate.gate.replace_policy(policy(NOTHING));
-    let rest = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut greeting)).await.unwrap();
+    let rest = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut greeting))
+        .await
+        .unwrap();
     assert!(matches!(rest, Ok(0) | Err(_)));
-    assert_eq!(gate.events_of("connection.came_back", 1).await[0]["outcome"], "failed");
+    assert_eq!(
+        gate.events_of("connection.came_back", 1).await[0]["outcome"],
+        "failed"
+    );
 }
 
 #[tokio::test]
@@ -86,7 +93,10 @@ async fn a_drain_lets_what_runs_finish() {
         }
         assert!(events >= 5, "{via:?}: {events}");
         drop((client, idle));
-        tokio::time::timeout(Duration::from_secs(2), draining).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(2), draining)
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
 
@@ -103,11 +113,21 @@ async fn a_client_that_says_nothing_and_one_that_is_too_slow_are_given_up() {
     let mut silent = tokio::net::TcpStream::connect(gate.address).await.unwrap();
     let mut rest = Vec::new();
     let closed = silent.read_to_end(&mut rest);
-    tokio::time::timeout(Duration::from_secs(2), closed).await.expect("a silent client is given up").unwrap();
-    let stream = crate::support::client::connect(&gate, "allowed.test:443").await.unwrap();
-    let mut stream =
-        crate::support::client::handshake(&gate, stream, "allowed.test", Via::Http1).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET / HT").await.unwrap();
+    tokio::time::timeout(Duration::from_secs(2), closed)
+        .await
+        .expect("a silent client is given up")
+        .unwrap();
+    let stream = crate::support::client::connect(&gate, "allowed.test:443")
+        .await
+        .unwrap();
+    let mut stream = crate::support::client::handshake(&gate, stream, "allowed.test", Via::Http1)
+        .await
+        .unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET / HT")
+        .await
+        .unwrap();
     let closed = stream.read_to_end(&mut rest);
-    let _ = tokio::time::timeout(Duration::from_secs(2), closed).await.expect("a slow head is given up");
+    let _ = tokio::time::timeout(Duration::from_secs(2), closed)
+        .await
+        .expect("a slow head is given up");
 }

@@ -28,8 +28,14 @@ async fn a_server_that_speaks_first_is_heard_and_answered() {
     assert_eq!(&back, b"abc");
     drop(stream);
     let closed = gate.events_of("connection.came_back", 1).await;
-    assert_eq!((closed[0]["bytes_up"].as_u64(), closed[0]["bytes_down"].as_u64()), (Some(3), Some(14)));
-    assert_eq!(gate.events_of("connection.going_out", 1).await[0]["target"], "stream.test:5432");
+    assert_eq!(
+        (closed[0]["bytes_up"].as_u64(), closed[0]["bytes_down"].as_u64()),
+        (Some(3), Some(14))
+    );
+    assert_eq!(
+        gate.events_of("connection.going_out", 1).await[0]["target"],
+        "stream.test:5432"
+    );
 }
 
 #[tokio::test]
@@ -50,7 +56,9 @@ async fn a_tunnelled_host_shows_its_own_certificate() {
     let origin = Origin::start(OriginKind::H2).await;
     let gate = TestGate::explicit(&document(&origin, greeter().await)).await;
     let stream = connect(&gate, "pinned.test:443").await.unwrap();
-    let error = handshake(&gate, stream, "pinned.test", Via::Http1).await.unwrap_err();
+    let error = handshake(&gate, stream, "pinned.test", Via::Http1)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("UnknownIssuer"), "not ours: {error}");
     assert_eq!(origin.connections(), 1);
 }

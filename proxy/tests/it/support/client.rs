@@ -142,7 +142,9 @@ impl Client {
 pub(crate) async fn read(response: Response<Incoming>) -> (u16, String, String) {
     let status = response.status().as_u16();
     let reason = response.headers().get("x-outwall-reason");
-    let reason = reason.map(|reason| reason.to_str().unwrap().to_owned()).unwrap_or_default();
+    let reason = reason
+        .map(|reason| reason.to_str().unwrap().to_owned())
+        .unwrap_or_default();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, reason, String::from_utf8_lossy(&body).into_owned())
 }

@@ -36,7 +36,11 @@ struct Originals(Mutex<VecDeque<SocketAddr>>);
 
 impl OriginalDestination for Originals {
     fn of(&self, _stream: &TcpStream) -> io::Result<SocketAddr> {
-        self.0.lock().unwrap().pop_front().ok_or_else(|| io::Error::other("the test says no address"))
+        self.0
+            .lock()
+            .unwrap()
+            .pop_front()
+            .ok_or_else(|| io::Error::other("the test says no address"))
     }
 }
 
@@ -63,19 +67,41 @@ impl TestGate {
         roots.add(origin::ca().certificate.clone()).unwrap();
         let policy = policy(document);
         let environment = policy.environment(None).unwrap().name().clone();
-        let sandbox = Sandbox { id: SandboxId::from_random([1, 2, 3, 4]), environment };
-        let gate = Gate::new(GateParts { policy, ca, audit: audit.clone(), roots, limits }).unwrap();
+        let sandbox = Sandbox {
+            id: SandboxId::from_random([1, 2, 3, 4]),
+            environment,
+        };
+        let gate = Gate::new(GateParts {
+            policy,
+            ca,
+            audit: audit.clone(),
+            roots,
+            limits,
+        })
+        .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let originals = Arc::new(Originals::default());
         let handle = if captured {
             let tcp = vec![listener.into_std().unwrap()];
-            let listeners = CapturedListeners { tcp, ..CapturedListeners::default() };
-            gate.serve_captured_by(sandbox, listeners, Arc::clone(&originals) as Arc<_>).unwrap()
+            let listeners = CapturedListeners {
+                tcp,
+                ..CapturedListeners::default()
+            };
+            gate.serve_captured_by(sandbox, listeners, Arc::clone(&originals) as Arc<_>)
+                .unwrap()
         } else {
             gate.serve_explicit(listener, sandbox).unwrap()
         };
-        Self { address, ca: ca_certificate, gate, handle, audit, directory, originals }
+        Self {
+            address,
+            ca: ca_certificate,
+            gate,
+            handle,
+            audit,
+            directory,
+            originals,
+        }
     }
 
     /// A connection that was going to `original` when it was captured.
@@ -88,7 +114,12 @@ impl TestGate {
 
     /// The synthetic address of a name, as the name service would have told it.
     pub(crate) fn synthetic(&self, name: &str, port: u16) -> SocketAddr {
-        let addresses = self.handle.names().unwrap().assign(&name.parse().unwrap()).unwrap();
+        let addresses = self
+            .handle
+            .names()
+            .unwrap()
+            .assign(&name.parse().unwrap())
+            .unwrap();
         SocketAddr::new(addresses.v4.into(), port)
     }
 
@@ -101,7 +132,9 @@ impl TestGate {
             .filter(|path: &PathBuf| path.extension().is_some_and(|extension| extension == "jsonl"))
             .flat_map(|path| {
                 let text = std::fs::read_to_string(path).unwrap();
-                text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+                text.lines()
+                    .map(|line| serde_json::from_str(line).unwrap())
+                    .collect::<Vec<Value>>()
             })
             .collect();
         events.sort_by_key(|event| event["seq"].as_u64());
@@ -111,7 +144,10 @@ impl TestGate {
     /// Those of one kind, after waiting for as many as there should be: closing records follow their response.
     pub(crate) async fn events_of(&self, kind: &str, at_least: usize) -> Vec<Value> {
         let of_kind = || {
-            self.events().into_iter().filter(|event| event["kind"] == kind).collect::<Vec<Value>>()
+            self.events()
+                .into_iter()
+                .filter(|event| event["kind"] == kind)
+                .collect::<Vec<Value>>()
         };
         for _ in 0..100 {
             let events = of_kind();

@@ -59,20 +59,31 @@ pub(crate) fn ca() -> &'static OriginCa {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).unwrap().der().clone();
-        OriginCa { issuer: Issuer::new(params, key), certificate }
+        OriginCa {
+            issuer: Issuer::new(params, key),
+            certificate,
+        }
     })
 }
 
 impl Origin {
     pub(crate) async fn start(kind: OriginKind) -> Self {
-        Self::named(kind, &["allowed.test", "other.test", "stream.test", "pinned.test"]).await
+        Self::named(
+            kind,
+            &["allowed.test", "other.test", "stream.test", "pinned.test"],
+        )
+        .await
     }
 
     /// An origin whose certificate is for these names.
     pub(crate) async fn named(kind: OriginKind, names: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let origin = Self { address, seen: Arc::default(), connections: Arc::default() };
+        let origin = Self {
+            address,
+            seen: Arc::default(),
+            connections: Arc::default(),
+        };
         let (seen, connections) = (Arc::clone(&origin.seen), Arc::clone(&origin.connections));
         let acceptor = TlsAcceptor::from(server_config(kind, names));
         tokio::spawn(async move {
@@ -85,7 +96,9 @@ impl Origin {
                     if kind == OriginKind::Plain {
                         return serve(stream, false, seen).await;
                     }
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let Ok(stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
                     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                     serve(stream, h2, seen).await;
                 });
@@ -125,7 +138,10 @@ pub(crate) async fn greeter() -> SocketAddr {
 fn server_config(kind: OriginKind, names: &[&str]) -> Arc<rustls::ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &ca().issuer).unwrap();
+    let leaf = CertificateParams::new(names)
+        .unwrap()
+        .signed_by(&key, &ca().issuer)
+        .unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -158,18 +174,26 @@ where
         let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         let _ = builder.serve_connection(stream, service).await;
     } else {
-        let _ = hyper::server::conn::http1::Builder::new().serve_connection(stream, service).await;
+        let _ = hyper::server::conn::http1::Builder::new()
+            .serve_connection(stream, service)
+            .await;
     }
 }
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
 async fn respond(request: Request<Incoming>) -> Response<Body> {
-    let number = request.uri().query().and_then(|query| query.parse().ok()).unwrap_or(0);
+    let number = request
+        .uri()
+        .query()
+        .and_then(|query| query.parse().ok())
+        .unwrap_or(0);
     match request.uri().path() {
         "/hello" if request.method() == http::Method::HEAD => {
             let mut response = Response::new(empty());
-            response.headers_mut().insert("content-length", HeaderValue::from_static("6"));
+            response
+                .headers_mut()
+                .insert("content-length", HeaderValue::from_static("6"));
             response
         }
         "/hello" => text("hello\n"),
@@ -207,7 +231,9 @@ async fn respond(request: Request<Incoming>) -> Response<Body> {
 }
 
 fn text(text: &str) -> Response<Body> {
-    let body = Full::new(Bytes::from(text.to_owned())).map_err(|never| match never {}).boxed();
+    let body = Full::new(Bytes::from(text.to_owned()))
+        .map_err(|never| match never {})
+        .boxed();
     Response::new(body)
 }
 
@@ -232,15 +258,22 @@ fn events(number: u64) -> Response<Body> {
         Ok(Frame::data(Bytes::from(format!("data: {event}\n\n"))))
     });
     let mut response = Response::new(http_body_util::BodyExt::boxed(StreamBody::new(events)));
-    response.headers_mut().insert("content-type", HeaderValue::from_static("text/event-stream"));
+    response
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("text/event-stream"));
     response
 }
 
 fn trailers() -> Response<Body> {
     let mut fields = HeaderMap::new();
     fields.insert("grpc-status", HeaderValue::from_static("0"));
-    let frames = stream::iter([Ok(Frame::data(Bytes::from_static(b"body"))), Ok(Frame::trailers(fields))]);
+    let frames = stream::iter([
+        Ok(Frame::data(Bytes::from_static(b"body"))),
+        Ok(Frame::trailers(fields)),
+    ]);
     let mut response = Response::new(http_body_util::BodyExt::boxed(StreamBody::new(frames)));
-    response.headers_mut().insert("trailer", HeaderValue::from_static("grpc-status"));
+    response
+        .headers_mut()
+        .insert("trailer", HeaderValue::from_static("grpc-status"));
     response
 }
