@@ -135,12 +135,12 @@ pub(super) fn version(client: &Client) -> Result<String> {
 /// Whether `uid` can start the client at all: it may lie in root's home.
 pub(super) fn is_installed_for(client: &Client, uid: u32) -> bool {
     let mut asked = asked_for_version(client);
+    asked.uid(uid).gid(uid).env("HOME", "/nonexistent"); // not that of whoever runs the tests
     asked
-        .uid(uid)
-        .gid(uid)
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    asked.status().is_ok_and(|status| status.success())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 fn asked_for_version(client: &Client) -> Command {
