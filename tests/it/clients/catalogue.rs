@@ -55,7 +55,7 @@ const NODE_PROJECT: (&str, &str) = (
     r#"{ "name": "sample", "version": "1.0.0", "private": true }"#,
 );
 const NODE_EXTRA_CA_CERTS: Trust = Trust::Variable("NODE_EXTRA_CA_CERTS");
-const CHROMIUM_POLICY: Trust = Trust::Store("managed policy `CACertificates`, or `~/.pki/nssdb`");
+const CHROMIUM_POLICY: Trust = Trust::Store("the managed policy `CACertificates`");
 
 pub(super) const CLIENTS: &[Client] = &[
     Client {

@@ -192,13 +192,12 @@ fn node_path() -> String {
 impl Ran {
     /// It ended well, and its output has `text`.
     pub(super) fn shows(&self, text: &str) -> bool {
-        let Finished {
-            status,
-            stdout,
-            stderr,
-            ..
-        } = &self.finished;
-        status.success() && (stdout.contains(text) || stderr.contains(text))
+        self.finished.status.success() && self.says(text)
+    }
+
+    /// Its output has `text`, however it ended.
+    pub(super) fn says(&self, text: &str) -> bool {
+        self.finished.stdout.contains(text) || self.finished.stderr.contains(text)
     }
 
     pub(super) fn took(&self) -> Duration {
