@@ -42,8 +42,8 @@ pub(crate) fn lay_out<'a>(
         contents,
         steps: Vec::with_capacity(96),
     };
+    plan.devices(); // first: mapping the owners of trees needs the sandbox's own /proc
     plan.system();
-    plan.devices();
     plan.scratch();
     plan.home();
     plan.toolchains();

@@ -25,6 +25,9 @@ pub const TCP_PORT: u16 = 15001;
 /// Where captured DNS arrives, UDP and TCP.
 pub const DNS_PORT: u16 = 15053;
 
+/// Connections that may wait to be accepted: a package installer opens hundreds at once, and one that finds no room waits a second.
+const BACKLOG: i32 = 4096;
+
 /// The index of `lo` in every new network namespace.
 const LOOPBACK: u32 = 1;
 
@@ -52,6 +55,7 @@ fn listeners(v6: bool) -> io::Result<Vec<(ListenerKind, OwnedFd)>> {
         let tcp = TcpListener::bind(SocketAddr::new(address, TCP_PORT))?;
         let dns_udp = UdpSocket::bind(SocketAddr::new(address, DNS_PORT))?;
         let dns_tcp = TcpListener::bind(SocketAddr::new(address, DNS_PORT))?;
+        rustix::net::listen(&tcp, BACKLOG)?;
         tcp.set_nonblocking(true)?;
         dns_udp.set_nonblocking(true)?;
         dns_tcp.set_nonblocking(true)?;

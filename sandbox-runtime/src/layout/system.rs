@@ -79,6 +79,7 @@ impl Planner<'_, '_> {
                 "/var/cache/ldconfig",
                 "/var/cache/man",
                 "/var/log/apt",
+                "/etc/apt/apt.conf.d",
                 "/var/lib/systemd",
                 "/var/lib/pam",
                 "/var/lib/ucf",
@@ -179,6 +180,12 @@ impl Planner<'_, '_> {
         let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let groups = fs::read_to_string("/etc/group").unwrap_or_default();
         let (users, groups) = (self.users(&users), self.groups(&groups));
+        if self.spec.root {
+            // Programs that ask who may log in want one; nobody may.
+            let locked = |table: &str| table.lines().filter_map(|line| line.split(':').next()).map(|name| format!("{name}:*:19000:0:99999:7:::\n")).collect();
+            let shadow = locked(&users);
+            self.file("/etc/shadow", shadow);
+        }
         self.file("/etc/passwd", users);
         self.file("/etc/group", groups);
         if self.spec.root && matches!(self.identity.outer, Outer::UserOnly(_)) {
