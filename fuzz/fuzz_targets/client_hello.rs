@@ -1,0 +1,52 @@
+//! A hello is read the same from one piece as from its parts, and its SNI is the one that a plain reading of the bytes finds.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use outwall_policy::Host;
+use outwall_proxy::client_hello::{Reading, read};
+
+const LONGEST: usize = 16_384;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(Reading::Complete(hello)) = read(bytes, LONGEST) else { return };
+    let end = (0..=bytes.len())
+        .find(|end| matches!(read(&bytes[..*end], LONGEST), Ok(Reading::Complete(_))))
+        .expect("the whole is complete");
+    let Ok(Reading::Complete(earliest)) = read(&bytes[..end], LONGEST) else { unreachable!("just found") };
+    assert_eq!(earliest, hello, "what comes after a hello does not change it");
+    // Only a hello in one record is read plainly; rustls joins fragments.
+    if let Some(plain) = plain_server_name(bytes) {
+        let plain = std::str::from_utf8(plain).ok().and_then(|name| Host::parse(name).ok());
+        if let Some(name) = &hello.server_name {
+            assert_eq!(plain.as_ref(), Some(name));
+        }
+    }
+});
+
+/// The first host name of the SNI extension (RFC 6066), by offsets alone.
+fn plain_server_name(bytes: &[u8]) -> Option<&[u8]> {
+    let record = u16_at(bytes, 3)?;
+    let body = bytes.get(5..5 + record)?;
+    let (&kind, handshake) = body.split_first()?;
+    let length = (usize::from(*handshake.first()?) << 16) | u16_at(handshake, 1)?;
+    let hello = handshake.get(3..3 + length)?;
+    if kind != 1 {
+        return None;
+    }
+    let mut at = 2 + 32;
+    at += 1 + usize::from(*hello.get(at)?);
+    at += 2 + u16_at(hello, at)?;
+    at += 1 + usize::from(*hello.get(at)?);
+    at += 2;
+    loop {
+        let (kind, length) = (u16_at(hello, at)?, u16_at(hello, at + 2)?);
+        if kind == 0 {
+            let name = u16_at(hello, at + 7)?;
+            return hello.get(at + 9..at + 9 + name);
+        }
+        at += 4 + length;
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<usize> {
+    Some(usize::from(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])))
+}
