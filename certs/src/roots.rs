@@ -89,13 +89,39 @@ pub fn system_roots() -> Result<&'static [CertificateDer<'static>], RootsError> 
     if let Some(roots) = ROOTS.get() {
         return Ok(roots);
     }
-    let loaded = rustls_native_certs::load_native_certs();
+    let loaded = match whole_bundle() {
+        Some(bundle) => rustls_native_certs::load_certs_from_paths(Some(&bundle), None),
+        None => rustls_native_certs::load_native_certs(),
+    };
     if loaded.certs.is_empty() {
         let problems = loaded.errors.iter().map(ToString::to_string).collect();
         return Err(RootsError::NoSystemRoots { problems });
     }
     Ok(ROOTS.get_or_init(|| loaded.certs))
 }
+
+/// The one file that holds all of the system's roots, where the distribution keeps such a file. The hash directory beside it
+/// has the same certificates again, one file and one link each: to read those too costs some 300 opens at every start.
+fn whole_bundle() -> Option<PathBuf> {
+    let named = |variable| std::env::var_os(variable).map(PathBuf::from);
+    match (named("SSL_CERT_FILE"), named("SSL_CERT_DIR")) {
+        (None, None) => WHOLE_BUNDLES
+            .iter()
+            .map(PathBuf::from)
+            .find(|bundle| bundle.is_file()),
+        // Both variables on the one store, as some shells and images set them.
+        (Some(file), Some(directory)) if file.parent() == Some(&directory) => {
+            (WHOLE_BUNDLES.iter().any(|bundle| file == Path::new(bundle)) && file.is_file()).then_some(file)
+        }
+        _ => None,
+    }
+}
+
+/// Written whole by `update-ca-certificates` (Debian, Alpine, Arch) and `update-ca-trust` (Fedora), with every root in it.
+const WHOLE_BUNDLES: [&str; 2] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+];
 
 fn read_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
     let text = std::fs::read(path).map_err(|source| RootsError::Unreadable {
