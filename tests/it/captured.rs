@@ -212,7 +212,13 @@ fn a_refusal_inside_reads_like_this() {
     as_each_user(|outwall| {
         let outwall = outwall.allowing(&[HOST]);
         let finished = outwall.shell(&["--quiet"], "curl -sS https://other.example.test/path");
-        same_for_each_user!(finished.stdout, @"");
+        same_for_each_user!(finished.stdout, @r#"
+        Refused by Outwall: environment `test` refused this: other.example.test is not on the allowlist
+        reason: host-not-allowed
+        environment: test
+        allowed instead: api.example.test
+        to change this: under [environments.test], add to allowed_domains = ["other.example.test"], or run with --allow other.example.test
+        "#);
     });
 }
 
@@ -222,15 +228,27 @@ fn the_last_line_sums_up_and_names_what_was_denied() {
         let origin = TestOrigin::start();
         let outwall = reaching(outwall, &origin);
         let nothing = outwall.shell(&[], "true");
-        same_for_each_user!(nothing.stderr, @"");
+        same_for_each_user!(nothing.stderr, @"outwall: 0 requests, 0 denied (outwall --state-dir [STORY]/state audit --sandbox [SANDBOX])");
 
         let script =
             format!("curl -so /dev/null https://{HOST}/; curl -so /dev/null https://other.example.test/");
         let denied = outwall.shell(&[], &script);
-        same_for_each_user!(denied.stderr, @"");
+        same_for_each_user!(denied.stderr, @r#"
+        outwall: 1 request to 1 host, 1 denied (outwall --state-dir [STORY]/state audit --sandbox [SANDBOX])
+          denied other.example.test:443 (host-not-allowed)
+            hint: under [environments.test], add to allowed_domains = ["other.example.test"], or run with --allow other.example.test
+        "#);
 
         let quiet = outwall.shell(&["--quiet"], &script);
         assert_eq!(quiet.stderr, "");
+
+        // The hint is good: with it nothing is denied any longer.
+        let outwall = outwall.origin("other.example.test", &origin);
+        let hinted = outwall.shell(&["--allow", "other.example.test"], &script);
+        assert!(
+            hinted.stderr.contains("2 requests to 2 hosts, 0 denied"),
+            "{hinted:?}"
+        );
     });
 }
 

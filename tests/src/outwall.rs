@@ -260,7 +260,7 @@ impl Outwall {
         fs::create_dir_all(parent).expect("the working directory takes entries");
         fs::write(&path, contents).expect("the working directory takes files");
         if self.user == User::Ordinary {
-            give_away(&self.work_dir());
+            give_away(self.story.path());
         }
         path
     }
