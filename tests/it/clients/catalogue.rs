@@ -267,7 +267,7 @@ pub(super) const CLIENTS: &[Client] = &[
         ..CLIENT
     },
     Client {
-        name: "Chromium, unsandboxed",
+        name: "Chromium without its sandbox",
         version: "chromium --version",
         command: "chromium --headless --no-sandbox --dump-dom https://pypi.org/simple/six/",
         needs: &["pypi.org"],
