@@ -134,8 +134,8 @@ pub struct Listeners {
 
 /// The process that makes a sandbox and watches over it. When this is dropped, or its owner dies, the sandbox ends.
 #[derive(Debug)]
-struct Stage {
-    wire: Wire,
+pub(crate) struct Stage {
+    pub(crate) wire: Wire,
     child: Child,
 }
 
@@ -156,8 +156,10 @@ pub struct Prepared {
     timings: Timings,
     program: String,
     terminal: Terminal,
-    /// What came with the news that the files are in place: the master side of the sandbox's terminal, when it has one.
-    built: Option<Option<OwnedFd>>,
+    /// The files are in place.
+    built: bool,
+    /// The master side of the sandbox's terminal, when it has one.
+    master: Option<OwnedFd>,
 }
 
 impl Prepared {
@@ -211,7 +213,8 @@ impl Prepared {
             },
             program,
             terminal,
-            built: None,
+            built: false,
+            master: None,
         };
         prepared.await_listeners(&plan.identity)?;
         prepared.timings.prepared = began.elapsed();
@@ -248,7 +251,8 @@ impl Prepared {
         match message {
             FromStage::Built { mounts } => {
                 self.timings.mounts = Duration::from_micros(mounts);
-                self.built = Some(descriptors.into_iter().next());
+                self.built = true;
+                self.master = descriptors.into_iter().next();
                 Ok(())
             }
             FromStage::Failed(failure) => Err(failure),
@@ -271,14 +275,13 @@ impl Prepared {
 
     /// Runs the command.
     pub fn start(mut self) -> Result<Running, StartError> {
-        while self.built.is_none() {
+        while !self.built {
             let (message, descriptors) = self.stage.wire.expect("wait for the files")?;
             self.note(message, descriptors)?;
         }
-        let master = self.built.take().flatten();
         let terminal = self
             .terminal
-            .attach(master)
+            .attach(self.master.take())
             .map_err(|error| Failure::new(Part::Terminal, format!("set up the terminal: {error}")))?;
         self.stage.wire.send(&ToStage::Start, &[])?;
         let (message, descriptors) = self.stage.wire.expect("wait for the command to start")?;
@@ -417,7 +420,7 @@ impl Ender {
 }
 
 /// Starts this program again as a stage. Everything it is to have comes over the wire; its environment is empty.
-fn spawn() -> Result<Stage, PrepareError> {
+pub(crate) fn spawn() -> Result<Stage, PrepareError> {
     let (here, there) = Wire::pair().map_err(PrepareError::Spawn)?;
     let child = Command::new("/proc/self/exe")
         .arg0(STAGE_NAME)

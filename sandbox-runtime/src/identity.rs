@@ -58,7 +58,7 @@ pub(crate) struct Identity {
     pub(crate) first_process: Option<Ids>,
 }
 
-/// Host ids that no distribution gives to users, services, or containers: 0x7000_0000 up to systemd's foreign range at `0x7FFE_0000`.
+/// Host ids that no distribution gives to users, services, or containers: `0x7000_0000` up to systemd's foreign range at `0x7FFE_0000`.
 const RANGES_BASE: u32 = 0x7000_0000;
 /// Ids of one sandbox.
 const RANGE: u32 = 0x1_0000;
@@ -130,7 +130,7 @@ impl Identity {
         if !root {
             return alone;
         }
-        let Some((lent_uids, lent_gids)) = subordinates(user) else {
+        let Some((users, groups)) = subordinates(user) else {
             return alone;
         };
         let outer = |own, lent: IdRange| {
@@ -154,11 +154,11 @@ impl Identity {
             ]
         };
         Self {
-            inner_uids: inner(lent_uids),
-            inner_gids: inner(lent_gids),
+            inner_uids: inner(users),
+            inner_gids: inner(groups),
             outer: Outer::WithSubordinates {
-                uids: outer(user.uid, lent_uids),
-                gids: outer(user.gid, lent_gids),
+                uids: outer(user.uid, users),
+                gids: outer(user.gid, groups),
             },
             ..alone
         }
@@ -205,7 +205,7 @@ fn maps_ranges(map: &str) -> bool {
 }
 
 /// The ids that the host lends to `user`, when `newuidmap` and `newgidmap` are there to map them.
-fn subordinates(user: Ids) -> Option<(IdRange, IdRange)> {
+pub(crate) fn subordinates(user: Ids) -> Option<(IdRange, IdRange)> {
     program("newuidmap")?;
     program("newgidmap")?;
     let name = user_name(user.uid);

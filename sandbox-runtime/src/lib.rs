@@ -32,6 +32,7 @@ mod spec;
 mod stage;
 mod syscall;
 mod toolchains;
+mod tree;
 mod wire;
 
 pub use cleanup::{RunDirectoryError, Swept, sweep};
@@ -40,5 +41,6 @@ pub use engine::{
 };
 pub use failure::{Failure, Part};
 pub use network::{ADDRESS_V4, ADDRESS_V6, DNS_PORT, RESOLVER, TCP_PORT};
+pub use probe::{Capability, State, Subject, probe};
 pub use spec::{Home, Limits, Mount, PlacedFile, Refusal, Spec, SpecError};
 pub use stage::become_stage_if_asked;

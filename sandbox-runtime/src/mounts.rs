@@ -10,21 +10,21 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, Dev, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fchmod, linkat, mkdirat,
-    mknodat, open, openat, openat2, statat, symlinkat, unlinkat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, chownat, fchmod, linkat, mkdirat, mknodat, open, openat,
+    statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
-};
+use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 use rustix::process::pivot_root;
-use rustix::thread::UnshareFlags;
 
 use crate::failure::{Doing, Failure, Part, Step};
-use crate::identity::{IdRange, Identity, write_maps};
+use crate::identity::{IdRange, Identity};
 use crate::plan::{FileStep, Owner, Owners, Placed, PlacedBytes};
-use crate::syscall::{Cloned, MountAttributes, clone_process, mount_setattr, set_file_ids, unshare};
+use crate::syscall::{MountAttributes, mount_setattr, set_file_ids};
+use crate::tree::{
+    attach, attach_at, chmod, clone_tree, directories_in_layer, file_system, hide_in_layer, ignore_missing,
+    is_directory, leave_mounts_of_host, mapped_namespace, memory, new_overlay, open_beneath,
+};
 
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 const NO_SUID: u64 = libc::MOUNT_ATTR_NOSUID;
@@ -39,7 +39,7 @@ pub(crate) struct Root<'a> {
     identity: &'a Identity,
     contents: &'a PlacedBytes,
     host: OwnedFd,
-    root: OwnedFd,
+    top: OwnedFd,
     layers: OwnedFd,
     /// Numbers the directories in `layers` and `stage`.
     next: u32,
@@ -70,15 +70,7 @@ impl<'a> Root<'a> {
     }
 
     fn begin(identity: &'a Identity, contents: &'a PlacedBytes) -> Step<Self> {
-        unshare(UnshareFlags::NEWNS).doing(Part::Namespaces, "make a mount namespace")?;
-        let top =
-            open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(Part::Mounts, "open the root")?;
-        mount_setattr(&top, true, &MountAttributes::private())
-            .doing(Part::Mounts, "make the mounts private")
-            .map_err(|failure| match failure.errno {
-                Some(libc::ENOSYS) => failure.remedy("Linux 5.12 or later is needed (mount_setattr)"),
-                _ => failure,
-            })?;
+        leave_mounts_of_host()?;
         let base = Path::new("/tmp");
         attach_at(&memory("755")?, base)?;
         rustix::process::chdir(base).doing_at(Part::Mounts, "enter", base)?;
@@ -101,21 +93,21 @@ impl<'a> Root<'a> {
             identity,
             contents,
             host: directory("/host")?,
-            root: directory("/root")?,
+            top: directory("/root")?,
             layers: directory("/layers")?,
             next: 0,
             mappings: HashMap::new(),
             written: HashMap::new(),
             sysctl: None,
         };
-        root.give(&root.root, ".", Owner::System)
+        root.give(&root.top, ".", Owner::System)
             .doing(Part::Mounts, "give away the root")?;
         Ok(root)
     }
 
     /// Cuts the host off.
     fn finish(self) -> Step<Option<OwnedFd>> {
-        rustix::process::fchdir(&self.root).doing(Part::Mounts, "enter the sandbox's root")?;
+        rustix::process::fchdir(&self.top).doing(Part::Mounts, "enter the sandbox's root")?;
         pivot_root(".", ".").doing(Part::Mounts, "change to the sandbox's root (pivot_root)")?;
         unmount(".", UnmountFlags::DETACH).doing(Part::Mounts, "cut off the host's files")?;
         rustix::process::chdir("/").doing(Part::Mounts, "enter the sandbox's root")?;
@@ -141,14 +133,14 @@ impl<'a> Root<'a> {
             FileStep::Terminals { path } => self.terminals(path),
             FileStep::Pin { path, writable } => self.pin(path, *writable),
             FileStep::Cover { path } => self.cover(path),
-            FileStep::Seal => mount_setattr(&self.root, false, &MountAttributes::setting(READ_ONLY))
+            FileStep::Seal => mount_setattr(&self.top, false, &MountAttributes::setting(READ_ONLY))
                 .doing(Part::Mounts, "make the root read-only"),
         }
     }
 
     fn directory(&self, path: &Path, mode: u32) -> Step<()> {
-        let made = self.make_directory(path)?;
-        chmod(&made, mode).doing_at(Part::Mounts, "set the mode of", path)
+        let directory = self.make_directory(path)?;
+        chmod(&directory, mode).doing_at(Part::Mounts, "set the mode of", path)
     }
 
     fn link(&self, path: &Path, to: &Path) -> Step<()> {
@@ -167,7 +159,7 @@ impl<'a> Root<'a> {
         if let Some(same) = self.written.get(&key) {
             // Another mount, or the limit of links: then it is written again.
             if linkat(
-                &self.root,
+                &self.top,
                 same.strip_prefix("/").unwrap_or(same),
                 &parent,
                 name,
@@ -248,9 +240,7 @@ impl<'a> Root<'a> {
             format!("/layers/{number}.upper"),
             format!("/layers/{number}.work"),
         );
-        let upper_directory =
-            self.layer_like(&lower, &upper)
-                .doing_at(Part::Mounts, "make a layer for", path)?;
+        let upper_directory = layer_like(&lower, &upper).doing_at(Part::Mounts, "make a layer for", path)?;
         for (relative, placed) in placed {
             self.place_in_layer(&upper_directory, relative, *placed)
                 .doing_at(Part::Mounts, "place a file in", path)?;
@@ -273,45 +263,12 @@ impl<'a> Root<'a> {
         } else {
             MountAttrFlags::MOUNT_ATTR_RDONLY
         };
-        let mounted = self
-            .new_overlay(&options, restrictions)
-            .doing_at(Part::Mounts, "overlay", path)?;
+        let mounted = new_overlay(&options, restrictions, !self.identity.by_real_root()).doing_at(
+            Part::Mounts,
+            "overlay",
+            path,
+        )?;
         attach(&mounted, &self.make_directory(path)?).doing_at(Part::Mounts, "mount", path)
-    }
-
-    fn new_overlay(&self, options: &[(&str, String)], restrictions: MountAttrFlags) -> io::Result<OwnedFd> {
-        let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        for (key, value) in options {
-            fsconfig_set_string(&context, *key, value.as_str())?;
-        }
-        if !self.identity.by_real_root() {
-            // An ordinary user may not write trusted attributes.
-            fsconfig_set_flag(&context, "userxattr")?;
-        }
-        fsconfig_create(&context)?;
-        let restrictions =
-            restrictions | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-        Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, restrictions)?)
-    }
-
-    /// An upper directory with the owner and mode of `lower`, which the overlay's own root takes from it.
-    fn layer_like(&self, lower: &OwnedFd, path: &str) -> io::Result<OwnedFd> {
-        let like = statat(lower, "", AtFlags::EMPTY_PATH)?;
-        mkdirat(CWD, path, Mode::from_raw_mode(like.st_mode & 0o7777))?;
-        // An owner that does not exist in our user namespace cannot be given; then the directory stays ours.
-        chownat(
-            CWD,
-            path,
-            Some(Uid::from_raw(like.st_uid)),
-            Some(Gid::from_raw(like.st_gid)),
-            AtFlags::empty(),
-        )
-        .ok();
-        Ok(open(
-            path,
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?)
     }
 
     fn place_in_layer(&self, layer: &OwnedFd, relative: &Path, placed: Placed) -> io::Result<()> {
@@ -467,42 +424,10 @@ impl<'a> Root<'a> {
                     (range(0, system.uid, SYSTEM_IDS), range(0, system.gid, SYSTEM_IDS))
                 }
             };
-            let made = self.mapped_namespace(&uids, &gids)?;
+            let made = mapped_namespace(Path::new("/root/proc"), &uids, &gids)?;
             self.mappings.insert(owners, made);
         }
         Ok(self.mappings[&owners].as_fd())
-    }
-
-    /// A user namespace with these maps, which nothing runs in.
-    fn mapped_namespace(&self, uids: &[IdRange], gids: &[IdRange]) -> Step<OwnedFd> {
-        let pipe =
-            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(Part::Identity, "make a pipe")?;
-        let (ours, theirs) = (pipe.1, pipe.0);
-        match clone_process(UnshareFlags::NEWUSER)
-            .doing(Part::Identity, "make a user namespace for mapped mounts")?
-        {
-            Cloned::Child => {
-                drop(ours);
-                // Waits for the end of its parent's interest, or of its parent.
-                rustix::io::read(&theirs, &mut [0u8; 1]).ok();
-                std::process::exit(0)
-            }
-            Cloned::Parent(child) => {
-                let process = Path::new("/root/proc").join(child.as_raw_pid().to_string());
-                let path = process.join("ns/user");
-                let made = write_maps(&process, uids, gids, false).and_then(|()| {
-                    open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing_at(
-                        Part::Identity,
-                        "open",
-                        &path,
-                    )
-                });
-                drop(ours);
-                rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty())
-                    .doing(Part::Identity, "end a user namespace")?;
-                made
-            }
-        }
     }
 
     fn open_on_host(&self, path: &Path) -> Step<OwnedFd> {
@@ -511,16 +436,16 @@ impl<'a> Root<'a> {
 
     /// What is at `path` in the sandbox.
     fn find(&self, path: &Path) -> Step<OwnedFd> {
-        open_beneath(&self.root, path, OFlags::empty()).doing_at(Part::Mounts, "find", path)
+        open_beneath(&self.top, path, OFlags::empty()).doing_at(Part::Mounts, "find", path)
     }
 
     /// The directory at `path` in the sandbox, made with its parents where missing, each belonging to the owner of the one it is in.
     fn make_directory(&self, path: &Path) -> Step<OwnedFd> {
-        if let Ok(found) = open_beneath(&self.root, path, OFlags::DIRECTORY) {
+        if let Ok(found) = open_beneath(&self.top, path, OFlags::DIRECTORY) {
             return Ok(found);
         }
         let make = || -> io::Result<OwnedFd> {
-            let mut at = self.root.try_clone()?;
+            let mut at = self.top.try_clone()?;
             for part in path.components() {
                 let Component::Normal(name) = part else { continue };
                 let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -584,9 +509,9 @@ impl<'a> Root<'a> {
         if let Ok(owner) = owner {
             set_file_ids(owner.st_uid, owner.st_gid);
         }
-        let made = make();
+        let outcome = make();
         set_file_ids(0, 0);
-        made
+        outcome
     }
 
     fn give(&self, directory: &OwnedFd, name: &str, owner: Owner) -> io::Result<()> {
@@ -609,134 +534,22 @@ impl<'a> Root<'a> {
     }
 }
 
-fn ignore_missing(step: Step<()>) -> Step<()> {
-    match step {
-        Err(Failure {
-            errno: Some(libc::ENOENT | libc::EACCES),
-            ..
-        }) => Ok(()),
-        step => step,
-    }
-}
-
-fn is_directory(descriptor: &OwnedFd) -> Step<bool> {
-    let stat = statat(descriptor, "", AtFlags::EMPTY_PATH).doing(Part::Mounts, "look at a file")?;
-    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
-}
-
-fn chmod(descriptor: &OwnedFd, mode: u32) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-    // An O_PATH descriptor takes no fchmod, and no /proc is at hand: reopen it.
-    let _ = descriptor.as_raw_fd();
-    let open = openat(
-        descriptor,
-        ".",
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    Ok(fchmod(&open, Mode::from_raw_mode(mode))?)
-}
-
-/// Opens `path` below `top`, through no symbolic link.
-fn open_beneath(top: &OwnedFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-    let relative = path.strip_prefix("/").unwrap_or(path);
-    let relative = if relative.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        relative
-    };
-    let flags = flags | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    Ok(openat2(top, relative, flags, Mode::empty(), resolve)?)
-}
-
-fn clone_tree(at: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
-    // Recursive, because mounts below it that the host locked to it cannot be left out.
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH
-        | OpenTreeFlags::AT_RECURSIVE
-        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
-    Ok(open_tree(at, path, flags)?)
-}
-
-fn attach(tree: &OwnedFd, target: &OwnedFd) -> io::Result<()> {
-    Ok(move_mount(
-        tree,
-        "",
-        target,
-        "",
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH,
-    )?)
-}
-
-fn attach_at(tree: &OwnedFd, path: &Path) -> Step<()> {
-    move_mount(tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).doing_at(
-        Part::Mounts,
-        "mount",
+/// An upper directory with the owner and mode of `lower`, which the overlay's own root takes from it.
+fn layer_like(lower: &OwnedFd, path: &str) -> io::Result<OwnedFd> {
+    let like = statat(lower, "", AtFlags::EMPTY_PATH)?;
+    mkdirat(CWD, path, Mode::from_raw_mode(like.st_mode & 0o7777))?;
+    // An owner that does not exist in our user namespace cannot be given; then the directory stays ours.
+    chownat(
+        CWD,
         path,
+        Some(Uid::from_raw(like.st_uid)),
+        Some(Gid::from_raw(like.st_gid)),
+        AtFlags::empty(),
     )
-}
-
-/// A memory file system.
-fn memory(mode: &'static str) -> Step<OwnedFd> {
-    let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-    file_system("tmpfs", &[("mode", Some(mode))], flags).doing(Part::Mounts, "make a memory file system")
-}
-
-fn file_system(kind: &str, options: &[(&str, Option<&str>)], flags: MountAttrFlags) -> io::Result<OwnedFd> {
-    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in options {
-        match value {
-            Some(value) => fsconfig_set_string(&context, *key, *value)?,
-            None => fsconfig_set_flag(&context, *key)?,
-        }
-    }
-    fsconfig_create(&context)?;
-    Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags)?)
-}
-
-fn directories_in_layer(layer: &OwnedFd, relative: &Path) -> io::Result<OwnedFd> {
-    let mut at = layer.try_clone()?;
-    for part in relative.components() {
-        let Component::Normal(name) = part else {
-            return Err(Errno::INVAL.into());
-        };
-        match mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) => {
-                let owner = statat(&at, "", AtFlags::EMPTY_PATH)?;
-                chownat(
-                    &at,
-                    name,
-                    Some(Uid::from_raw(owner.st_uid)),
-                    Some(Gid::from_raw(owner.st_gid)),
-                    AtFlags::SYMLINK_NOFOLLOW,
-                )
-                .ok();
-            }
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        at = openat(
-            &at,
-            name,
-            OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
-    }
-    Ok(at)
-}
-
-/// A whiteout: the overlay shows nothing by that name.
-fn hide_in_layer(layer: &OwnedFd, relative: &Path) -> io::Result<()> {
-    let parent = directories_in_layer(layer, relative.parent().unwrap_or(Path::new("")))?;
-    let name = relative.file_name().ok_or(Errno::INVAL)?;
-    const NOTHING: Dev = 0;
-    Ok(mknodat(
-        &parent,
-        name,
-        FileType::CharacterDevice,
+    .ok();
+    Ok(open(
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
-        NOTHING,
     )?)
 }

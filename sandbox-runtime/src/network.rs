@@ -149,20 +149,20 @@ fn ruleset() -> Messages {
     );
     let create = REQUEST | CREATE | ACKNOWLEDGE;
     batch.message(NEWTABLE, create, &netfilter_header(NFPROTO_INET, 0), |a| {
-        a.text(NFTA_TABLE_NAME, TABLE)
+        a.text(NFTA_TABLE_NAME, TABLE);
     });
     batch.message(NEWCHAIN, create, &netfilter_header(NFPROTO_INET, 0), chain);
     rule(&mut batch, |e| {
-        destined_to(e, AF_INET, 16, &[255, 0, 0, 0], &[127, 0, 0, 0])
+        destined_to(e, AF_INET, 16, &[255, 0, 0, 0], &[127, 0, 0, 0]);
     });
     rule(&mut batch, |e| {
-        destined_to(e, AF_INET6, 24, &[255; 16], &Ipv6Addr::LOCALHOST.octets())
+        destined_to(e, AF_INET6, 24, &[255; 16], &Ipv6Addr::LOCALHOST.octets());
     });
     rule(&mut batch, |e| {
-        destined_to(e, AF_INET, 16, &[255; 4], &ADDRESS_V4.octets())
+        destined_to(e, AF_INET, 16, &[255; 4], &ADDRESS_V4.octets());
     });
     rule(&mut batch, |e| {
-        destined_to(e, AF_INET6, 24, &[255; 16], &ADDRESS_V6.octets())
+        destined_to(e, AF_INET6, 24, &[255; 16], &ADDRESS_V6.octets());
     });
     for protocol in [IPPROTO_TCP, IPPROTO_UDP] {
         rule(&mut batch, |e| {
@@ -268,7 +268,7 @@ fn destined_to(e: &mut Attributes<'_>, family: u8, offset: u32, mask: &[u8], add
         const NFT_RETURN: i32 = -5;
         a.be32(1, REGISTER_VERDICT);
         a.nested(2, |a| {
-            a.nested(NFTA_DATA_VERDICT, |a| a.bytes(1, &NFT_RETURN.to_be_bytes()))
+            a.nested(NFTA_DATA_VERDICT, |a| a.bytes(1, &NFT_RETURN.to_be_bytes()));
         });
     });
 }

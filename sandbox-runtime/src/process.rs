@@ -78,7 +78,7 @@ pub(crate) fn start(
     match clone_process(UnshareFlags::NEWUSER).doing(Part::Identity, "make the inner user namespace")? {
         Cloned::Child => {
             drop((tell_mapped, failed));
-            let Err(failure) = run(plan, filters, sysctl, inheritance, mapped);
+            let Err(failure) = run(plan, filters, sysctl, inheritance, &mapped);
             drop(
                 std::fs::File::from(tell_failed).write_all(&serde_json::to_vec(&failure).unwrap_or_default()),
             );
@@ -120,9 +120,9 @@ fn run(
     filters: &Filters,
     sysctl: Option<OwnedFd>,
     inheritance: Inheritance,
-    mapped: OwnedFd,
+    mapped: &OwnedFd,
 ) -> Step<std::convert::Infallible> {
-    if rustix::io::read(&mapped, &mut [0u8; 1]).doing(Part::Conversation, "wait for our ids")? == 0 {
+    if rustix::io::read(mapped, &mut [0u8; 1]).doing(Part::Conversation, "wait for our ids")? == 0 {
         return Err(Failure::new(Part::Conversation, "wait for our ids"));
     }
     if !plan.nested_namespaces {

@@ -57,8 +57,9 @@ fn stage_1() -> Result<(), Told> {
     let wire = Wire::from_descriptor(lifeline);
     rustix::io::fcntl_setfd(&wire, rustix::io::FdFlags::CLOEXEC).map_err(|_| Told)?;
     let made = make_sandbox(&wire);
-    let first = tell(&wire, made)?;
-    watch(&wire, first);
+    if let Some(first) = tell(&wire, made)? {
+        watch(&wire, first);
+    }
     Ok(())
 }
 
@@ -69,10 +70,14 @@ fn tell<T>(wire: &Wire, step: Step<T>) -> Result<T, Told> {
     })
 }
 
-/// Makes the namespaces, the network and the first process.
-fn make_sandbox(wire: &Wire) -> Step<Pid> {
+/// Makes the namespaces, the network and the first process; none when only a probe was asked for.
+fn make_sandbox(wire: &Wire) -> Step<Option<Pid>> {
     let began = Instant::now();
     let (message, descriptors) = wire.expect("wait for the plan")?;
+    if matches!(message, ToStage::Probe) {
+        wire.send(&FromStage::Probed(crate::probe::try_all()?), &[])?;
+        return Ok(None);
+    }
     let (ToStage::Plan, Ok([memory, stdin, stdout, stderr])) =
         (message, <[OwnedFd; 4]>::try_from(descriptors))
     else {
@@ -111,7 +116,7 @@ fn make_sandbox(wire: &Wire) -> Step<Pid> {
         },
         &borrowed,
     )?;
-    Ok(first)
+    Ok(Some(first))
 }
 
 /// Makes the outer user namespace, where one is needed, and becomes its root.

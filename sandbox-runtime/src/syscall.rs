@@ -45,7 +45,7 @@ pub(crate) fn clone_process(namespaces: UnshareFlags) -> io::Result<Cloned> {
 /// Whether this process has one thread, by the link count of its task directory: no allocation, no parsing.
 fn single_threaded() -> io::Result<bool> {
     let threads = match rustix::fs::stat("/proc/self/task") {
-        Ok(stat) => u64::from(stat.st_nlink).saturating_sub(2),
+        Ok(stat) => stat.st_nlink.saturating_sub(2),
         // The first process of a sandbox forks after it left the host's /proc behind and before anybody could have started a thread in it.
         Err(rustix::io::Errno::NOENT) => 1,
         Err(error) => return Err(error.into()),
@@ -60,7 +60,8 @@ pub(crate) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     // SAFETY: without CLONE_FILES no descriptor table is split, which is what `unshare_unsafe` asks of its callers.
-    Ok(unsafe { rustix::thread::unshare_unsafe(namespaces)? })
+    let _: () = unsafe { rustix::thread::unshare_unsafe(namespaces)? };
+    Ok(())
 }
 
 /// `struct mount_attr` of `mount_setattr(2)`.
@@ -203,12 +204,15 @@ impl Drop for ResizeWatch {
 
 extern "C" fn on_resize(_signal: libc::c_int) {
     let descriptor = RESIZED.load(Ordering::SeqCst);
-    if descriptor >= 0 {
-        // SAFETY: `errno` belongs to this thread; what we interrupted must find it as it was.
-        let errno = unsafe { *libc::__errno_location() };
-        // SAFETY: one byte of a constant; the descriptor may be stale only between the two lines of `drop`, and then the byte is lost or EBADF.
-        unsafe { libc::write(descriptor, c"w".as_ptr().cast(), 1) };
-        // SAFETY: as above.
-        unsafe { *libc::__errno_location() = errno };
+    if descriptor < 0 {
+        return;
     }
+    // SAFETY: returns the address of this thread's `errno`, which lives as long as the thread.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above. What we interrupted must find `errno` as it was.
+    let before = unsafe { errno.read() };
+    // SAFETY: one byte of a constant; the descriptor may be stale only between the two lines of `drop`, and then the byte is lost or EBADF.
+    unsafe { libc::write(descriptor, c"w".as_ptr().cast(), 1) };
+    // SAFETY: as for the reading.
+    unsafe { errno.write(before) };
 }

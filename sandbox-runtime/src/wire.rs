@@ -26,6 +26,8 @@ pub(crate) enum ToStage {
     IdsMapped,
     /// Run the command.
     Start,
+    /// Instead of a plan: try out what this machine offers.
+    Probe,
 }
 
 /// What the stages tell the asking process.
@@ -45,6 +47,8 @@ pub(crate) enum FromStage {
     Started { start: u64 },
     /// The command ended.
     Ended(Exit),
+    /// What each trial failed with.
+    Probed(Vec<Option<Failure>>),
     /// A step failed; nothing follows.
     Failed(Failure),
 }

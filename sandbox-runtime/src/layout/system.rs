@@ -52,9 +52,9 @@ impl Planner<'_, '_> {
         {
             if database.is_dir() && !database.starts_with("/lib") {
                 if discarded {
-                    self.system_overlay(database, true)
+                    self.system_overlay(database, true);
                 } else {
-                    self.tree(database, false, Owners::AsTheyAre)
+                    self.tree(database, false, Owners::AsTheyAre);
                 }
             }
         }
@@ -123,7 +123,7 @@ impl Planner<'_, '_> {
             match fs::symlink_metadata(&path) {
                 Ok(found) if found.is_symlink() => self.copy_link(&path),
                 Ok(found) if found.is_dir() && (discarded || self.has_placed_below(&path)) => {
-                    self.system_overlay(&path, discarded)
+                    self.system_overlay(&path, discarded);
                 }
                 Ok(found) if found.is_dir() => self.tree(&path, false, Owners::AsTheyAre),
                 _ => {}
@@ -182,7 +182,6 @@ impl Planner<'_, '_> {
         let (users, groups) = (self.users(&users), self.groups(&groups));
         if self.spec.root {
             // Programs that ask who may log in want one; nobody may.
-            let locked = |table: &str| table.lines().filter_map(|line| line.split(':').next()).map(|name| format!("{name}:*:19000:0:99999:7:::\n")).collect();
             let shadow = locked(&users);
             self.file("/etc/shadow", shadow);
         }
@@ -229,35 +228,40 @@ impl Planner<'_, '_> {
     /// The system's users and the sandbox's own; other people's accounts are nobody's business.
     fn users(&self, host: &str) -> String {
         let (ids, home) = (self.identity.runs_as, self.spec.home_path.display());
-        let root_home = if ids.uid == 0 {
-            home.to_string()
-        } else {
-            "/root".to_owned()
-        };
-        let mut table = format!("root:x:0:0:root:{root_home}:/bin/bash\n");
-        if ids.uid != 0 {
-            table += &format!(
-                "{}:x:{}:{}::{home}:/bin/bash\n",
+        let own = match ids.uid {
+            0 => format!("root:x:0:0:root:{home}:/bin/bash"),
+            uid => format!(
+                "root:x:0:0:root:/root:/bin/bash\n{}:x:{uid}:{}::{home}:/bin/bash",
                 self.user_name(),
-                ids.uid,
                 ids.gid
-            );
-        }
-        system_entries(host, ids.uid).for_each(|line| table = format!("{table}{line}\n"));
-        table
+            ),
+        };
+        lines(&own, system_entries(host, ids.uid))
     }
 
     fn groups(&self, host: &str) -> String {
-        let ids = self.identity.runs_as;
-        let mut table = "root:x:0:\n".to_owned();
-        if ids.gid != 0 {
-            table += &format!("{}:x:{}:\n", self.user_name(), ids.gid);
-        }
-        system_entries(host, ids.gid)
-            .map(|line| line.rsplit_once(':').map_or(line, |(group, _members)| group))
-            .for_each(|group| table = format!("{table}{group}:\n"));
-        table
+        let own = match self.identity.runs_as.gid {
+            0 => "root:x:0:".to_owned(),
+            gid => format!("root:x:0:\n{}:x:{gid}:", self.user_name()),
+        };
+        // Without members: who is in a group of the host is nobody's business either.
+        let emptied = system_entries(host, self.identity.runs_as.gid)
+            .map(|line| &line[..=line.rfind(':').unwrap_or(line.len() - 1)]);
+        lines(&own, emptied)
     }
+}
+
+fn lines<'a>(first: &'a str, rest: impl Iterator<Item = &'a str>) -> String {
+    std::iter::once(first)
+        .chain(rest)
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}
+
+/// A table of passwords by which nobody can log in, for those of a table of users.
+fn locked(users: &str) -> String {
+    let names = users.lines().filter_map(|line| line.split(':').next());
+    names.flat_map(|name| [name, ":*:19000:0:99999:7:::\n"]).collect()
 }
 
 /// The lines of a passwd or group table that are the system's own: ids below 1000 and nobody's, without root and without `taken`.
