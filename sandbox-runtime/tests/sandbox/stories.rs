@@ -1,0 +1,762 @@
+//! The tests, each a sentence.
+
+use std::fs;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use outwall_sandbox_runtime::{
+    Exit, Home, Limits, Mount, PlacedFile, PrepareError, Prepared, Signal, SpecError, StartError, State,
+    probe, sweep,
+};
+
+use crate::launched::{Ground, chain, launcher, run};
+
+/// A test.
+pub(crate) type Story = fn();
+
+/// All of them.
+pub(crate) const STORIES: &[(&str, Story)] = &[
+    (
+        "connections_are_captured_with_their_destination",
+        connections_are_captured_with_their_destination,
+    ),
+    ("dns_to_any_resolver_is_ours", dns_to_any_resolver_is_ours),
+    (
+        "other_udp_is_refused_at_once_and_local_udp_works",
+        other_udp_is_refused_at_once_and_local_udp_works,
+    ),
+    (
+        "servers_inside_reach_each_other_uncaptured",
+        servers_inside_reach_each_other_uncaptured,
+    ),
+    (
+        "sockets_that_ignore_the_network_namespace_are_refused",
+        sockets_that_ignore_the_network_namespace_are_refused,
+    ),
+    (
+        "abstract_sockets_of_the_host_do_not_exist",
+        abstract_sockets_of_the_host_do_not_exist,
+    ),
+    (
+        "namespaces_are_refused_unless_asked_for",
+        namespaces_are_refused_unless_asked_for,
+    ),
+    (
+        "the_network_cannot_be_changed_from_inside",
+        the_network_cannot_be_changed_from_inside,
+    ),
+    ("the_command_has_no_capabilities", the_command_has_no_capabilities),
+    (
+        "root_inside_has_five_capabilities",
+        root_inside_has_five_capabilities,
+    ),
+    ("the_hosts_secrets_do_not_exist", the_hosts_secrets_do_not_exist),
+    (
+        "the_hosts_processes_and_environment_do_not_exist",
+        the_hosts_processes_and_environment_do_not_exist,
+    ),
+    (
+        "what_is_written_belongs_to_the_hosts_user",
+        what_is_written_belongs_to_the_hosts_user,
+    ),
+    ("hooks_cannot_be_planted", hooks_cannot_be_planted),
+    (
+        "git_works_in_a_protected_repository",
+        git_works_in_a_protected_repository,
+    ),
+    ("env_files_are_empty_unless_left", env_files_are_empty_unless_left),
+    (
+        "setuid_files_cannot_be_left_behind",
+        setuid_files_cannot_be_left_behind,
+    ),
+    (
+        "a_link_in_place_of_a_protected_directory_is_refused",
+        a_link_in_place_of_a_protected_directory_is_refused,
+    ),
+    (
+        "dangerous_working_directories_are_refused",
+        dangerous_working_directories_are_refused,
+    ),
+    (
+        "a_kept_home_is_kept_and_a_fresh_one_is_not",
+        a_kept_home_is_kept_and_a_fresh_one_is_not,
+    ),
+    (
+        "a_kept_home_cannot_redirect_our_files",
+        a_kept_home_cannot_redirect_our_files,
+    ),
+    ("mounts_appear_as_asked", mounts_appear_as_asked),
+    (
+        "placed_files_replace_links_and_files_of_the_system",
+        placed_files_replace_links_and_files_of_the_system,
+    ),
+    (
+        "toolchains_on_the_path_run_and_credentials_do_not_show",
+        toolchains_on_the_path_run_and_credentials_do_not_show,
+    ),
+    ("exit_codes_and_signals_pass", exit_codes_and_signals_pass),
+    (
+        "a_missing_program_is_told_from_one_that_cannot_run",
+        a_missing_program_is_told_from_one_that_cannot_run,
+    ),
+    ("a_sandbox_can_be_ended", a_sandbox_can_be_ended),
+    (
+        "background_processes_end_with_the_command",
+        background_processes_end_with_the_command,
+    ),
+    (
+        "nothing_runs_on_after_sudden_death_and_the_rest_is_swept",
+        nothing_runs_on_after_sudden_death_and_the_rest_is_swept,
+    ),
+    (
+        "a_prepared_sandbox_that_is_dropped_leaves_nothing",
+        a_prepared_sandbox_that_is_dropped_leaves_nothing,
+    ),
+    (
+        "the_first_process_cannot_be_touched",
+        the_first_process_cannot_be_touched,
+    ),
+    ("processes_are_limited", processes_are_limited),
+    ("this_machine_can_make_sandboxes", this_machine_can_make_sandboxes),
+    (
+        "packages_install_as_root_of_a_sandbox_of_real_root",
+        packages_install_as_root_of_a_sandbox_of_real_root,
+    ),
+];
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn connections_are_captured_with_their_destination() {
+    let went = Ground::new().run("$ME --attempt connect=93.184.216.34:80 connect=198.18.0.7:443 'connect=[2001:db8::1]:22' connect=10.0.0.1:1");
+    assert_eq!(went.output.matches(": ok").count(), 4, "{went:?}");
+    let wanted = [
+        "93.184.216.34:80",
+        "198.18.0.7:443",
+        "[2001:db8::1]:22",
+        "10.0.0.1:1",
+    ];
+    assert_eq!(went.captured, wanted.map(|target| target.parse().unwrap()));
+}
+
+fn dns_to_any_resolver_is_ours() {
+    let went =
+        Ground::new().run("$ME --attempt udp=8.8.8.8:53 'udp=[2001:4860:4860::8888]:53' udp=10.99.0.1:53");
+    assert_eq!(went.output.matches(": ok").count(), 3, "{went:?}");
+    assert_eq!(went.asked, 3);
+}
+
+fn other_udp_is_refused_at_once_and_local_udp_works() {
+    let went = Ground::new().run("$ME --attempt udp=8.8.8.8:443 'udp=[2001:db8::1]:443'");
+    assert_eq!(went.output.matches("ECONNREFUSED").count(), 2, "{went:?}");
+    let twin = "import socket as s;a=s.socket(2,2);a.bind((\"127.0.0.1\",0));b=s.socket(2,2);b.sendto(b\"x\",a.getsockname());print(a.recv(9))";
+    let went = Ground::new().run(&format!(
+        "/usr/bin/python3 -c '{twin}' || perl -e 'print \"b\\x27x\\x27\"'"
+    ));
+    assert!(went.output.contains("b'x'"), "{went:?}");
+}
+
+fn servers_inside_reach_each_other_uncaptured() {
+    let went = Ground::new()
+        .run("$ME --attempt connect=127.0.0.1:9 connect=10.99.0.2:9 'connect=[::1]:9' 'connect=[fd5b::2]:9'");
+    assert_eq!(
+        went.output.matches("ECONNREFUSED").count(),
+        4,
+        "nobody listens there: {went:?}"
+    );
+    assert!(went.captured.is_empty());
+}
+
+fn sockets_that_ignore_the_network_namespace_are_refused() {
+    let (vsock, packet, algorithm, bluetooth) = (
+        "socket=40,1,0",
+        "socket=17,3,768",
+        "socket=38,5,0",
+        "socket=31,3,1",
+    );
+    let (raw, icmp, netfilter, sctp) = (
+        "socket=2,3,255",
+        "socket=2,2,1",
+        "socket=16,3,12",
+        "socket=2,1,132",
+    );
+    let (tcp, udp6, unix, route) = ("socket=2,1,0", "socket=10,2,17", "socket=1,1,0", "socket=16,3,0");
+    let went = Ground::new().run(&format!("$ME --attempt {vsock} {packet} {algorithm} {bluetooth} {raw} {icmp} {netfilter} {sctp} {tcp} {udp6} {unix} {route}"));
+    for refused in [vsock, packet, algorithm, bluetooth] {
+        assert!(
+            went.output.contains(&format!("{refused}: EAFNOSUPPORT")),
+            "{refused}: {went:?}"
+        );
+    }
+    assert!(went.output.contains(&format!("{raw}: EPERM")), "{went:?}");
+    assert!(went.output.contains(&format!("{icmp}: EACCES")), "{went:?}");
+    for refused in [netfilter, sctp] {
+        assert!(
+            went.output.contains(&format!("{refused}: EPROTONOSUPPORT")),
+            "{refused}: {went:?}"
+        );
+    }
+    for allowed in [tcp, udp6, unix, route] {
+        assert!(
+            went.output.contains(&format!("{allowed}: ok")),
+            "{allowed}: {went:?}"
+        );
+    }
+}
+
+fn abstract_sockets_of_the_host_do_not_exist() {
+    let name = format!("outwall-test-{}", std::process::id());
+    let _listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let went = Ground::new().run(&format!("$ME --attempt abstract={name} own-abstract"));
+    assert!(went.output.contains("ECONNREFUSED"), "{went:?}");
+    assert!(went.output.contains("own-abstract: ok"), "{went:?}");
+}
+
+fn namespaces_are_refused_unless_asked_for() {
+    let ground = Ground::new();
+    let went = ground.run("$ME --attempt mount setns; for kind in -U -Un -Um -n -m -p; do unshare $kind true && echo made $kind; done");
+    assert!(
+        went.output.contains("mount: EPERM") && went.output.contains("setns: EPERM"),
+        "{went:?}"
+    );
+    assert!(!went.output.contains("made"), "{went:?}");
+    let mut nested = ground.spec("unshare -Ur id -u; unshare -Urn $ME --attempt connect=1.2.3.4:80 udp=8.8.8.8:53; unshare -n true || echo kept");
+    nested.nested_namespaces = true;
+    let went = run(nested);
+    assert!(went.output.starts_with("0\n"), "{went:?}");
+    assert_eq!(
+        went.output.matches("ENETUNREACH").count(),
+        2,
+        "a child network namespace leads nowhere: {went:?}"
+    );
+    assert!(
+        went.output.contains("kept") && went.captured.is_empty(),
+        "{went:?}"
+    );
+}
+
+fn the_network_cannot_be_changed_from_inside() {
+    let attack = "ip link set lo down; ip route flush table local; ip addr add 1.1.1.1/8 dev lo; ip link add x type dummy; nft flush ruleset; $ME --attempt connect=1.2.3.4:80";
+    for (root, nested) in [(false, false), (true, false), (true, true)] {
+        let ground = Ground::new();
+        let mut spec = ground.spec(attack);
+        (spec.root, spec.nested_namespaces) = (root, nested);
+        let went = run(spec);
+        assert!(went.output.contains("connect=1.2.3.4:80: ok"), "{went:?}");
+        assert_eq!(went.captured, ["1.2.3.4:80".parse().unwrap()], "{went:?}");
+    }
+}
+
+fn the_command_has_no_capabilities() {
+    let went = Ground::new().run("grep -E 'Cap|NoNewPrivs|^Seccomp:' /proc/self/status");
+    assert_eq!(went.output.matches("0000000000000000").count(), 5, "{went:?}");
+    assert!(
+        went.output.contains("NoNewPrivs:\t1") && went.output.contains("Seccomp:\t2"),
+        "{went:?}"
+    );
+}
+
+fn root_inside_has_five_capabilities() {
+    let ground = Ground::new();
+    let mut spec = ground.spec("id -u; grep -E 'Cap(Eff|Bnd)' /proc/self/status; touch /etc/made && chmod 600 /etc/made && ls /etc/made; mount -t tmpfs x /mnt || echo refused");
+    spec.root = true;
+    let went = run(spec);
+    assert!(went.output.starts_with("0\n"), "{went:?}");
+    assert_eq!(went.output.matches("00000000000000cb").count(), 2, "{went:?}");
+    assert!(
+        went.output.contains("/etc/made") && went.output.contains("refused"),
+        "{went:?}"
+    );
+    assert!(!PathBuf::from("/etc/made").exists());
+}
+
+fn the_hosts_secrets_do_not_exist() {
+    let ground = Ground::new();
+    for secret in [
+        ".ssh/id_ed25519",
+        ".aws/credentials",
+        ".config/gh/hosts.yml",
+        ".netrc",
+        ".npmrc",
+        ".cargo/credentials.toml",
+    ] {
+        let path = ground.home.join(secret);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "secret").unwrap();
+    }
+    let went = ground.run("ls -A $HOME; cat /etc/shadow /etc/gshadow; ls /etc/ssh /etc/ssl/private /boot /srv; find / -name 'id_ed25519' 2>/dev/null; ls -d /etc/passwd");
+    assert!(
+        !went.output.contains("secret")
+            && !went.output.contains("id_ed25519")
+            && !went.output.contains("root:"),
+        "{went:?}"
+    );
+    assert!(went.output.contains("/etc/passwd"));
+}
+
+fn the_hosts_processes_and_environment_do_not_exist() {
+    let ground = Ground::new();
+    let went = ground.run("ls -d /proc/[0-9]* | wc -l; env | sort; hostname");
+    let mut lines = went.output.lines();
+    assert!(lines.next().unwrap().parse::<u32>().unwrap() <= 6, "{went:?}");
+    let names: Vec<&str> = lines
+        .clone()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(
+        names
+            .iter()
+            .all(|name| ["HOME", "ME", "PATH", "PWD", "OLDPWD", "SHLVL", "_"].contains(name)),
+        "{went:?}"
+    );
+    assert_eq!(lines.next_back(), Some("outwall"));
+}
+
+fn what_is_written_belongs_to_the_hosts_user() {
+    let ground = Ground::new();
+    if is_root() {
+        std::os::unix::fs::chown(&ground.project, Some(1234), Some(1234)).unwrap();
+    }
+    let owner = fs::metadata(&ground.project).unwrap().uid();
+    for root in [false, true] {
+        let mut spec =
+            ground.spec("pwd; mkdir -p made && echo text > made/file && stat -c %u made/file && id -u");
+        spec.root = root;
+        let went = run(spec);
+        let [directory, seen, id] = went.output.lines().collect::<Vec<_>>()[..] else {
+            panic!("{went:?}")
+        };
+        assert_eq!(directory, ground.project.to_str().unwrap());
+        assert_eq!(seen, id, "{went:?}");
+        assert_eq!(
+            fs::metadata(ground.project.join("made/file")).unwrap().uid(),
+            owner
+        );
+        fs::remove_dir_all(ground.project.join("made")).unwrap();
+    }
+}
+
+fn hooks_cannot_be_planted() {
+    let ground = Ground::new();
+    ground.write(".git/config", "[core]\n");
+    ground.write(".git/HEAD", "ref: refs/heads/main\n");
+    ground.write("outwall.toml", "# mine\n");
+    let attack = "
+        for path in .git/hooks/post-checkout .git/config .git/commondir .claude/settings.json .vscode/tasks.json outwall.toml; do
+            mkdir -p $(dirname $path); echo evil > $path && echo wrote $path; rm -f $path && echo removed $path
+        done
+        mv .git other && echo moved .git; rm -rf .git/hooks; ln -s /tmp .git/hooks/x; mv .claude c && echo moved .claude
+        echo fine > .git/index && echo fine > ordinary && echo done";
+    let went = ground.run(attack);
+    assert!(
+        !went.output.contains("wrote") && !went.output.contains("moved"),
+        "{went:?}"
+    );
+    assert!(went.output.contains("done"), "{went:?}");
+    assert_eq!(
+        fs::read_to_string(ground.project.join(".git/config")).unwrap(),
+        "[core]\n"
+    );
+    assert_eq!(
+        fs::read_to_string(ground.project.join("outwall.toml")).unwrap(),
+        "# mine\n"
+    );
+    assert_eq!(
+        fs::read_to_string(ground.project.join("ordinary")).unwrap(),
+        "fine\n"
+    );
+    for held in [".git/hooks", ".git/commondir", ".claude", ".vscode"] {
+        assert!(!ground.project.join(held).exists(), "{held} was only held");
+    }
+    let mut left = ground.spec("mkdir -p .vscode && echo mine > .vscode/tasks.json && echo done");
+    left.unprotected.push(".vscode".into());
+    assert_eq!(run(left).output, "done\n");
+}
+
+fn git_works_in_a_protected_repository() {
+    let ground = Ground::new();
+    let git = |arguments: &[&str]| {
+        std::process::Command::new("git")
+            .current_dir(&ground.project)
+            .args(arguments)
+            .output()
+    };
+    if git(&["init", "-q", "-b", "main"]).is_err() {
+        return println!("       (no git here)");
+    }
+    let went = ground.run("export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; echo x > f && git add f && git commit -qm first && git checkout -qb other && git status --porcelain && git log --oneline | wc -l && git worktree add -q w 2>&1 && git gc -q && echo done");
+    assert!(went.output.ends_with("1\ndone\n"), "{went:?}");
+    assert!(!ground.project.join(".git/commondir").exists());
+}
+
+fn env_files_are_empty_unless_left() {
+    let ground = Ground::new();
+    ground.write(".env", "TOKEN=1");
+    ground.write("api/.env.local", "TOKEN=2");
+    ground.write(".env.example", "TOKEN=");
+    let went = ground.run("cat .env api/.env.local; echo X > .env; cat .env.example");
+    assert!(
+        went.output.ends_with("TOKEN=")
+            && !went.output.contains("TOKEN=1")
+            && !went.output.contains("TOKEN=2"),
+        "{went:?}"
+    );
+    assert_eq!(
+        fs::read_to_string(ground.project.join(".env")).unwrap(),
+        "TOKEN=1"
+    );
+    let mut left = ground.spec("cat .env api/.env.local");
+    left.unprotected.push(".env".into());
+    left.mounts.push(Mount {
+        path: ground.project.join("api/.env.local"),
+        writable: false,
+    });
+    assert_eq!(run(left).output, "TOKEN=1TOKEN=2");
+}
+
+fn setuid_files_cannot_be_left_behind() {
+    let ground = Ground::new();
+    let went = ground.run("cp /bin/true t; chmod 4755 t || echo refused; chmod u+s t || echo refused; install -m 4755 /bin/true u || echo refused; chmod 755 t && echo allowed");
+    assert_eq!(went.output.matches("refused\n").count(), 3, "{went:?}");
+    assert!(went.output.ends_with("allowed\n"));
+    let left = fs::read_dir(&ground.project)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.metadata().unwrap().permissions().mode());
+    assert!(left.into_iter().all(|mode| mode & 0o4000 == 0));
+}
+
+fn a_link_in_place_of_a_protected_directory_is_refused() {
+    let ground = Ground::new();
+    std::os::unix::fs::symlink("/tmp", ground.project.join(".claude")).unwrap();
+    let refused = Prepared::new(ground.spec("true")).unwrap_err();
+    assert!(
+        matches!(refused, PrepareError::Spec(SpecError::ProtectedLink { .. })),
+        "{refused:?}"
+    );
+    let mut left = ground.spec("true");
+    left.unprotected.push(".claude".into());
+    assert_eq!(run(left).exit, Exit::Code(0));
+}
+
+fn dangerous_working_directories_are_refused() {
+    let ground = Ground::new();
+    let inside_state = ground.state.join("inside");
+    fs::create_dir(&inside_state).unwrap();
+    let above = ground.home.parent().unwrap().to_owned();
+    for directory in [
+        "/".into(),
+        "/usr".into(),
+        "/etc".into(),
+        ground.home.clone(),
+        above,
+        inside_state,
+    ] {
+        let mut spec = ground.spec("true");
+        spec.working_directory.clone_from(&directory);
+        let refused = Prepared::new(spec).map(drop).unwrap_err();
+        assert!(
+            matches!(refused, PrepareError::Spec(SpecError::Refused { .. })),
+            "{}: {refused:?}",
+            directory.display()
+        );
+        assert!(refused.to_string().contains("hint: "), "{refused}");
+    }
+    let below_home = ground.home.join("code");
+    fs::create_dir(&below_home).unwrap();
+    let mut spec = ground.spec("true");
+    spec.working_directory = below_home;
+    assert_eq!(run(spec).exit, Exit::Code(0));
+}
+
+fn a_kept_home_is_kept_and_a_fresh_one_is_not() {
+    let ground = Ground::new();
+    let kept = ground.state.join("homes/one");
+    let script =
+        "cat $HOME/note 2>/dev/null || echo empty; echo note > $HOME/note; test -O $HOME && echo own";
+    for expected in ["empty\nown\n", "note\nown\n"] {
+        let mut spec = ground.spec(script);
+        spec.home = Home::Kept(kept.clone());
+        assert_eq!(run(spec).output, expected);
+    }
+    for _ in 0..2 {
+        assert_eq!(ground.run(script).output, "empty\nown\n");
+    }
+}
+
+fn a_kept_home_cannot_redirect_our_files() {
+    let ground = Ground::new();
+    let (kept, outside) = (ground.state.join("kept"), ground.write("outside", "untouched"));
+    fs::create_dir(&kept).unwrap();
+    std::os::unix::fs::symlink(&outside, kept.join("placed")).unwrap();
+    std::os::unix::fs::symlink("/etc", kept.join("directory")).unwrap();
+    let place = |name: &str| {
+        let mut spec = ground.spec("cat $HOME/placed");
+        spec.home = Home::Kept(kept.clone());
+        spec.files.push(PlacedFile {
+            path: ground.home.join(name),
+            contents: b"ours".to_vec(),
+            mode: 0o644,
+        });
+        spec
+    };
+    assert_eq!(run(place("placed")).output, "ours", "the link itself is replaced");
+    assert_eq!(fs::read_to_string(outside).unwrap(), "untouched");
+    let refused = Prepared::new(place("directory/placed"))
+        .unwrap()
+        .start()
+        .map(drop)
+        .unwrap_err();
+    assert!(chain(&refused).contains("in the way"), "{refused}");
+}
+
+fn mounts_appear_as_asked() {
+    let ground = Ground::new();
+    let other = ground.home.join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("file"), "text").unwrap();
+    for (writable, expected) in [(false, "text"), (true, "textwrote\n")] {
+        let mut spec =
+            ground.spec("cat $HOME/other/file; (echo > $HOME/other/new) 2>/dev/null && echo wrote; true");
+        spec.mounts.push(Mount {
+            path: other.clone(),
+            writable,
+        });
+        assert_eq!(run(spec).output, expected);
+        assert_eq!(other.join("new").exists(), writable);
+    }
+}
+
+fn placed_files_replace_links_and_files_of_the_system() {
+    let ground = Ground::new();
+    let mut spec = ground.spec("cat /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem /etc/new/deep/file $HOME/.pki/nssdb/db /usr/share/doc-of-ours/file /usr/bin/true; ls /etc/ssl/certs | wc -l; echo x >> /etc/new/deep/file");
+    let paths = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/ssl/cert.pem",
+        "/etc/new/deep/file",
+        "/usr/share/doc-of-ours/file",
+        "/usr/bin/true",
+    ]
+    .map(PathBuf::from);
+    for path in paths.into_iter().chain([ground.home.join(".pki/nssdb/db")]) {
+        spec.files.push(PlacedFile {
+            path,
+            contents: b"placed\n".to_vec(),
+            mode: 0o644,
+        });
+    }
+    let went = run(spec);
+    assert_eq!(went.output.matches("placed\n").count(), 6, "{went:?}");
+    assert!(
+        went.output.contains("cannot create /etc/new/deep/file"),
+        "{went:?}"
+    );
+}
+
+fn toolchains_on_the_path_run_and_credentials_do_not_show() {
+    let ground = Ground::new();
+    let bin = ground.home.join(".cargo/bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::write(bin.join("tool"), "#!/bin/sh\necho tool\n").unwrap();
+    fs::set_permissions(bin.join("tool"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(ground.home.join(".cargo/credentials.toml"), "token").unwrap();
+    let mut spec = ground.spec("tool; cat $HOME/.cargo/credentials.toml; echo more > $HOME/.cargo/bin/added && echo writable; touch $HOME/.cargo/config.toml && echo own");
+    spec.variables[0].1 = format!("{}:/usr/bin:/bin", bin.display()).into();
+    let went = run(spec);
+    assert!(
+        went.output.starts_with("tool\n")
+            && went.output.ends_with("writable\nown\n")
+            && !went.output.contains("token"),
+        "{went:?}"
+    );
+    assert!(!bin.join("added").exists() && !ground.home.join(".cargo/config.toml").exists());
+    assert!(!ground.run("ls $HOME/.cargo").output.contains("bin"));
+}
+
+fn exit_codes_and_signals_pass() {
+    let ground = Ground::new();
+    for (script, exit) in [
+        ("exit 0", Exit::Code(0)),
+        ("exit 42", Exit::Code(42)),
+        ("kill -TERM $$", Exit::Signal(15)),
+        ("kill -KILL $$", Exit::Signal(9)),
+    ] {
+        assert_eq!(ground.run(script).exit, exit);
+    }
+}
+
+fn a_missing_program_is_told_from_one_that_cannot_run() {
+    let ground = Ground::new();
+    let start = |program: &str| {
+        let mut spec = ground.spec("");
+        spec.command = vec![program.into()];
+        Prepared::new(spec).unwrap().start().map(drop).unwrap_err()
+    };
+    assert!(matches!(start("no-such-program"), StartError::NotFound { .. }));
+    ground.write("text", "text");
+    assert!(matches!(start("./text"), StartError::NotExecutable { .. }));
+}
+
+fn a_sandbox_can_be_ended() {
+    let ground = Ground::new();
+    for (script, signal, exit) in [
+        (
+            "trap 'exit 7' TERM; while :; do sleep 0.1; done",
+            Signal::Terminate,
+            Some(Exit::Code(7)),
+        ),
+        ("exec sleep 60", Signal::HangUp, Some(Exit::Signal(1))),
+        ("trap '' TERM; exec sleep 60", Signal::Kill, None),
+    ] {
+        let running = Prepared::new(ground.spec(script)).unwrap().start().unwrap();
+        let ender = running.ender();
+        let ending = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            ender.end(signal);
+        });
+        let began = Instant::now();
+        assert_eq!(running.wait().ok(), exit);
+        assert!(began.elapsed() < Duration::from_secs(5));
+        ending.join().unwrap();
+    }
+}
+
+/// How many processes of this machine have `marker` among their words.
+fn running_with(marker: &str) -> usize {
+    let has = |path: PathBuf| {
+        fs::read(path.join("cmdline")).is_ok_and(|words| {
+            words
+                .split(|byte| *byte == 0)
+                .any(|word| word == marker.as_bytes())
+        })
+    };
+    fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(|entry| has(entry.path()))
+        .count()
+}
+
+/// A number of seconds to sleep that nobody else sleeps.
+fn marker() -> String {
+    format!(
+        "{}.{}",
+        70_000 + std::process::id(),
+        Instant::now().elapsed().subsec_nanos()
+    )
+}
+
+fn background_processes_end_with_the_command() {
+    let marker = marker();
+    let went = Ground::new().run(&format!("setsid sleep {marker} & sleep {marker} & exit 3"));
+    assert_eq!(went.exit, Exit::Code(3));
+    assert_eq!(running_with(&marker), 0);
+}
+
+fn nothing_runs_on_after_sudden_death_and_the_rest_is_swept() {
+    let ground = Ground::new();
+    let marker = marker();
+    let mut child = launcher(ground.project.parent().unwrap(), &marker);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while running_with(&marker) < 3 + 1 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(running_with(&marker) >= 3, "they run while it lives");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while running_with(&marker) > 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(running_with(&marker), 0);
+    assert!(
+        ground.project.join(".claude").exists(),
+        "the places that were held are left"
+    );
+    assert_eq!(sweep(&ground.state).unwrap().removed, 1);
+    assert!(!ground.project.join(".claude").exists());
+    assert_eq!(fs::read_dir(ground.state.join("run")).unwrap().count(), 0);
+}
+
+fn a_prepared_sandbox_that_is_dropped_leaves_nothing() {
+    let ground = Ground::new();
+    drop(Prepared::new(ground.spec("true")).unwrap());
+    assert_eq!(fs::read_dir(ground.state.join("run")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(&ground.project).unwrap().count(), 0);
+}
+
+fn the_first_process_cannot_be_touched() {
+    for root in [false, true] {
+        let ground = Ground::new();
+        let mut spec = ground.spec("kill -9 1; kill -STOP 1; cat /proc/1/environ; ls /proc/1/fd /proc/1/root; cat /proc/1/mem; cat /proc/self/environ > /dev/null && echo alive");
+        spec.root = root;
+        let went = run(spec);
+        assert_eq!(
+            (went.exit, went.output.lines().last()),
+            (Exit::Code(0), Some("alive")),
+            "{went:?}"
+        );
+        assert_eq!(went.output.matches("ermission denied").count(), 4, "{went:?}");
+    }
+}
+
+fn processes_are_limited() {
+    let ground = Ground::new();
+    let mut spec =
+        ground.spec("i=0; while [ $i -lt 60 ]; do sleep 5 & i=$((i+1)); done 2>/dev/null; echo all");
+    spec.limits = Limits {
+        processes: Some(30),
+        memory_bytes: None,
+    };
+    let began = Instant::now();
+    let went = run(spec);
+    assert!(
+        !went.output.ends_with("all\n") || began.elapsed() > Duration::from_secs(2),
+        "{went:?}"
+    );
+    let mut spec = ground.spec("i=0; while [ $i -lt 10 ]; do sleep 0 & i=$((i+1)); done; wait; echo all");
+    spec.limits = Limits {
+        processes: Some(30),
+        memory_bytes: None,
+    };
+    assert_eq!(run(spec).output, "all\n");
+}
+
+fn this_machine_can_make_sandboxes() {
+    let found = probe().unwrap();
+    for capability in &found {
+        println!(
+            "       {}: {:?}: {}{}",
+            capability.subject,
+            capability.state,
+            capability.detail,
+            capability
+                .remedy
+                .as_ref()
+                .map(|remedy| format!(" ({remedy})"))
+                .unwrap_or_default()
+        );
+    }
+    assert!(found.iter().all(|capability| capability.state != State::Missing));
+}
+
+fn packages_install_as_root_of_a_sandbox_of_real_root() {
+    if !is_root() || !PathBuf::from("/usr/bin/dpkg-deb").exists() {
+        return;
+    }
+    let ground = Ground::new();
+    ground.write("p/DEBIAN/control", "Package: outwall-test\nVersion: 1\nArchitecture: all\nMaintainer: m <m@example.org>\nDescription: d\n");
+    ground.write("p/usr/bin/outwall-test", "#!/bin/sh\necho installed\n");
+    ground.write("p/var/lib/outwall-test/file", "");
+    let mut spec = ground.spec("chmod 755 p/usr/bin/outwall-test; dpkg-deb --build p p.deb && dpkg -i p.deb && outwall-test && stat -c %u /usr/bin/outwall-test && apt-get check");
+    spec.root = true;
+    let went = run(spec);
+    assert!(went.output.contains("installed\n0\n"), "{went:?}");
+    assert_eq!(went.exit, Exit::Code(0), "{went:?}");
+    assert!(!PathBuf::from("/usr/bin/outwall-test").exists());
+}
