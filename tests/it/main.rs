@@ -18,8 +18,10 @@ mod escape;
 mod explicit;
 mod framing;
 mod machine;
+mod other_protocols;
 mod policy_file;
 mod streaming;
+mod terminal;
 mod wildcards;
 
 use outwall_tests::{Outwall, is_root, namespaces_available};

@@ -176,8 +176,7 @@ fn an_environment_that_nobody_wrote_is_an_error_that_lists_the_others() {
 fn a_complaint_reads_like_this() {
     let text = complaint("[environments.web]\nnetwork = \"trustd\"\n");
     insta::with_settings!({ filters => filters() }, { assert_snapshot!(text, @r#"
-        error: the policy file is wrong
-          caused by: [STORY]/policy.toml:2: `network` is "trustd", which it cannot be
+        error: [STORY]/policy.toml:2: `network` is "trustd", which it cannot be
           hint: write one of "none", "trusted", "full", "custom"
         "#); });
 }

@@ -143,6 +143,14 @@ impl Outwall {
         TestSandbox::start(self.command(&arguments))
     }
 
+    /// Another program in the background, as this story's user and in its surroundings.
+    pub fn start_other(&self, program: &str, arguments: &[&str]) -> TestSandbox {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        self.surround(&mut command);
+        TestSandbox::start(command)
+    }
+
     /// `outwall run OPTIONS -- sh -c SCRIPT`, run to its end.
     #[track_caller]
     pub fn shell(&self, options: &[&str], script: &str) -> Finished {
@@ -214,7 +222,14 @@ impl Outwall {
             .args(line)
             .arg("--state-dir")
             .arg(self.state_dir())
-            .args(arguments)
+            .args(arguments);
+        self.surround(&mut command);
+        command
+    }
+
+    /// The story's directory, variables and user.
+    fn surround(&self, command: &mut Command) {
+        command
             .current_dir(self.work_dir())
             .env_clear()
             .env(
@@ -230,7 +245,6 @@ impl Outwall {
         if self.user == User::Ordinary {
             command.uid(ORDINARY).gid(ORDINARY).env("USER", "ordinary");
         }
-        command
     }
 
     /// Where the CA and the audit log live.
