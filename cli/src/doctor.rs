@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::ExitCode;
 
-use outwall_certs::Ca;
+use outwall_certs::{Ca, TrustBundle};
 use outwall_policy::Overrides;
+use outwall_sandbox_runtime::{self as sandbox_runtime, Capability, State};
 
 use crate::arguments::Session;
 use crate::discovery::Discovery;
@@ -62,34 +63,34 @@ enum Standing {
 /// One line of the table.
 #[derive(Debug)]
 struct Check {
-    name: &'static str,
+    name: String,
     standing: Standing,
     what: String,
     remedy: Option<String>,
 }
 
 impl Check {
-    fn good(name: &'static str, what: impl Into<String>) -> Self {
+    fn good(name: &str, what: impl Into<String>) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             standing: Standing::Good,
             what: what.into(),
             remedy: None,
         }
     }
 
-    fn lesser(name: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    fn lesser(name: &str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             standing: Standing::Lesser,
             what: what.into(),
             remedy: Some(remedy.into()),
         }
     }
 
-    fn broken(name: &'static str, what: impl Into<String>, remedy: Option<String>) -> Self {
+    fn broken(name: &str, what: impl Into<String>, remedy: Option<String>) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             standing: Standing::Broken,
             what: what.into(),
             remedy,
@@ -98,14 +99,36 @@ impl Check {
 }
 
 fn checks(session: &Session) -> Vec<Check> {
-    let mut checks: Vec<_> = Vec::new(); //PROBE
+    let mut checks = capabilities();
     checks.push(roots());
     checks.push(state_directory(session));
-    checks.push(ca(session));
+    checks.extend(ca(session));
     checks.push(policy(session));
     checks.extend(session.search().into_iter().flat_map(|found| ignored(&found)));
     checks.push(audit(session));
     checks
+}
+
+/// What sandboxes need of the machine, found by trying.
+fn capabilities() -> Vec<Check> {
+    match sandbox_runtime::probe() {
+        Ok(found) => found.into_iter().map(capability).collect(),
+        Err(error) => vec![Check::broken("sandboxes", chain(&error), None)],
+    }
+}
+
+fn capability(found: Capability) -> Check {
+    let standing = match found.state {
+        State::Works => Standing::Good,
+        State::Limited => Standing::Lesser,
+        State::Missing => Standing::Broken,
+    };
+    Check {
+        name: found.subject.to_string(),
+        standing,
+        what: found.detail,
+        remedy: found.remedy,
+    }
 }
 
 fn roots() -> Check {
@@ -146,18 +169,36 @@ fn state_directory(session: &Session) -> Check {
 }
 
 /// Looks without making one.
-fn ca(session: &Session) -> Check {
+fn ca(session: &Session) -> Vec<Check> {
     let directory = session.state.ca();
     if !directory.join("ca.pem").exists() {
-        return Check::good("CA", "made at first use");
+        return vec![Check::good("CA", "made at first use")];
     }
     match Ca::load_or_create(&directory) {
-        Ok(ca) => Check::good("CA", format!("SHA-256 {}", ca.fingerprint())),
-        Err(error) => Check::broken(
+        Ok(ca) => vec![
+            Check::good("CA", format!("SHA-256 {}", ca.fingerprint())),
+            chromium(&ca),
+        ],
+        Err(error) => vec![Check::broken(
             "CA",
             chain(&error),
             Some("`outwall ca rotate` makes a new one".to_owned()),
+        )],
+    }
+}
+
+/// Chromium keeps its own store, and only a program that may be missing can write it.
+fn chromium(ca: &Ca) -> Check {
+    const NAME: &str = "Chromium's trust";
+    let bundle = TrustBundle::assemble(ca, &[]);
+    match bundle.as_ref().map(TrustBundle::nss_database) {
+        Ok(Ok(())) => Check::good(NAME, "its NSS database is made"),
+        Ok(Err(error)) => Check::lesser(
+            NAME,
+            chain(error),
+            "without it Chromium refuses intercepted sites",
         ),
+        Err(error) => Check::broken(NAME, chain(error), None),
     }
 }
 

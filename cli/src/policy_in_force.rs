@@ -7,7 +7,7 @@ use outwall_policy::{Overrides, Policy, PolicyDocument};
 
 use crate::arguments::Session;
 use crate::discovery::{Discovery, Place};
-use crate::failure::{Explain, Failure};
+use crate::failure::Failure;
 use crate::interfaces::own_addresses;
 use crate::terminal::{Paint, printable};
 

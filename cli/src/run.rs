@@ -83,11 +83,12 @@ impl Arguments {
     pub(crate) fn obey(self, session: &Session) -> Result<ExitCode, Failure> {
         let identity = git_identity::ask();
         let mut request = self.request(session)?;
+        tracing::debug!("the policy is compiled");
         session.state.make()?;
         let trust = Trust::assemble(session, request.in_force.extra_roots());
         let audit = audit_log(session)?;
         sweep(session);
-        tracing::debug!("policy and audit log are there");
+        tracing::debug!("the audit log is open");
         let (ca, bundle) = trust.join()?;
         let identity = identity.join().ok().flatten();
         tracing::debug!("trust and git identity are there");

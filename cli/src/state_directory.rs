@@ -62,11 +62,6 @@ impl StateDirectory {
         self.path.join("trusted")
     }
 
-    /// The folder of what can be made again: assembled trust stores.
-    pub(crate) fn cache(&self) -> PathBuf {
-        self.path.join("cache")
-    }
-
     /// Makes the directory (0700) if it is missing, and refuses one that others could have tampered with.
     pub(crate) fn make(&self) -> Result<(), Failure> {
         let shown = self.path.display();

@@ -89,10 +89,10 @@ impl Serving {
     /// From here on a signal to us ends the sandbox, and the command's end is then ours.
     pub(super) fn end_on_signal(&mut self, ender: &Ender) {
         for (mut signal, inside) in self.signals.drain(..) {
-            let (ender, ended) = (ender.clone(), Arc::clone(&self.ended));
+            let (ender, noted) = (ender.clone(), Arc::clone(&self.ended));
             self.runtime.spawn(async move {
                 while signal.recv().await.is_some() {
-                    ended.store(true, Ordering::Relaxed);
+                    noted.store(true, Ordering::Relaxed);
                     ender.end(inside);
                 }
             });

@@ -19,9 +19,11 @@ impl Trust {
             let ca = Ca::load_or_create(&directory)
                 .explain("cannot use the CA")
                 .hint("`outwall ca rotate` makes a new one")?;
+            tracing::debug!("the CA is loaded");
             let extra = read_roots(&extra_roots).explain("cannot read `extra_roots` of the policy")?;
             let bundle = TrustBundle::assemble(&ca, &extra)
                 .explain("cannot assemble the roots that the sandbox trusts")?;
+            tracing::debug!("the trust bundle is assembled");
             Ok((ca, bundle))
         }))
     }
