@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client_hello::{self, ClientHelloError, Reading};
+use crate::connection::Accepted;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::refusal::{Format, Refusal};
@@ -24,6 +25,8 @@ pub(crate) struct Client {
     /// What was read and belongs to whoever reads next.
     pub(crate) seen: BytesMut,
     pub(crate) entrance: Entrance,
+    /// Which lane it runs in.
+    pub(crate) lane: usize,
 }
 
 /// How a connection came, as far as it matters to what is said to its client.
@@ -51,11 +54,12 @@ pub(crate) enum FirstBytes {
 }
 
 impl Client {
-    pub(crate) fn new(stream: TcpStream, entrance: Entrance) -> Self {
+    pub(crate) fn new(accepted: Accepted, entrance: Entrance) -> Self {
         Self {
-            stream,
+            stream: accepted.stream,
             seen: BytesMut::new(),
             entrance,
+            lane: accepted.lane,
         }
     }
 

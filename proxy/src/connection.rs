@@ -21,6 +21,8 @@ use crate::{refuse, target, tunnel};
 pub(crate) struct Accepted {
     pub(crate) stream: TcpStream,
     pub(crate) door: Door,
+    /// Which lane it runs in.
+    pub(crate) lane: usize,
 }
 
 /// The doors of a sandbox.
@@ -80,8 +82,8 @@ impl SandboxGate {
 
     async fn read_target(&self, accepted: Accepted) -> Result<Option<(Client, target::Asked)>, Error> {
         match accepted.door {
-            Door::Explicit => target::explicit(accepted.stream, self).await,
-            Door::Captured { original } => target::captured(accepted.stream, original, self).await.map(Some),
+            Door::Explicit => target::explicit(accepted, self).await,
+            Door::Captured { original } => target::captured(accepted, original, self).await.map(Some),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::action::{self, Expected};
 use crate::body::{ResponseBody, Upload};
 use crate::error::Error;
 use crate::hop_by_hop;
-use crate::origins::{Outgoing, Pool};
+use crate::origins::{OriginClient, Outgoing, Pool};
 use crate::pulse::{Pulse, Running};
 use crate::record::ExchangeRecord;
 use crate::refusal::{Format, Refusal};
@@ -27,6 +27,7 @@ use crate::sandbox_gate::SandboxGate;
 /// The exchanges of one client connection.
 pub(crate) struct Exchanges {
     gate: Arc<SandboxGate>,
+    client: OriginClient,
     pub(crate) pulse: Arc<Pulse>,
     grant: Grant,
     tls: Option<ClientTlsFacts>,
@@ -109,12 +110,14 @@ impl Grant {
 impl Exchanges {
     pub(crate) fn new(
         gate: &Arc<SandboxGate>,
+        lane: usize,
         grant: Grant,
         tls: Option<ClientTlsFacts>,
         pulse: Pulse,
     ) -> Arc<Self> {
         Arc::new(Self {
             gate: Arc::clone(gate),
+            client: OriginClient::new(Arc::clone(gate.origins(lane))),
             pulse: Arc::new(pulse),
             grant,
             tls,
@@ -159,7 +162,7 @@ impl Exchanges {
             pool,
             running,
         };
-        Ok(self.gate.client().call(outgoing).await?)
+        Ok(self.client.clone().call(outgoing).await?)
     }
 
     /// Whose target the request is for: the connection's, or the one that it names itself.
@@ -231,7 +234,7 @@ impl Exchanges {
     }
 
     fn pool(&self, permit: &RequestPermit, generation: u64) -> Arc<Pool> {
-        let origins = self.gate.origins();
+        let origins = self.client.origins();
         if let Grant::EachItsOwn = self.grant {
             return origins.pool(permit.scheme(), permit.target(), generation);
         }

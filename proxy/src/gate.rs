@@ -1,6 +1,5 @@
 //! The gate as the composition sees it: made of its parts, it serves sandboxes.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +13,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use crate::current::CurrentPolicy;
 use crate::dialer::Resolvers;
 use crate::dns::{NameLimits, NameTable, Responder, serve_tcp, serve_udp};
+use crate::lanes::Lanes;
 use crate::limits::Limits;
 use crate::listener::{Doorway, OriginalDestination, Redirected, serve};
 use crate::oversight::Recording;
@@ -51,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) resolvers: Arc<Resolvers>,
     pub(crate) limits: Limits,
     pub(crate) panics: AtomicU64,
+    pub(crate) lanes: Lanes,
 }
 
 /// The listeners of one sandbox, opened where its traffic is redirected to.
@@ -70,6 +71,9 @@ pub enum GateError {
     /// No TLS configuration for clients.
     #[error("cannot prepare TLS")]
     Tls(#[from] rustls::Error),
+    /// No threads to serve on.
+    #[error("cannot start threads")]
+    Threads(#[from] std::io::Error),
 }
 
 /// Why a sandbox cannot be served.
@@ -93,6 +97,7 @@ impl Gate {
             roots,
             limits,
         } = parts;
+        let lanes = Lanes::start(limits.lanes)?;
         let shared = Shared {
             policy: Arc::new(CurrentPolicy::new(policy)),
             audit,
@@ -101,6 +106,7 @@ impl Gate {
             resolvers: Arc::default(),
             limits,
             panics: AtomicU64::new(0),
+            lanes,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -132,15 +138,16 @@ impl Gate {
         destination: Arc<dyn OriginalDestination>,
     ) -> Result<ServeHandle, ServeError> {
         let names = Arc::new(NameTable::new(NameLimits::default()));
+        let own = listeners
+            .tcp
+            .iter()
+            .map(std::net::TcpListener::local_addr)
+            .collect::<Result<_, _>>()?;
         let tcp = listeners
             .tcp
             .into_iter()
             .map(listener)
             .collect::<Result<Vec<_>, _>>()?;
-        let own = tcp
-            .iter()
-            .map(TcpListener::local_addr)
-            .collect::<Result<Vec<SocketAddr>, _>>()?;
         let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, Some(Arc::clone(&names)), own)?;
         let responder = Arc::new(Responder::new(names, Recording::new(&gate)));
         let name_service = serve_names(&responder, listeners.dns_udp, listeners.dns_tcp)?;

@@ -29,6 +29,7 @@ pub(crate) async fn tls(
         .shared
         .client_tls
         .config(hello.server_name.as_ref(), &permit.target().host)?;
+    let lane = client.lane;
     let stream = match accept(gate, client, config).await {
         Ok(stream) => stream,
         Err(error) => {
@@ -36,7 +37,7 @@ pub(crate) async fn tls(
             return Err(error);
         }
     };
-    serve_tls(gate, stream, hello, Grant::target(permit, Scheme::Https)).await
+    serve_tls(gate, lane, stream, hello, Grant::target(permit, Scheme::Https)).await
 }
 
 /// Serves a client that speaks HTTP in the clear on a connection that was decided on.
@@ -46,13 +47,13 @@ pub(crate) async fn clear(
     permit: ConnectionPermit,
 ) -> Result<(), Error> {
     let grant = Grant::target(permit, Scheme::Http);
-    let exchanges = Exchanges::new(gate, grant, None, Pulse::new(true));
+    let exchanges = Exchanges::new(gate, client.lane, grant, None, Pulse::new(true));
     serve(exchanges, client.into_stream(), Speaks::Http1).await
 }
 
 /// Serves a client whose requests name their targets themselves.
 pub(crate) async fn forward(gate: &Arc<SandboxGate>, client: Client) -> Result<(), Error> {
-    let exchanges = Exchanges::new(gate, Grant::EachItsOwn, None, Pulse::new(true));
+    let exchanges = Exchanges::new(gate, client.lane, Grant::EachItsOwn, None, Pulse::new(true));
     serve(exchanges, client.into_stream(), Speaks::Http1).await
 }
 
@@ -64,8 +65,9 @@ pub(crate) async fn refused(
     config: Arc<ServerConfig>,
     denial: Denial,
 ) -> Result<(), Error> {
+    let lane = client.lane;
     let stream = accept(gate, client, config).await?;
-    serve_tls(gate, stream, hello, Grant::Refused(denial)).await
+    serve_tls(gate, lane, stream, hello, Grant::Refused(denial)).await
 }
 
 async fn accept(
@@ -82,6 +84,7 @@ async fn accept(
 
 async fn serve_tls(
     gate: &Arc<SandboxGate>,
+    lane: usize,
     stream: TlsStream<Rewind<TcpStream>>,
     hello: &ClientHello,
     grant: Grant,
@@ -99,7 +102,12 @@ async fn serve_tls(
         server_name: hello.server_name.as_ref().map(ToString::to_string),
     };
     let pulse = Pulse::new(speaks == Speaks::Http1);
-    serve(Exchanges::new(gate, grant, Some(facts), pulse), stream, speaks).await
+    serve(
+        Exchanges::new(gate, lane, grant, Some(facts), pulse),
+        stream,
+        speaks,
+    )
+    .await
 }
 
 /// A client that pins certificates, or trusts another store, ends here: whoever wonders why it does not work must find it.

@@ -31,6 +31,7 @@ mod gate;
 mod hop_by_hop;
 mod http_connection;
 mod intercept;
+mod lanes;
 mod limits;
 mod listener;
 mod origin_stream;

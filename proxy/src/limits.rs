@@ -35,6 +35,8 @@ pub struct Limits {
     pub connections: usize,
     /// Exchanges of one sandbox at once.
     pub exchanges: usize,
+    /// Threads that connections are spread over. A lane of its own saturates a gigabit and 40,000 requests per second.
+    pub lanes: usize,
     /// Streams that a client may open at once on one h2 connection.
     pub streams: u32,
     /// How long a client on a port other than 80 and 443 is waited for before a refusal that it could not read anyway:
@@ -64,6 +66,7 @@ impl Default for Limits {
             pool_idle_per_origin: 64,
             connections: 16_384,
             exchanges: 8_192,
+            lanes: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8)),
             streams: 256,
             refusal_patience: Duration::from_millis(80),
             refusals_per_second: 50,

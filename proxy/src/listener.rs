@@ -9,6 +9,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 
 use crate::connection::{Accepted, Door};
 use crate::sandbox_gate::SandboxGate;
@@ -72,10 +73,7 @@ pub(crate) async fn serve(gate: Arc<SandboxGate>, listener: TcpListener, doorway
             note_end(&gate, ended);
         }
     };
-    if tokio::time::timeout(gate.shared.limits.drain, rest)
-        .await
-        .is_err()
-    {
+    if timeout(gate.shared.limits.drain, rest).await.is_err() {
         tracing::info!("connections were cut off at the end of the drain");
     }
 }
@@ -97,31 +95,40 @@ async fn accept_all(
                 note_end(gate, ended);
                 continue;
             }
-            accepted = listener.accept() => accepted,
+            accepted = accept(listener) => accepted,
         };
         let stream = match accepted {
-            Ok((stream, _client)) => stream,
+            Ok(stream) => stream,
             Err(error) => {
                 pause(&error).await;
                 continue;
             }
         };
-        match admit(&stream, doorway) {
-            Ok(door) => {
-                let gate = Arc::clone(gate);
-                connections.spawn(async move {
-                    let _room = room;
-                    gate.serve(Accepted { stream, door }).await;
-                });
+        let (gate, doorway, place) = (Arc::clone(gate), doorway.clone(), gate.shared.lanes.place());
+        let lane = place.runtime.clone();
+        let connection = async move {
+            let lane = place.lane;
+            match admit(stream, &doorway) {
+                Ok((stream, door)) => gate.serve(Accepted { stream, door, lane }).await,
+                Err(error) => tracing::debug!(%error, "a connection ended before it began"),
             }
-            Err(error) => tracing::debug!(%error, "a connection ended before it began"),
-        }
+            drop((place, room));
+        };
+        connections.spawn_on(connection, &lane);
     }
 }
 
-fn admit(stream: &TcpStream, doorway: &Doorway) -> io::Result<Door> {
+/// Not registered with this thread any more, so that the lane can take it.
+async fn accept(listener: &TcpListener) -> io::Result<std::net::TcpStream> {
+    let (stream, _client) = listener.accept().await?;
+    stream.into_std()
+}
+
+fn admit(stream: std::net::TcpStream, doorway: &Doorway) -> io::Result<(TcpStream, Door)> {
     stream.set_nodelay(true)?;
-    doorway.door(stream)
+    let stream = TcpStream::from_std(stream)?;
+    let door = doorway.door(&stream)?;
+    Ok((stream, door))
 }
 
 fn note_end(gate: &SandboxGate, ended: Result<(), JoinError>) {

@@ -13,7 +13,7 @@ use crate::dialer::Dialer;
 use crate::dns::NameTable;
 use crate::gate::Shared;
 use crate::limits::Limits;
-use crate::origins::{OriginClient, Origins};
+use crate::origins::Origins;
 use crate::tls::OriginTls;
 
 /// The gate as one sandbox has it.
@@ -29,7 +29,8 @@ pub(crate) struct SandboxGate {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) draining: AtomicBool,
     drain: watch::Sender<bool>,
-    origins: Arc<Origins>,
+    /// One per lane.
+    origins: Vec<Arc<Origins>>,
     refusals: Mutex<Pace>,
 }
 
@@ -47,8 +48,13 @@ impl SandboxGate {
             limits.connect_address,
         );
         let tls = OriginTls::new(Arc::clone(&shared.roots))?;
+        let origins = shared.lanes.runtimes().map(|lane| {
+            let origins = Origins::new(dialer.clone(), tls.clone(), limits.clone());
+            origins.sweep_on(lane);
+            origins
+        });
         Ok(Arc::new(Self {
-            origins: Origins::new(dialer.clone(), tls, limits.clone()),
+            origins: origins.collect(),
             dialer,
             shared,
             sandbox,
@@ -61,12 +67,9 @@ impl SandboxGate {
         }))
     }
 
-    pub(crate) fn origins(&self) -> &Arc<Origins> {
-        &self.origins
-    }
-
-    pub(crate) fn client(&self) -> OriginClient {
-        OriginClient::new(Arc::clone(&self.origins))
+    /// The origins as the connections of one lane reach them.
+    pub(crate) fn origins(&self, lane: usize) -> &Arc<Origins> {
+        &self.origins[lane]
     }
 
     /// Records a refusal. It stands whether or not it can be written: nothing leaves either way.

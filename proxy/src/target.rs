@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Buf as _;
 use http::Uri;
 use outwall_policy::{Host, Reason, Target, classify};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::action;
 use crate::client::{Client, Entrance, FirstBytes};
+use crate::connection::Accepted;
 use crate::error::Error;
 use crate::refusal::Format;
 use crate::sandbox_gate::SandboxGate;
@@ -19,10 +19,10 @@ pub(crate) type Asked = Result<Target, Reason>;
 
 /// Reads the first request of a client that knows that it speaks to a proxy.
 pub(crate) async fn explicit(
-    stream: TcpStream,
+    accepted: Accepted,
     gate: &SandboxGate,
 ) -> Result<Option<(Client, Asked)>, Error> {
-    let mut client = Client::new(stream, Entrance::Connect);
+    let mut client = Client::new(accepted, Entrance::Connect);
     let limits = &gate.shared.limits;
     let reading = read_first_head(&mut client, limits.head_bytes, limits.head_fields);
     let asked = match timeout(limits.handshake, reading).await {
@@ -147,11 +147,11 @@ fn accepted(fields: &[httparse::Header<'_>]) -> Format {
 /// Finds out where a captured connection was going. A synthetic address stands for a name; another is a literal, unless the
 /// client names its host in TLS: then that is decided on and resolved by us, and the address is not used.
 pub(crate) async fn captured(
-    stream: TcpStream,
+    accepted: Accepted,
     original: SocketAddr,
     gate: &SandboxGate,
 ) -> Result<(Client, Asked), Error> {
-    let mut client = Client::new(stream, Entrance::Captured { original });
+    let mut client = Client::new(accepted, Entrance::Captured { original });
     let ip = original.ip().to_canonical();
     let literal = Target::new(Host::from(ip), original.port());
     if let Some(name) = gate.names.as_ref().and_then(|names| names.name_of(ip)) {

@@ -20,6 +20,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use outwall_policy::{RequestPermit, Scheme, Target};
+use tokio::runtime::Handle;
 use tower::Service;
 
 pub(crate) use exclusive::Exclusive;
@@ -80,6 +81,10 @@ impl OriginClient {
     pub(crate) fn new(origins: Arc<Origins>) -> Self {
         Self { origins }
     }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
 }
 
 impl Service<Outgoing> for OriginClient {
@@ -99,14 +104,17 @@ impl Service<Outgoing> for OriginClient {
 
 impl Origins {
     pub(crate) fn new(dialer: Dialer, tls: OriginTls, limits: Limits) -> Arc<Self> {
-        let origins = Arc::new(Self {
+        Arc::new(Self {
             pools: Mutex::default(),
             dialer,
             tls,
             limits,
-        });
-        tokio::spawn(sweep(Arc::downgrade(&origins)));
-        origins
+        })
+    }
+
+    /// Has what is old dropped from time to time, on the thread that uses it.
+    pub(crate) fn sweep_on(self: &Arc<Self>, lane: &Handle) {
+        lane.spawn(sweep(Arc::downgrade(self)));
     }
 
     /// The pool for a target under one generation of the policy.
