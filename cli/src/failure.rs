@@ -69,14 +69,14 @@ impl Failure {
     }
 
     fn write(&self, out: &mut dyn Write, paint: Paint) -> std::io::Result<()> {
-        writeln!(out, "{} {}", paint.red("error:"), multiline(&*self.error))?;
+        writeln!(out, "{} {}", paint.red("error:"), multiline(&*self.error, paint))?;
         let mut cause = self.error.source();
         while let Some(error) = cause {
-            writeln!(out, "  caused by: {}", multiline(error))?;
+            writeln!(out, "  caused by: {}", multiline(error, paint))?;
             cause = error.source();
         }
         for hint in &self.hints {
-            writeln!(out, "{} {}", paint.cyan("hint:"), multiline(hint))?;
+            writeln!(out, "{} {}", paint.cyan("hint:"), multiline(hint, paint))?;
         }
         Ok(())
     }
@@ -129,14 +129,18 @@ impl Error for Explained {
 }
 
 /// The text with its own line breaks kept and everything else that steers a terminal made visible:
-/// an error may quote a file that a stranger wrote.
-fn multiline(text: impl Display) -> String {
+/// an error may quote a file that a stranger wrote. An error that knows its remedy says it in a line
+/// that starts with `hint:`; it looks like ours.
+pub(crate) fn multiline(text: impl Display, paint: Paint) -> String {
     let text = text.to_string();
-    text.trim_end()
+    let lines = text
+        .trim_end()
         .split('\n')
-        .map(|line| printable(line).into_owned())
-        .collect::<Vec<_>>()
-        .join("\n")
+        .map(|line| match line.trim_start().strip_prefix("hint:") {
+            Some(hint) => format!("{}{}", paint.cyan("hint:"), printable(hint)),
+            None => printable(line).into_owned(),
+        });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -158,6 +162,15 @@ mod tests {
         assert_eq!(
             rendered(&failure),
             "error: cannot write the audit log\n  caused by: disk is full\nhint: free some space\n"
+        );
+    }
+
+    #[test]
+    fn a_remedy_that_the_error_itself_knows_looks_like_ours() {
+        let failure = Failure::new("f.toml:2: no such key\n  hint: the keys are a, b");
+        assert_eq!(
+            rendered(&failure),
+            "error: f.toml:2: no such key\nhint: the keys are a, b\n"
         );
     }
 

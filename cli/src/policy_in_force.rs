@@ -7,9 +7,9 @@ use outwall_policy::{Overrides, Policy, PolicyDocument};
 
 use crate::arguments::Session;
 use crate::discovery::{Discovery, Place};
-use crate::failure::Failure;
+use crate::failure::{Failure, multiline};
 use crate::interfaces::own_addresses;
-use crate::terminal::{Paint, printable};
+use crate::terminal::Paint;
 
 /// The policy, and where it comes from.
 #[derive(Debug)]
@@ -54,13 +54,11 @@ impl PolicyInForce {
     pub(crate) fn warn(&self) {
         let paint = Paint::for_stderr();
         for warning in self.policy.warnings() {
-            let text = warning.to_string();
-            let lines: Vec<_> = text.lines().map(printable).collect();
             let _ = writeln!(
                 std::io::stderr(),
                 "{} {}",
                 paint.yellow("warning:"),
-                lines.join("\n")
+                multiline(warning, paint)
             );
         }
     }
