@@ -169,6 +169,7 @@ impl Prepared {
     pub fn new(spec: Spec) -> Result<Self, PrepareError> {
         let began = Instant::now();
         let spec = spec.checked()?;
+        let stage = spawn()?; // it comes up while we plan
         let identity = Identity::of_this_process(spec.id, spec.root);
         if let Home::Kept(path) = &spec.home {
             keep_home(path)?;
@@ -192,7 +193,6 @@ impl Prepared {
         };
         let memory = plan.write(&contents)?;
         let planned = began.elapsed();
-        let stage = spawn()?;
         stage.wire.send(
             &ToStage::Plan,
             &[
@@ -295,6 +295,7 @@ impl Prepared {
                     command,
                     lifeline,
                     over: AtomicBool::new(false),
+                    killed: AtomicBool::new(false),
                 }));
                 Ok(Running {
                     terminal,
@@ -350,6 +351,7 @@ impl Running {
             Some((FromStage::Ended(exit), _)) => Ok(exit),
             Some((FromStage::Failed(failure), _)) => Err(failure.into()),
             Some(_) => Err(Failure::new(Part::Conversation, "understand how the command ended").into()),
+            None if self.ender.0.killed.load(Ordering::SeqCst) => Ok(Exit::Signal(libc::SIGKILL)),
             None => Err(WaitError::Lost),
         }
     }
@@ -374,6 +376,7 @@ struct Ending {
     command: OwnedFd,
     lifeline: OwnedFd,
     over: AtomicBool,
+    killed: AtomicBool,
 }
 
 /// What a command is told when its sandbox is to end.
@@ -414,6 +417,7 @@ impl Ender {
 
     fn kill(&self) {
         if !self.0.over.load(Ordering::SeqCst) {
+            self.0.killed.store(true, Ordering::SeqCst);
             rustix::net::shutdown(&self.0.lifeline, Shutdown::Both).ok();
         }
     }

@@ -3,6 +3,7 @@
 //! It knows nothing of how a sandbox is made. Start with [`Spec`].
 
 use std::ffi::OsString;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use outwall_policy::SandboxId;
@@ -106,6 +107,12 @@ pub enum SpecError {
         #[source]
         source: std::io::Error,
     },
+    /// A socket, behind which a program of the host listens.
+    #[error("`{}` is a socket of the host, which must not be reachable from a sandbox", path.display())]
+    Socket {
+        /// The path.
+        path: PathBuf,
+    },
     /// The working directory is a file.
     #[error("`{}` is not a directory", path.display())]
     NotDirectory {
@@ -140,6 +147,8 @@ pub enum Refusal {
     Root,
     /// It is the home directory or holds it.
     Home,
+    /// It is a directory that many share, such as `/tmp`.
+    Shared,
     /// It is a directory of the system, or holds one.
     System(PathBuf),
     /// It is, holds, or lies in a directory that the caller refuses, such as Outwall's state.
@@ -153,6 +162,7 @@ impl std::fmt::Display for Refusal {
             Self::Home => {
                 f.write_str("the home directory or one that holds it, with its keys and shell start-up files")
             }
+            Self::Shared => f.write_str("shared by many, with files and sockets that are not this project's"),
             Self::System(path) => write!(f, "`{}` of the system, or holds it", path.display()),
             Self::State(path) => write!(
                 f,
@@ -166,7 +176,7 @@ impl std::fmt::Display for Refusal {
 impl Refusal {
     fn remedy(&self) -> &'static str {
         match self {
-            Self::Root | Self::Home | Self::System(_) => {
+            Self::Root | Self::Home | Self::Shared | Self::System(_) => {
                 "start in the directory of one project, such as `cd ~/my-project`"
             }
             Self::State(_) => "start in another directory, or keep the state elsewhere with `--state-dir`",
@@ -177,6 +187,19 @@ impl Refusal {
 /// Directories of the system, which are never writable in a sandbox as themselves.
 const SYSTEM: [&str; 11] = [
     "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr",
+];
+
+/// Directories that many share: other people's files, and sockets of the host's programs.
+const SHARED: [&str; 9] = [
+    "/home",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/srv",
+    "/tmp",
+    "/usr/local",
+    "/var",
+    "/var/tmp",
 ];
 
 impl Spec {
@@ -220,6 +243,15 @@ impl Spec {
         self.refuse(&self.working_directory, "the working directory")?;
         for mount in &mut self.mounts {
             mount.path = canonical(&mount.path)?;
+            if mount
+                .path
+                .metadata()
+                .is_ok_and(|file| file.file_type().is_socket())
+            {
+                return Err(SpecError::Socket {
+                    path: mount.path.clone(),
+                });
+            }
         }
         for mount in self.mounts.iter().filter(|mount| mount.writable) {
             self.refuse(&mount.path, "a writable mount")?;
@@ -251,6 +283,9 @@ impl Spec {
             .unwrap_or_else(|_| self.home_path.clone());
         if home.starts_with(path) || self.home_path.starts_with(path) {
             return Some(Refusal::Home);
+        }
+        if SHARED.iter().any(|shared| path == Path::new(shared)) {
+            return Some(Refusal::Shared);
         }
         let system = SYSTEM
             .iter()

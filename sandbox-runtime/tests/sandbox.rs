@@ -23,9 +23,9 @@ fn main() -> ExitCode {
         Some("--launch") => return launched::launch_and_stay(),
         Some("--list") => {
             if !arguments.iter().any(|argument| argument == "--ignored") {
-                stories::STORIES
-                    .iter()
-                    .for_each(|(name, _)| println!("{name}: test"));
+                for (name, _) in stories::STORIES {
+                    println!("{name}: test");
+                }
             }
             return ExitCode::SUCCESS;
         }

@@ -5,6 +5,7 @@
 //! those on the host runs what the sandbox left there.
 
 use std::fs;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::{Placeholder, Planner};
@@ -26,7 +27,7 @@ const PROTECTED: [&str; 8] = [
 /// The same within `.git`.
 const PROTECTED_IN_GIT: [&str; 4] = ["hooks/", "config", "config.worktree", "modules"];
 
-/// How many directories are looked into for `.env` files, and how deep below the working directory.
+/// How many directories are looked into for files to cover, and how deep below the working directory.
 const DIRECTORIES: usize = 512;
 const DEPTH: usize = 3;
 
@@ -70,7 +71,7 @@ impl Planner<'_, '_> {
         ) {
             self.protect(writable, &mut placeholders)?;
         }
-        for secret in env_files(&directory) {
+        for secret in not_for_sandboxes(&directory) {
             if !self.is_left(&secret) {
                 self.steps.push(FileStep::Cover { path: secret });
             }
@@ -181,8 +182,9 @@ fn kind(path: &Path) -> Kind {
     }
 }
 
-/// The `.env` files of a project: in its directory and those a few levels below, as far as a bounded look finds them.
-fn env_files(top: &Path) -> Vec<PathBuf> {
+/// Files of a project that a sandbox must not see: `.env` files, and sockets, behind which programs of the host listen.
+/// In its directory and those a few levels below, as far as a bounded look finds them.
+fn not_for_sandboxes(top: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut waiting = std::collections::VecDeque::from([(top.to_owned(), 0)]);
     let mut looked = 0;
@@ -193,7 +195,7 @@ fn env_files(top: &Path) -> Vec<PathBuf> {
                 continue;
             };
             let name = name.to_string_lossy();
-            if kind.is_file() && is_env_file(&name) {
+            if kind.is_socket() || kind.is_file() && is_env_file(&name) {
                 found.push(entry.path());
             } else if kind.is_dir()
                 && depth < DEPTH
@@ -229,7 +231,7 @@ mod tests {
             fs::create_dir_all(&directory).expect("a directory");
             fs::write(directory.join(file), "x").expect("a file");
         }
-        let mut found = env_files(top.path());
+        let mut found = not_for_sandboxes(top.path());
         found.sort();
         assert_eq!(
             found,

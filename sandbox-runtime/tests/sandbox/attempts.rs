@@ -23,6 +23,8 @@ pub(crate) fn attempt(names: &[String]) -> ExitCode {
                 .and_then(|at| UnixStream::connect_addr(&at))
                 .map(drop),
             "own-abstract" => own_abstract(),
+            "path" => UnixStream::connect(argument).map(drop),
+            "own-path" => own_path(argument),
             "mount" => {
                 rustix::mount::mount("none", "/tmp", "tmpfs", rustix::mount::MountFlags::empty(), None)
                     .map_err(Into::into)
@@ -92,6 +94,11 @@ fn udp(argument: &str) -> std::io::Result<()> {
         sent.elapsed()
     );
     received
+}
+
+fn own_path(path: &str) -> std::io::Result<()> {
+    let _listener = UnixListener::bind(path)?;
+    UnixStream::connect(path).map(drop)
 }
 
 fn own_abstract() -> std::io::Result<()> {
