@@ -1,7 +1,7 @@
 //! Launches a command in a sandbox whose captured connections are answered with where they were meant to go.
 //!
 //! ```text
-//! launch [--root] [--nested] [--home DIR] [--mount PATH[:rw]]... [--state DIR] [--timings] [--] COMMAND [ARG]...
+//! launch [--root] [--nested] [--home DIR] [--mount PATH[:rw]]... [--state DIR] [--timings] [--memory BYTES] [--processes N] [--] COMMAND [ARG]...
 //! ```
 
 use std::error::Error;
@@ -51,6 +51,12 @@ fn launch() -> Result<Exit, Box<dyn Error>> {
             Some("--root") => spec.root = true,
             Some("--nested") => spec.nested_namespaces = true,
             Some("--timings") => timings = true,
+            Some("--memory") => {
+                spec.limits.memory_bytes = words.next().and_then(|word| word.to_str()?.parse().ok())
+            }
+            Some("--processes") => {
+                spec.limits.processes = words.next().and_then(|word| word.to_str()?.parse().ok())
+            }
             Some("--home") => spec.home = Home::Kept(words.next().ok_or("--home DIR")?.into()),
             Some("--state") => spec.state_dir = words.next().ok_or("--state DIR")?.into(),
             Some("--mount") => {
