@@ -73,6 +73,11 @@ impl Command {
             _ => ExitCode::FAILURE,
         }
     }
+
+    /// Whether what it prints is its work, so that it is done when nobody reads any more.
+    pub(crate) fn only_prints(&self) -> bool {
+        matches!(self, Self::Policy(_) | Self::Audit(_) | Self::Doctor(_))
+    }
 }
 
 /// The exit code of `outwall run` when Outwall, and not the command, failed.

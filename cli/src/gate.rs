@@ -4,6 +4,7 @@ use outwall_audit::{AuditLog, Options};
 use outwall_certs::{Ca, origin_roots};
 use outwall_policy::{EnvironmentName, Policy, Sandbox, SandboxId, UnknownEnvironment};
 use outwall_proxy::{Gate, GateParts, Limits};
+use rustix::rand::GetRandomFlags;
 
 use crate::arguments::Session;
 use crate::failure::{Explain, Failure};
@@ -36,9 +37,9 @@ pub(crate) fn new_sandbox(
 ) -> Result<Sandbox, Failure> {
     let environment = environment_name(policy, environment)?;
     let mut random = [0; 4];
-    aws_lc_rs::rand::fill(&mut random)
-        .ok()
-        .ok_or_else(|| Failure::new("the system gives no random numbers"))?;
+    // Not from the cryptographic library, whose first random number costs more than all else at the start.
+    rustix::rand::getrandom(&mut random, GetRandomFlags::empty())
+        .explain("the system gives no random numbers")?;
     Ok(Sandbox {
         id: SandboxId::from_random(random),
         environment,

@@ -43,8 +43,9 @@ fn main() -> ExitCode {
     };
     trace();
     let failed = arguments.command.failure_code();
+    let only_prints = arguments.command.only_prints();
     arguments.obey().unwrap_or_else(|failure| {
-        if failure.is_closed_pipe() {
+        if only_prints && failure.is_closed_pipe() {
             return ExitCode::SUCCESS;
         }
         failure.report(&mut std::io::stderr().lock(), Paint::for_stderr());

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use outwall_policy::{Checked, Denial, Entry, Environment, EnvironmentName, Overrides, RuleName, Treatment};
+use outwall_policy::{
+    Checked, Denial, Entry, Environment, EnvironmentName, Overrides, RuleEntry, RuleName, Treatment,
+};
 
 use crate::arguments::Session;
 use crate::failure::{Explain, Failure};
@@ -143,6 +145,14 @@ impl Show {
         )?;
         say!("policy file: {}\n", in_force.provenance())?;
         write_out(&entries(environment, Paint::for_stdout()))?;
+        write_out(&rules(environment, Paint::for_stdout()))?;
+        let exceptions: Vec<_> = environment.allowed_addresses().collect();
+        if !exceptions.is_empty() {
+            say!(
+                "\nprivate addresses that are reached by exception: {}",
+                exceptions.join(", ")
+            )?;
+        }
         let others = in_force.policy.environments().map(Environment::name);
         let others: Vec<_> = others
             .filter(|other| *other != environment.name())
@@ -175,6 +185,28 @@ fn entries(environment: &Environment, paint: Paint) -> String {
         "nothing is reachable\n".to_owned()
     } else {
         table.render(paint)
+    }
+}
+
+/// A host that a rule names accepts only what a rule allows, so they belong to the whole picture.
+fn rules(environment: &Environment, paint: Paint) -> String {
+    let mut table = Table::new(["RULE", "ACTION", "REQUESTS"]);
+    for RuleEntry {
+        rule,
+        allows,
+        requests,
+    } in environment.rules()
+    {
+        table.row([
+            rule.to_string(),
+            if allows { "allow" } else { "deny" }.to_owned(),
+            requests,
+        ]);
+    }
+    if table.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}", table.render(paint))
     }
 }
 

@@ -61,7 +61,7 @@ impl Arguments {
         )
     }
 
-    /// Until SIGTERM or SIGINT; then what runs may finish.
+    /// Until SIGTERM or SIGINT; then what runs may finish, until a second one.
     async fn serve(
         &self,
         session: &Session,
@@ -82,7 +82,10 @@ impl Arguments {
         while signals.next().await == Asked::Reload {
             self.reload(session, gate);
         }
-        serving.drain().await;
+        tokio::select! {
+            () = serving.drain() => {}
+            () = signals.stop() => {} // asked for twice: what runs is cut off
+        }
         audit.gate_stopped()?;
         audit.flush()?;
         Ok(ExitCode::SUCCESS)
@@ -124,6 +127,10 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             hang_up: listen(SignalKind::hangup())?,
         })
+    }
+
+    async fn stop(&mut self) {
+        while self.next().await != Asked::Stop {}
     }
 
     async fn next(&mut self) -> Asked {
