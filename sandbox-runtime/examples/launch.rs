@@ -52,10 +52,10 @@ fn launch() -> Result<Exit, Box<dyn Error>> {
             Some("--nested") => spec.nested_namespaces = true,
             Some("--timings") => timings = true,
             Some("--memory") => {
-                spec.limits.memory_bytes = words.next().and_then(|word| word.to_str()?.parse().ok())
+                spec.limits.memory_bytes = words.next().and_then(|word| word.to_str()?.parse().ok());
             }
             Some("--processes") => {
-                spec.limits.processes = words.next().and_then(|word| word.to_str()?.parse().ok())
+                spec.limits.processes = words.next().and_then(|word| word.to_str()?.parse().ok());
             }
             Some("--home") => spec.home = Home::Kept(words.next().ok_or("--home DIR")?.into()),
             Some("--state") => spec.state_dir = words.next().ok_or("--state DIR")?.into(),

@@ -3,95 +3,31 @@
 //! It runs in the asking process, among other threads, and does there only what needs no fork: the rest is the stages' (`stage`).
 //! It knows nothing of what is served on the listeners. Start with [`Prepared::new`].
 
+mod ender;
+mod error;
+
+pub use ender::{Ender, Signal};
+pub use error::{PrepareError, StartError, WaitError};
+
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::net::Shutdown;
-use rustix::process::pidfd_send_signal;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use crate::cleanup::{RunDirectory, RunDirectoryError};
+use crate::cleanup::RunDirectory;
 use crate::failure::{Failure, Part};
 use crate::identity::{IdRange, Identity, Outer, program};
 use crate::layout::lay_out;
 use crate::plan::{Contents, Plan};
 use crate::pty::Terminal;
-use crate::spec::{Home, Spec, SpecError};
+use crate::spec::{Home, Spec};
 use crate::stage::STAGE_NAME;
 use crate::wire::{FromStage, ListenerKind, ToStage, Wire};
-
-/// How long a command that was asked to end has before it is killed with everything else in its sandbox.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// Why a sandbox could not be prepared. Nothing is left of it.
-#[derive(Debug, Error)]
-pub enum PrepareError {
-    /// What is asked for is refused.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// The run's own files cannot be made.
-    #[error(transparent)]
-    RunDirectory(#[from] RunDirectoryError),
-    /// A directory for a kept home cannot be made.
-    #[error("cannot make the home `{}`", path.display())]
-    Home {
-        /// The directory.
-        path: std::path::PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The process that makes the sandbox cannot be started.
-    #[error("cannot start the process that makes the sandbox")]
-    Spawn(#[source] io::Error),
-    /// A step failed.
-    #[error("cannot make the sandbox")]
-    Step(#[from] Failure),
-}
-
-/// Why the command of a prepared sandbox did not start. Nothing is left of it.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// There is no such program inside; 127 is the exit code that shells give it.
-    #[error("there is no program `{program}` in the sandbox")]
-    NotFound {
-        /// The program as it was asked for.
-        program: String,
-    },
-    /// The program is there and cannot be executed; 126 is the exit code that shells give it.
-    #[error("`{program}` cannot be executed in the sandbox")]
-    NotExecutable {
-        /// The program as it was asked for.
-        program: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A step failed.
-    #[error("cannot start the command in the sandbox")]
-    Step(#[from] Failure),
-}
-
-/// Why it is not known how a command ended. Nothing of its sandbox runs any more.
-#[derive(Debug, Error)]
-pub enum WaitError {
-    /// The processes that watch over the sandbox were killed.
-    #[error("the sandbox was killed from outside")]
-    Lost,
-    /// The relay between the host's terminal and the sandbox's failed.
-    #[error("the terminal of the sandbox failed")]
-    Terminal(#[source] io::Error),
-    /// What the sandbox's processes said could not be understood.
-    #[error("lost touch with the sandbox")]
-    Step(#[from] Failure),
-}
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,12 +227,7 @@ impl Prepared {
                 let lifeline = self.stage.wire.as_fd().try_clone_to_owned().map_err(|error| {
                     Failure::new(Part::Conversation, format!("keep a descriptor: {error}"))
                 })?;
-                let ender = Ender(Arc::new(Ending {
-                    command,
-                    lifeline,
-                    over: AtomicBool::new(false),
-                    killed: AtomicBool::new(false),
-                }));
+                let ender = Ender::new(command, lifeline);
                 Ok(Running {
                     terminal,
                     stage: self.stage,
@@ -305,21 +236,9 @@ impl Prepared {
                     ender,
                 })
             }
-            (FromStage::Failed(failure), _) => Err(not_started(failure, self.program)),
+            (FromStage::Failed(failure), _) => Err(error::not_started(failure, self.program)),
             _ => Err(Failure::new(Part::Conversation, "understand whether the command started").into()),
         }
-    }
-}
-
-/// Tells a missing program from one that cannot be executed and from our own failures.
-fn not_started(failure: Failure, program: String) -> StartError {
-    match (failure.part, failure.errno) {
-        (Part::Command, Some(libc::ENOENT)) if failure.doing == "run" => StartError::NotFound { program },
-        (Part::Command, Some(errno)) if failure.doing == "run" => StartError::NotExecutable {
-            program,
-            source: io::Error::from_raw_os_error(errno),
-        },
-        _ => failure.into(),
     }
 }
 
@@ -342,7 +261,7 @@ impl Running {
             terminal.run(&self.stage.wire).map_err(WaitError::Terminal)?;
         }
         let message = self.stage.wire.receive()?;
-        self.ender.0.over.store(true, Ordering::SeqCst);
+        self.ender.is_over();
         if let Some(mut terminal) = self.terminal.take() {
             // What the command wrote last may still be on its way.
             terminal.drain().map_err(WaitError::Terminal)?;
@@ -351,7 +270,7 @@ impl Running {
             Some((FromStage::Ended(exit), _)) => Ok(exit),
             Some((FromStage::Failed(failure), _)) => Err(failure.into()),
             Some(_) => Err(Failure::new(Part::Conversation, "understand how the command ended").into()),
-            None if self.ender.0.killed.load(Ordering::SeqCst) => Ok(Exit::Signal(libc::SIGKILL)),
+            None if self.ender.killed() => Ok(Exit::Signal(libc::SIGKILL)),
             None => Err(WaitError::Lost),
         }
     }
@@ -364,62 +283,6 @@ impl Running {
     /// How long the parts took.
     pub fn timings(&self) -> Timings {
         self.timings
-    }
-}
-
-/// Ends a sandbox, from any thread.
-#[derive(Clone, Debug)]
-pub struct Ender(Arc<Ending>);
-
-#[derive(Debug)]
-struct Ending {
-    command: OwnedFd,
-    lifeline: OwnedFd,
-    over: AtomicBool,
-    killed: AtomicBool,
-}
-
-/// What a command is told when its sandbox is to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// `SIGINT`, as Ctrl-C sends.
-    Interrupt,
-    /// `SIGTERM`.
-    Terminate,
-    /// `SIGHUP`: the terminal went away.
-    HangUp,
-    /// `SIGKILL`: at once, with everything in the sandbox.
-    Kill,
-}
-
-impl Ender {
-    /// Sends `signal` to the command, which has ten seconds; then, or at once for [`Signal::Kill`], the whole sandbox is killed.
-    /// Does nothing when the command has ended.
-    pub fn end(&self, signal: Signal) {
-        let polite = match signal {
-            Signal::Interrupt => rustix::process::Signal::INT,
-            Signal::Terminate => rustix::process::Signal::TERM,
-            Signal::HangUp => rustix::process::Signal::HUP,
-            Signal::Kill => return self.kill(),
-        };
-        pidfd_send_signal(&self.0.command, polite).ok(); // it may have ended already
-        let late = self.clone();
-        let waiting = std::thread::Builder::new()
-            .name("outwall-grace".into())
-            .spawn(move || {
-                std::thread::sleep(GRACE);
-                late.kill();
-            });
-        if waiting.is_err() {
-            self.kill(); // without a thread to wait in, ending matters more than grace
-        }
-    }
-
-    fn kill(&self) {
-        if !self.0.over.load(Ordering::SeqCst) {
-            self.0.killed.store(true, Ordering::SeqCst);
-            rustix::net::shutdown(&self.0.lifeline, Shutdown::Both).ok();
-        }
     }
 }
 

@@ -4,6 +4,9 @@
 //! It decides nothing (`layout` does). No path of the host or of the sandbox is followed through a symbolic link: their contents may be an attacker's.
 //! Start with [`Root::build`].
 
+mod kernel;
+mod overlay;
+
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,7 +17,7 @@ use rustix::fs::{
     statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
+use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::pivot_root;
 
 use crate::failure::{Doing, Failure, Part, Step};
@@ -22,8 +25,8 @@ use crate::identity::{IdRange, Identity};
 use crate::plan::{FileStep, Owner, Owners, Placed, PlacedBytes};
 use crate::syscall::{MountAttributes, mount_setattr, set_file_ids};
 use crate::tree::{
-    attach, attach_at, chmod, clone_tree, directories_in_layer, file_system, hide_in_layer, ignore_missing,
-    is_directory, leave_mounts_of_host, mapped_namespace, memory, new_overlay, open_beneath,
+    attach, attach_at, chmod, clone_tree, is_directory, leave_mounts_of_host, mapped_namespace, memory,
+    open_beneath,
 };
 
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
@@ -219,64 +222,6 @@ impl<'a> Root<'a> {
         attach(&tree, &self.make_file(path)?).doing_at(Part::Mounts, "mount", path)
     }
 
-    fn overlay(&mut self, step: &FileStep) -> Step<()> {
-        let FileStep::Overlay {
-            source,
-            path,
-            writable,
-            owners,
-            placed,
-            hidden,
-        } = step
-        else {
-            return Ok(());
-        };
-        let lower = self.host_tree(source, *owners)?;
-        let number = self.number();
-        let stage = Path::new("/stage").join(&number);
-        mkdirat(CWD, &stage, Mode::from_raw_mode(0o700)).doing_at(Part::Mounts, "make", &stage)?;
-        attach_at(&lower, &stage)?;
-        let (upper, work) = (
-            format!("/layers/{number}.upper"),
-            format!("/layers/{number}.work"),
-        );
-        let upper_directory = layer_like(&lower, &upper).doing_at(Part::Mounts, "make a layer for", path)?;
-        for (relative, placed) in placed {
-            self.place_in_layer(&upper_directory, relative, *placed)
-                .doing_at(Part::Mounts, "place a file in", path)?;
-        }
-        for relative in hidden {
-            hide_in_layer(&upper_directory, relative).doing_at(Part::Mounts, "hide a file in", path)?;
-        }
-        mkdirat(CWD, &work, Mode::from_raw_mode(0o700)).doing_at(Part::Mounts, "make a layer for", path)?;
-        let options = if *writable {
-            vec![
-                ("lowerdir", stage.to_str().unwrap_or_default().to_owned()),
-                ("upperdir", upper),
-                ("workdir", work),
-            ]
-        } else {
-            vec![("lowerdir", format!("{upper}:{}", stage.display()))]
-        };
-        let restrictions = if *writable {
-            MountAttrFlags::empty()
-        } else {
-            MountAttrFlags::MOUNT_ATTR_RDONLY
-        };
-        let mounted = new_overlay(&options, restrictions, !self.identity.by_real_root()).doing_at(
-            Part::Mounts,
-            "overlay",
-            path,
-        )?;
-        attach(&mounted, &self.make_directory(path)?).doing_at(Part::Mounts, "mount", path)
-    }
-
-    fn place_in_layer(&self, layer: &OwnedFd, relative: &Path, placed: Placed) -> io::Result<()> {
-        let parent = directories_in_layer(layer, relative.parent().unwrap_or(Path::new("")))?;
-        let name = relative.file_name().ok_or(Errno::INVAL)?;
-        self.as_owner_of(&parent, || self.write(&parent, Path::new(name), placed))
-    }
-
     fn fresh(&mut self, path: &Path, mode: u32, owner: Owner) -> Step<()> {
         let name = self.number();
         let make = || -> io::Result<OwnedFd> {
@@ -295,52 +240,6 @@ impl<'a> Root<'a> {
             path,
         )?;
         attach(&tree, &self.make_directory(path)?).doing_at(Part::Mounts, "mount", path)
-    }
-
-    fn processes(&mut self, path: &Path, covered: bool) -> Step<()> {
-        let flags = MountAttrFlags::MOUNT_ATTR_NOSUID
-            | MountAttrFlags::MOUNT_ATTR_NODEV
-            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        let mounted = file_system("proc", &[], flags).doing_at(Part::Mounts, "mount the processes at", path).map_err(|failure| match failure.errno {
-            Some(libc::EPERM) => failure.remedy("a container that hides parts of /proc keeps us from mounting our own: start it with `--security-opt unmask=/proc/*` or as privileged"),
-            _ => failure,
-        })?;
-        attach(&mounted, &self.make_directory(path)?).doing_at(Part::Mounts, "mount", path)?;
-        let sysctl = path.join("sys");
-        self.sysctl = Some(self.find(&sysctl)?);
-        if !covered {
-            return Ok(());
-        }
-        for name in ["sys", "sysrq-trigger", "irq", "bus", "fs"] {
-            let read_only = self.pin(&path.join(name), false);
-            ignore_missing(read_only)?;
-        }
-        for name in [
-            "kcore",
-            "keys",
-            "key-users",
-            "timer_list",
-            "sched_debug",
-            "acpi",
-            "scsi",
-            "kmsg",
-            "kallsyms",
-        ] {
-            ignore_missing(self.cover(&path.join(name)))?;
-        }
-        Ok(())
-    }
-
-    fn terminals(&self, path: &Path) -> Step<()> {
-        let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        let options = [
-            ("newinstance", None),
-            ("ptmxmode", Some("0666")),
-            ("mode", Some("620")),
-        ];
-        let mounted =
-            file_system("devpts", &options, flags).doing_at(Part::Mounts, "mount the terminals at", path)?;
-        attach(&mounted, &self.make_directory(path)?).doing_at(Part::Mounts, "mount", path)
     }
 
     fn pin(&self, path: &Path, writable: bool) -> Step<()> {
@@ -532,24 +431,4 @@ impl<'a> Root<'a> {
         self.next += 1;
         self.next.to_string()
     }
-}
-
-/// An upper directory with the owner and mode of `lower`, which the overlay's own root takes from it.
-fn layer_like(lower: &OwnedFd, path: &str) -> io::Result<OwnedFd> {
-    let like = statat(lower, "", AtFlags::EMPTY_PATH)?;
-    mkdirat(CWD, path, Mode::from_raw_mode(like.st_mode & 0o7777))?;
-    // An owner that does not exist in our user namespace cannot be given; then the directory stays ours.
-    chownat(
-        CWD,
-        path,
-        Some(Uid::from_raw(like.st_uid)),
-        Some(Gid::from_raw(like.st_gid)),
-        AtFlags::empty(),
-    )
-    .ok();
-    Ok(open(
-        path,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?)
 }
