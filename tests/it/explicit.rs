@@ -332,35 +332,6 @@ fn what_a_refusal_repeats_cannot_be_markup() {
 }
 
 #[test]
-fn a_reload_reaches_the_next_request_of_an_open_connection() {
-    let origin = TestOrigin::start();
-    let outwall = outwall().allowing(&[HOST]).origin(HOST, &origin);
-    let gate = outwall.gate();
-    let mut connection = gate.client().open(&format!("https://{HOST}/"));
-    assert_eq!(connection.get(&format!("https://{HOST}/")).status(), 200);
-
-    let outwall = outwall.allowing(&["other.example.test"]);
-    gate.signal("HUP");
-    std::thread::sleep(Duration::from_millis(500));
-    match connection.try_get(&format!("https://{HOST}/")) {
-        Ok(response) => assert_eq!(response.status(), 403),
-        Err(_closed) => {}
-    }
-    assert_eq!(origin.requests().len(), 1);
-
-    let outwall = outwall.policy("this is not TOML");
-    gate.signal("HUP");
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(
-        gate.client().get(&format!("https://{HOST}/")).status(),
-        403,
-        "the last good policy stays"
-    );
-    assert!(gate.stderr().contains("policy.toml"), "loudly: {}", gate.stderr());
-    drop(outwall);
-}
-
-#[test]
 fn a_gate_that_is_told_to_stop_lets_a_request_finish() {
     let origin = TestOrigin::start();
     let outwall = outwall().allowing(&[HOST]).origin(HOST, &origin);

@@ -177,6 +177,6 @@ fn a_complaint_reads_like_this() {
     let text = complaint("[environments.web]\nnetwork = \"trustd\"\n");
     insta::with_settings!({ filters => filters() }, { assert_snapshot!(text, @r#"
         error: [STORY]/policy.toml:2: `network` is "trustd", which it cannot be
-          hint: write one of "none", "trusted", "full", "custom"
+        hint: write one of "none", "trusted", "full", "custom"
         "#); });
 }

@@ -76,24 +76,29 @@ impl Client {
 
     /// GET; an error when no response comes.
     pub fn try_get(&self, url: &str) -> Result<Response> {
-        self.try_send("GET", url, Outgoing::whole(""))
+        self.transmit("GET", url, Outgoing::whole(""))
+    }
+
+    /// One request without a body; an error when no response comes.
+    pub fn try_send(&self, method: &str, url: &str) -> Result<Response> {
+        self.transmit(method, url, Outgoing::whole(""))
     }
 
     /// One request with a body; fails the story when no response comes.
     #[track_caller]
     pub fn send(&self, method: &str, url: &str, body: &str) -> Response {
-        let sent = self.try_send(method, url, Outgoing::whole(body.to_owned()));
+        let sent = self.transmit(method, url, Outgoing::whole(body.to_owned()));
         sent.unwrap_or_else(|error| panic!("{method} {url}: {error:#}"))
     }
 
     /// POST of `length` bytes of the pattern that `/upload` checks.
     #[track_caller]
     pub fn upload(&self, url: &str, length: u64) -> Response {
-        let sent = self.try_send("POST", url, Outgoing::Pattern { sent: 0, length });
+        let sent = self.transmit("POST", url, Outgoing::Pattern { sent: 0, length });
         sent.unwrap_or_else(|error| panic!("upload to {url}: {error:#}"))
     }
 
-    fn try_send(&self, method: &str, url: &str, body: Outgoing) -> Result<Response> {
+    fn transmit(&self, method: &str, url: &str, body: Outgoing) -> Result<Response> {
         let uri: Uri = url.parse().with_context(|| format!("`{url}` is no URL"))?;
         within_limit(async {
             match self.open_for(&uri).await? {

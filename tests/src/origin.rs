@@ -9,6 +9,8 @@
 //! | `/status/N` | that status |
 //! | `/slow?ms=M` | answers after M milliseconds |
 //! | `/trailers` | a body followed by trailers, as gRPC ends |
+//! | `/broken` | says that 1,000 bytes come, sends 4 and hangs up |
+//! | `/cookies` | two `set-cookie` fields, and one that its `connection` names |
 //! | `/upgrade` | 101, then echoes bytes |
 //! | others | 200 `ok` |
 
@@ -18,6 +20,7 @@ mod respond;
 pub use certificate::Certificate;
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -30,7 +33,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
 use crate::runtime;
@@ -91,6 +94,7 @@ impl Received {
 struct Seen {
     requests: Mutex<Vec<Received>>,
     connections: Mutex<usize>,
+    serving: Mutex<Vec<AbortHandle>>,
 }
 
 impl TestOrigin {
@@ -162,6 +166,12 @@ impl TestOrigin {
         self.requests().into_iter().map(|request| request.path).collect()
     }
 
+    /// Closes every connection that it has, and goes on listening.
+    pub fn hang_up(&self) {
+        let mut serving = self.seen.serving.lock().expect("no handler panics");
+        serving.drain(..).for_each(|connection| connection.abort());
+    }
+
     /// How many connections it has accepted.
     pub fn connections(&self) -> usize {
         *self.seen.connections.lock().expect("no handler panics")
@@ -175,6 +185,11 @@ impl Drop for TestOrigin {
 }
 
 impl Seen {
+    fn serve(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        let serving = tokio::spawn(connection).abort_handle();
+        self.serving.lock().expect("no handler panics").push(serving);
+    }
+
     fn connection(&self) -> usize {
         let mut connections = self.connections.lock().expect("no handler panics");
         *connections += 1;
@@ -200,16 +215,16 @@ async fn serve_plain(listener: TcpListener, seen: Arc<Seen>) {
             tls: false,
             server_name: None,
         };
-        tokio::spawn(serve(stream, Versions::Http1Only, arrival, Arc::clone(&seen)));
+        seen.serve(serve(stream, Versions::Http1Only, arrival, Arc::clone(&seen)));
     }
 }
 
 async fn serve_tls(listener: TcpListener, acceptor: TlsAcceptor, seen: Arc<Seen>) {
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let (acceptor, seen) = (acceptor.clone(), Arc::clone(&seen));
+        let (acceptor, told) = (acceptor.clone(), Arc::clone(&seen));
         let connection = seen.connection();
-        tokio::spawn(async move {
+        seen.serve(async move {
             let Ok(stream) = acceptor.accept(stream).await else {
                 return; // a client that does not trust us, or was only probing
             };
@@ -227,7 +242,7 @@ async fn serve_tls(listener: TcpListener, acceptor: TlsAcceptor, seen: Arc<Seen>
                     tls: true,
                     server_name,
                 },
-                seen,
+                told,
             )
             .await;
         });

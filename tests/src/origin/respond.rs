@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Collected};
-use hyper::body::{Frame, Incoming};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, TRAILER, UPGRADE};
-use hyper::{Request, Response, StatusCode};
+use hyper::body::{Body as _, Frame, Incoming};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE, TRAILER, UPGRADE,
+};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,6 +19,21 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::body::{Outgoing, Pattern};
 
 pub(super) async fn respond(request: Request<Incoming>) -> Response<Outgoing> {
+    let head_only = request.method() == Method::HEAD;
+    let mut response = respond_in_full(request).await;
+    if head_only {
+        // Over HTTP/1.1 hyper leaves the body away by itself; over HTTP/2 it would send it.
+        if let Some(length) = response.body().size_hint().exact() {
+            response
+                .headers_mut()
+                .insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        *response.body_mut() = Outgoing::Whole(None);
+    }
+    response
+}
+
+async fn respond_in_full(request: Request<Incoming>) -> Response<Outgoing> {
     let path = request.uri().path().to_owned();
     let number = |prefix: &str| {
         path.strip_prefix(prefix)
@@ -35,6 +52,8 @@ pub(super) async fn respond(request: Request<Incoming>) -> Response<Outgoing> {
         "/upload" => upload(request.into_body()).await,
         "/sse" => events(&request),
         "/trailers" => trailers(),
+        "/broken" => broken(),
+        "/cookies" => cookies(),
         "/upgrade" => upgrade(request),
         "/slow" => {
             sleep(Duration::from_millis(parameter(&request, "ms").unwrap_or(1000))).await;
@@ -125,6 +144,32 @@ fn trailers() -> Response<Outgoing> {
         .headers_mut()
         .insert(TRAILER, HeaderValue::from_static("grpc-status"));
     response
+}
+
+fn broken() -> Response<Outgoing> {
+    let mut response = Response::new(Outgoing::Frames(frames_of(b"half")));
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from_static("1000"));
+    response
+}
+
+fn cookies() -> Response<Outgoing> {
+    let mut response = Response::new(Outgoing::whole("ok"));
+    let headers = response.headers_mut();
+    headers.append(SET_COOKIE, HeaderValue::from_static("a=1; Path=/"));
+    headers.append(SET_COOKIE, HeaderValue::from_static("b=2; Path=/"));
+    headers.insert("keep-alive", HeaderValue::from_static("timeout=77"));
+    response
+}
+
+fn frames_of(bytes: &'static [u8]) -> mpsc::Receiver<Frame<Bytes>> {
+    let (sender, frames) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _ = sender.send(Frame::data(Bytes::from_static(bytes))).await;
+        sleep(Duration::from_millis(200)).await;
+    });
+    frames
 }
 
 fn upgrade(request: Request<Incoming>) -> Response<Outgoing> {
