@@ -1,7 +1,11 @@
 //! What a run keeps outside its sandbox, and how it goes away, also after a death that let nobody clean up.
 //!
 //! A run directory `state/run/ID` holds a lock that the kernel releases with its owner, and the list of what else was made: places held in the working
-//! directory, control groups. Mounts need no list: they live in the sandbox's mount namespace and vanish with it. Start with [`RunDirectory`] and [`sweep`].
+//! directory, control groups. Mounts need no list: they live in the sandbox's mount namespace and vanish with it.
+//!
+//! A held place is removed when no living run uses the directory it is in: removing what another sandbox has mounted over would take its protection away.
+//! Until then `state/run/places.json` remembers it. Runs with different state directories do not know of each other.
+//! Start with [`RunDirectory`] and [`sweep`].
 
 use std::fs::{self, File};
 use std::io;
@@ -30,10 +34,14 @@ pub struct RunDirectoryError {
 /// What was made for a run outside its sandbox.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Made {
-    /// Empty files and directories in the working directory, with what a file holds.
-    places: Vec<(PathBuf, Option<String>)>,
+    /// The directories that the sandbox can write to.
+    uses: Vec<PathBuf>,
+    places: Vec<Place>,
     control_groups: Vec<PathBuf>,
 }
+
+/// An empty directory, or a file with what it holds, that was made to be mounted over.
+type Place = (PathBuf, Option<String>);
 
 /// The directory of a living run. Dropping it undoes everything that it lists.
 #[derive(Debug)]
@@ -45,8 +53,8 @@ pub(crate) struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Makes the directory of the run `id`.
-    pub(crate) fn create(state: &Path, id: SandboxId) -> Result<Self, RunDirectoryError> {
+    /// Makes the directory of the run `id`, which can write to the directories `uses`. From here on no other run removes places in those.
+    pub(crate) fn create(state: &Path, id: SandboxId, uses: Vec<PathBuf>) -> Result<Self, RunDirectoryError> {
         use std::os::unix::fs::DirBuilderExt;
         let path = state.join("run").join(id.to_string());
         let failed = |source| RunDirectoryError {
@@ -59,11 +67,17 @@ impl RunDirectory {
             .create(&path)
             .map_err(failed)?;
         let lock = lock(&path).map_err(failed)?;
-        Ok(Self {
-            path,
-            made: Made::default(),
-            lock,
-        })
+        let made = Made {
+            uses,
+            ..Made::default()
+        };
+        let run = Self { path, made, lock };
+        let _registry = registry(&state.join("run")).map_err(|source| RunDirectoryError {
+            path: state.to_owned(),
+            source,
+        })?;
+        run.list()?;
+        Ok(run)
     }
 
     /// Makes what must exist in the working directory to be mounted over, where nothing is.
@@ -105,10 +119,21 @@ impl RunDirectory {
 
 impl Drop for RunDirectory {
     fn drop(&mut self) {
-        undo(&self.made);
-        drop(fs::remove_dir_all(&self.path));
+        undo(&self.path, &self.made);
+        fs::remove_dir_all(&self.path).ok();
         flock(&self.lock, FlockOperation::Unlock).ok();
     }
+}
+
+/// The lock that one holds to look at all runs together.
+fn registry(runs: &Path) -> io::Result<File> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(runs.join("registry.lock"))?;
+    flock(&file, FlockOperation::LockExclusive)?;
+    Ok(file)
 }
 
 fn lock(directory: &Path) -> io::Result<File> {
@@ -143,22 +168,66 @@ fn hold(place: &Placeholder) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what was made, as far as it is as it was made.
-fn undo(made: &Made) {
-    for (path, contents) in made.places.iter().rev() {
-        match contents {
-            // A directory that holds something is somebody's by now.
-            None => drop(fs::remove_dir(path)),
-            Some(contents) => {
-                let ours = fs::symlink_metadata(path).is_ok_and(|file| file.is_file())
-                    && fs::read_to_string(path).is_ok_and(|text| text == *contents);
-                if ours {
-                    drop(fs::remove_file(path));
-                }
-            }
-        }
-    }
+/// Removes what was made by the run in `directory`, and places of earlier runs that nobody uses any more.
+fn undo(directory: &Path, made: &Made) {
     control_group::remove(&made.control_groups);
+    let Some(runs) = directory.parent() else { return };
+    let Ok(_registry) = registry(runs) else { return };
+    let remembered = runs.join("places.json");
+    let mut places: Vec<Place> = read(&remembered);
+    if places.is_empty() && made.places.is_empty() {
+        return;
+    }
+    places.extend(made.places.iter().cloned());
+    let used: Vec<PathBuf> = living_beside(directory).flat_map(|made| made.uses).collect();
+    let (kept, free): (Vec<Place>, Vec<Place>) = places
+        .into_iter()
+        .partition(|(path, _)| used.iter().any(|used| path.starts_with(used)));
+    free.iter().rev().for_each(remove);
+    if kept.is_empty() {
+        fs::remove_file(&remembered).ok();
+    } else {
+        let text = serde_json::to_vec(&kept).expect("paths of a checked spec are UTF-8");
+        fs::write(&remembered, text).ok(); // what is forgotten is an empty directory
+    }
+}
+
+/// Removes a place, if it is as it was made.
+fn remove((path, contents): &Place) {
+    match contents {
+        // A directory that holds something is somebody's by now, and is not removed.
+        None => fs::remove_dir(path).ok(),
+        Some(contents) => {
+            let is_file = fs::symlink_metadata(path).is_ok_and(|file| file.is_file());
+            let ours = is_file && fs::read_to_string(path).is_ok_and(|text| text == *contents);
+            ours.then(|| fs::remove_file(path).ok()).flatten()
+        }
+    };
+}
+
+/// What the living runs beside the one in `directory` made.
+fn living_beside(directory: &Path) -> impl Iterator<Item = Made> {
+    let own = directory.to_owned();
+    let entries = directory
+        .parent()
+        .and_then(|runs| fs::read_dir(runs).ok())
+        .into_iter()
+        .flatten()
+        .flatten();
+    let others = entries
+        .map(|entry| entry.path())
+        .filter(move |path| path.is_dir() && *path != own);
+    others
+        .filter(|path| lock(path).is_err())
+        .map(|path| read(&path.join("made.json")))
+}
+
+/// A list, or an empty one where there is none.
+fn read<T: Default + serde::de::DeserializeOwned>(path: &Path) -> T {
+    fs::read(path)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default()
 }
 
 /// What [`sweep`] found.
@@ -187,11 +256,7 @@ pub fn sweep(state_dir: &Path) -> io::Result<Swept> {
             swept.living += 1;
             continue;
         };
-        let made = fs::read(directory.join("made.json"))
-            .ok()
-            .and_then(|text| serde_json::from_slice(&text).ok())
-            .unwrap_or_default();
-        undo(&made);
+        undo(&directory, &read(&directory.join("made.json")));
         fs::remove_dir_all(&directory)?;
         swept.removed += 1;
     }
@@ -211,7 +276,8 @@ mod tests {
         let state = tempfile::tempdir().expect("a directory");
         let project = tempfile::tempdir().expect("a directory");
         let place = project.path().join("held");
-        let mut run = RunDirectory::create(state.path(), id()).expect("a run");
+        let mut run =
+            RunDirectory::create(state.path(), id(), vec![project.path().to_owned()]).expect("a run");
         run.hold_places(&[Placeholder {
             path: place.clone(),
             contents: None,
@@ -235,6 +301,27 @@ mod tests {
                 living: 0
             }
         );
+        assert!(!place.exists());
+    }
+
+    #[test]
+    fn a_place_stays_while_another_living_run_uses_its_directory() {
+        let state = tempfile::tempdir().expect("a directory");
+        let project = tempfile::tempdir().expect("a directory");
+        let uses = || vec![project.path().to_owned()];
+        let place = project.path().join("held");
+        let mut first = RunDirectory::create(state.path(), id(), uses()).expect("a run");
+        first
+            .hold_places(&[Placeholder {
+                path: place.clone(),
+                contents: None,
+            }])
+            .expect("places");
+        let second =
+            RunDirectory::create(state.path(), SandboxId::from_random([9; 4]), uses()).expect("a run");
+        drop(first);
+        assert!(place.exists());
+        drop(second);
         assert!(!place.exists());
     }
 }

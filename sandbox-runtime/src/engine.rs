@@ -111,9 +111,15 @@ impl Prepared {
             keep_home(path)?;
         }
         let terminal = Terminal::of_this_process();
+        let uses = std::iter::once(&spec.working_directory).chain(
+            spec.mounts
+                .iter()
+                .filter(|mount| mount.writable)
+                .map(|mount| &mount.path),
+        );
+        let mut run = RunDirectory::create(&spec.state_dir, spec.id, uses.cloned().collect())?;
         let mut contents = Contents::default();
         let layout = lay_out(&spec, &identity, &mut contents)?;
-        let mut run = RunDirectory::create(&spec.state_dir, spec.id)?;
         run.hold_places(&layout.placeholders)?;
         let plan = Plan {
             identity,

@@ -72,6 +72,10 @@ pub(crate) const STORIES: &[(&str, Story)] = &[
     ),
     ("hooks_cannot_be_planted", hooks_cannot_be_planted),
     (
+        "protection_outlives_a_second_sandbox_in_the_same_directory",
+        protection_outlives_a_second_sandbox_in_the_same_directory,
+    ),
+    (
         "git_works_in_a_protected_repository",
         git_works_in_a_protected_repository,
     ),
@@ -443,6 +447,19 @@ fn hooks_cannot_be_planted() {
     assert_eq!(run(left).output, "done\n");
 }
 
+fn protection_outlives_a_second_sandbox_in_the_same_directory() {
+    let ground = Ground::new();
+    let first = Prepared::new(ground.spec("true")).unwrap();
+    let second =
+        Prepared::new(ground.spec(
+            "sleep 0.5; mkdir -p .claude; echo evil > .claude/settings.json && echo wrote > result; true",
+        ))
+        .unwrap();
+    assert_eq!(first.start().unwrap().wait().unwrap(), Exit::Code(0));
+    assert_eq!(second.start().unwrap().wait().unwrap(), Exit::Code(0));
+    assert!(!ground.project.join("result").exists() && !ground.project.join(".claude").exists());
+}
+
 fn git_works_in_a_protected_repository() {
     let ground = Ground::new();
     let git = |arguments: &[&str]| {
@@ -692,6 +709,15 @@ fn a_sandbox_can_be_ended() {
     }
 }
 
+/// How many directories of runs there are.
+fn runs(ground: &Ground) -> usize {
+    fs::read_dir(ground.state.join("run"))
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .count()
+}
+
 /// How many processes of this machine have `marker` among their words.
 fn running_with(marker: &str) -> usize {
     let has = |path: PathBuf| {
@@ -746,13 +772,13 @@ fn nothing_runs_on_after_sudden_death_and_the_rest_is_swept() {
     );
     assert_eq!(sweep(&ground.state).unwrap().removed, 1);
     assert!(!ground.project.join(".claude").exists());
-    assert_eq!(fs::read_dir(ground.state.join("run")).unwrap().count(), 0);
+    assert_eq!(runs(&ground), 0);
 }
 
 fn a_prepared_sandbox_that_is_dropped_leaves_nothing() {
     let ground = Ground::new();
     drop(Prepared::new(ground.spec("true")).unwrap());
-    assert_eq!(fs::read_dir(ground.state.join("run")).unwrap().count(), 0);
+    assert_eq!(runs(&ground), 0);
     assert_eq!(fs::read_dir(&ground.project).unwrap().count(), 0);
 }
 
