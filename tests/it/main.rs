@@ -18,6 +18,7 @@ mod escape;
 mod exchange;
 mod explicit;
 mod framing;
+mod framing_h2;
 mod machine;
 mod other_protocols;
 mod policy_file;

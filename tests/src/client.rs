@@ -134,10 +134,16 @@ impl Client {
         })
     }
 
-    /// A connection inside TLS on which the story writes HTTP/1.1 itself.
+    /// A connection inside TLS on which the story writes itself: HTTP/1.1, or frames when
+    /// the client speaks HTTP/2 only.
     #[track_caller]
     pub fn raw(&self, host: &str) -> RawConnection {
-        let client = self.clone().speaking(Versions::Http1Only);
+        let versions = if self.versions == Versions::Http2Only {
+            Versions::Http2Only
+        } else {
+            Versions::Http1Only
+        };
+        let client = self.clone().speaking(versions);
         let opened = within_limit(async {
             match connect(self.gate, &format!("{host}:443"), &self.headers).await? {
                 Tunnel::Open(stream) => client.tls(stream, host).await,
