@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::Error;
 use crate::origins::Lease;
@@ -87,6 +88,12 @@ pub(crate) enum ResponseBody {
     Relayed(Relayed),
 }
 
+/// What an exchange holds until its last byte.
+pub(crate) struct Held {
+    pub(crate) _running: Running,
+    pub(crate) _room: OwnedSemaphorePermit,
+}
+
 /// An origin's body on its way back, with everything that has to happen at its end.
 pub(crate) struct Relayed {
     body: Incoming,
@@ -94,17 +101,17 @@ pub(crate) struct Relayed {
     connection: Option<Lease>,
     record: Option<ExchangeRecord>,
     received: u64,
-    _running: Running,
+    _held: Held,
 }
 
 impl Relayed {
-    pub(crate) fn new(body: Incoming, connection: Lease, record: ExchangeRecord, running: Running) -> Self {
+    pub(crate) fn new(body: Incoming, connection: Lease, record: ExchangeRecord, held: Held) -> Self {
         Self {
             body,
             connection: Some(connection),
             record: Some(record),
             received: 0,
-            _running: running,
+            _held: held,
         }
     }
 

@@ -15,7 +15,7 @@ use outwall_policy::{
 use tower::Service as _;
 
 use crate::action::{self, Expected};
-use crate::body::{ResponseBody, Upload};
+use crate::body::{Held, ResponseBody, Upload};
 use crate::error::Error;
 use crate::hop_by_hop;
 use crate::origins::{OriginClient, Outgoing, Pool};
@@ -149,6 +149,10 @@ impl Exchanges {
         request: Request<Incoming>,
         running: Running,
     ) -> Result<Response<ResponseBody>, Stopped> {
+        let held = Held {
+            _running: running,
+            _room: self.gate.room_for_exchange()?,
+        };
         let (via, expected) = self.read_target(&request)?;
         let authority = expected.authority_for(action::spelled_host(&request)).clone();
         let action = action::read(request, &expected).map_err(|reason| self.gate.denial(reason))?;
@@ -160,7 +164,7 @@ impl Exchanges {
             request,
             authority,
             pool,
-            running,
+            held,
         };
         Ok(self.client.clone().call(outgoing).await?)
     }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use outwall_audit::Asked;
-use outwall_policy::{Denial, Sandbox};
-use tokio::sync::{Semaphore, watch};
+use outwall_policy::{Denial, Reason, Sandbox};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::dialer::Dialer;
 use crate::dns::NameTable;
@@ -27,6 +27,8 @@ pub(crate) struct SandboxGate {
     pub(crate) own_listeners: Vec<SocketAddr>,
     /// One permit per connection.
     pub(crate) room: Arc<Semaphore>,
+    /// One permit per exchange.
+    exchanges: Arc<Semaphore>,
     pub(crate) draining: AtomicBool,
     drain: watch::Sender<bool>,
     /// One per lane.
@@ -61,6 +63,7 @@ impl SandboxGate {
             names,
             own_listeners,
             room: Arc::new(Semaphore::new(limits.connections)),
+            exchanges: Arc::new(Semaphore::new(limits.exchanges)),
             draining: AtomicBool::new(false),
             drain: watch::channel(false).0,
             refusals: Mutex::new(Pace::new(&limits)),
@@ -86,6 +89,13 @@ impl SandboxGate {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take(Instant::now())
+    }
+
+    /// Room for one more exchange, if there is any: overload is told to who causes it and not shared by all.
+    pub(crate) fn room_for_exchange(&self) -> Result<OwnedSemaphorePermit, Denial> {
+        let room = Arc::clone(&self.exchanges).try_acquire_owned();
+        let limit = || format!("{} requests at once", self.shared.limits.exchanges);
+        room.map_err(|_full| self.denial(Reason::LimitReached { limit: limit() }))
     }
 
     /// Resolves when the policy was replaced or the gate is to drain.

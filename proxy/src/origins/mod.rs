@@ -27,12 +27,11 @@ pub(crate) use exclusive::Exclusive;
 pub(crate) use pool::Pool;
 pub(crate) use shared::Shared;
 
-use crate::body::{Relayed, ResponseBody, Upload};
+use crate::body::{Held, Relayed, ResponseBody, Upload};
 use crate::dialer::Dialer;
 use crate::error::Error;
 use crate::hop_by_hop;
 use crate::limits::Limits;
-use crate::pulse::Running;
 use crate::record::ExchangeRecord;
 use crate::tls::OriginTls;
 
@@ -60,7 +59,7 @@ pub(crate) struct Outgoing {
     /// `host` or `host:port` as the origin is to read it, equal to `Host`.
     pub(crate) authority: Authority,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) running: Running,
+    pub(crate) held: Held,
 }
 
 /// A connection to an origin, held by an exchange while it lasts.
@@ -140,7 +139,7 @@ impl Origins {
             request,
             authority,
             pool,
-            running,
+            held,
         } = outgoing;
         let sent = Sending {
             origins: self,
@@ -155,7 +154,7 @@ impl Origins {
                 let (mut parts, body) = response.into_parts();
                 hop_by_hop::strip_response(&mut parts.headers);
                 parts.version = Version::HTTP_11;
-                let relayed = Relayed::new(body, lease, record, running).ended_if_empty().await;
+                let relayed = Relayed::new(body, lease, record, held).ended_if_empty().await;
                 Ok(Response::from_parts(parts, ResponseBody::Relayed(relayed)))
             }
             Err(error) => {

@@ -235,18 +235,6 @@ async fn an_origin_that_is_not_there_is_a_bad_gateway() {
 }
 
 #[tokio::test]
-async fn an_origin_that_closed_its_resting_connection_is_asked_once_more() {
-    let origin = Origin::start(OriginKind::Http1).await;
-    let gate = TestGate::explicit(&document(&origin)).await;
-    let mut client = Client::to(&gate, "allowed.test", Via::Http1).await;
-    for _ in 0..3 {
-        let mut request = client.request("GET", "allowed.test", "/hello", empty());
-        request.headers_mut().insert("x-close", "1".parse().unwrap());
-        assert_eq!(read(client.send(request).await.unwrap()).await.0, 200);
-    }
-}
-
-#[tokio::test]
 async fn the_format_of_a_refusal_is_the_clients_choice() {
     let origin = Origin::start(OriginKind::Http1).await;
     let rules =

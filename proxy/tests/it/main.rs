@@ -7,6 +7,7 @@ mod support;
 
 mod captured;
 mod explicit;
+mod failing;
 mod fronting;
 mod intercepted;
 mod reload;
