@@ -1,7 +1,8 @@
 //! What is written down: every request in a pair, every refusal with its reason, in a
 //! chain that shows when somebody has edited it.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use outwall_tests::{Outwall, TestOrigin};
 use serde_json::Value;
@@ -136,6 +137,8 @@ fn a_whole_log_verifies_and_an_edited_one_names_the_record() {
     let whole = fs::read_to_string(&file).unwrap();
     let lines: Vec<_> = whole.lines().collect();
 
+    // A log that is closed is read-only; whoever edits it is its owner.
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     let edited = whole.replacen("\"status\":200", "\"status\":404", 1);
     assert_ne!(edited, whole);
     fs::write(&file, edited).unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use outwall_tests::{Outwall, TestGate, TestOrigin, Versions};
 
-use crate::outwall;
+use crate::{as_each_user, outwall};
 
 const HOST: &str = "api.example.test";
 
@@ -32,6 +32,27 @@ fn no_record_is_lost_in_twenty_deaths() {
 #[ignore = "twenty deaths in a thousand requests each, two gates at once"]
 fn no_record_is_lost_in_twenty_deaths_of_two_gates() {
     gates_die_and_no_record_is_lost(2, 20, 1000);
+}
+
+#[test]
+fn a_run_that_is_killed_loses_no_record_either() {
+    as_each_user(|outwall| {
+        let origin = TestOrigin::start();
+        let outwall = outwall.allowing(&[HOST]).origin(HOST, &origin);
+        let mut dice = Dice(0x5eed_1111);
+        for round in 0..3 {
+            let script = format!(
+                "echo started; seq 100 | xargs -P 4 -I N curl -so /dev/null https://{HOST}/n/{round}-N"
+            );
+            let sandbox = outwall.start_sandbox(&["--quiet"], &["sh", "-c", &script]);
+            sandbox.wait_for_output("started");
+            thread::sleep(Duration::from_millis(100 + dice.below(700)));
+            sandbox.signal("KILL");
+            drop(sandbox);
+            compare(&outwall, &origin, round);
+        }
+        assert!(!origin.requests().is_empty(), "the runs did send");
+    });
 }
 
 /// Each round starts `gates` gates, sends up to `requests` through each, kills them all
