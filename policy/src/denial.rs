@@ -3,9 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::address::AddressClass;
+use crate::address::{AddressClass, classify};
 use crate::document::NetworkLevel;
 use crate::environment::Environment;
+use crate::host::Host;
 use crate::permit::RuleName;
 use crate::reason::Reason;
 use crate::sandbox::EnvironmentName;
@@ -103,6 +104,9 @@ impl Denial {
         else {
             return None;
         };
+        if !matches!(exception_for(&target.host), Exception::NotNeeded) {
+            return None; // an option names hosts; an address that is refused for itself needs a line of its own
+        }
         match self.facts.level? {
             NetworkLevel::Trusted | NetworkLevel::Custom => Some(format!("--allow {}", pattern_for(target))),
             NetworkLevel::None | NetworkLevel::Full => None,
@@ -119,7 +123,7 @@ impl Denial {
         match &self.facts.reason {
             Reason::NetworkNone { target }
             | Reason::HostNotAllowed { target }
-            | Reason::LiteralNotAllowed { target } => Some(Lines::Keys(self.allow(target))),
+            | Reason::LiteralNotAllowed { target } => self.allow(target).map(Lines::Keys),
             Reason::PortNotAllowed { target } => Some(Lines::Keys(self.allow_port(target))),
             Reason::AddressRefused { address, class, .. } => allow_address(*address, *class).map(Lines::Keys),
             Reason::RuleRefused {
@@ -157,15 +161,20 @@ impl Denial {
         }
     }
 
-    fn allow(&self, target: &Target) -> String {
+    fn allow(&self, target: &Target) -> Option<String> {
         let pattern = pattern_for(target);
-        match self.facts.level {
+        let allow = match self.facts.level {
             Some(NetworkLevel::Custom) | None => format!("add to allowed_domains = [\"{pattern}\"]"),
             Some(NetworkLevel::Trusted) => {
                 format!("network = \"custom\", include_trusted = true, allowed_domains = [\"{pattern}\"]")
             }
             Some(NetworkLevel::None) => format!("network = \"custom\", allowed_domains = [\"{pattern}\"]"),
             Some(NetworkLevel::Full) => format!("add to always_reachable = [\"{pattern}\"]"),
+        };
+        match exception_for(&target.host) {
+            Exception::NotNeeded => Some(allow),
+            Exception::Line(line) => Some(format!("{allow}, and {line}")),
+            Exception::Never => None,
         }
     }
 
@@ -236,6 +245,23 @@ fn pattern_for(target: &Target) -> String {
     }
 }
 
+/// What a host that is written as an address needs besides an entry.
+enum Exception {
+    NotNeeded,
+    Line(String),
+    Never,
+}
+
+fn exception_for(host: &Host) -> Exception {
+    let Host::Address(address) = host else {
+        return Exception::NotNeeded;
+    };
+    match classify(*address) {
+        class if !class.is_refused() => Exception::NotNeeded,
+        class => allow_address(*address, class).map_or(Exception::Never, Exception::Line),
+    }
+}
+
 fn allow_address(address: IpAddr, class: AddressClass) -> Option<String> {
     match class {
         AddressClass::Multicast | AddressClass::Broadcast | AddressClass::Unspecified => None,
@@ -244,5 +270,36 @@ fn allow_address(address: IpAddr, class: AddressClass) -> Option<String> {
             let bits = if address.is_ipv4() { 32 } else { 128 };
             Some(format!("add to allowed_addresses = [\"{address}/{bits}\"]"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::{Checked, Policy, PolicyDocument};
+
+    fn denial(url: &str) -> Denial {
+        let policy = Policy::compile(&PolicyDocument::default()).unwrap();
+        match policy.check(None, "GET", url).unwrap() {
+            Checked::Deny(denial) => denial,
+            Checked::Allow { rule, .. } => panic!("{url} is allowed by {rule}"),
+        }
+    }
+
+    #[test]
+    fn the_remedy_for_a_special_address_is_the_whole_remedy() {
+        let metadata = denial("http://169.254.169.254/");
+        assert_eq!(metadata.run_option(), None, "--allow alone would not open it");
+        assert!(
+            metadata
+                .remedy()
+                .unwrap()
+                .contains("allowed_addresses = [\"169.254.169.254/32\"]")
+        );
+        assert_eq!(denial("http://255.255.255.255/").remedy(), None, "never dialled");
+        let public = denial("http://1.1.1.1/");
+        assert_eq!(public.run_option().as_deref(), Some("--allow 1.1.1.1"));
+        assert!(!public.remedy().unwrap().contains("allowed_addresses"));
     }
 }
