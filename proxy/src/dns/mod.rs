@@ -10,7 +10,7 @@
 //! This module refuses to know policy, resolvers and origins. What it needs to be told,
 //! and whom it tells, is [`Oversight`].
 //!
-//! Start at [`answer`]: bytes in, bytes out. [`NameTable`] is the memory behind it;
+//! Start at [`answer()`]: bytes in, bytes out. [`NameTable`] is the memory behind it;
 //! [`serve_udp`] and [`serve_tcp`] put it on sockets.
 
 mod answer;
