@@ -13,6 +13,7 @@ mod audit;
 mod ca;
 mod captured;
 mod clients;
+mod command_line;
 mod crash;
 mod escape;
 mod exchange;

@@ -43,7 +43,9 @@ impl Outwall {
             .tempdir_in("/tmp")
             .expect("a temporary directory can be made");
         for room in ["state", "home", "work"] {
-            fs::create_dir(story.path().join(room)).expect("a new directory takes entries");
+            let room = story.path().join(room);
+            fs::create_dir(&room).expect("a new directory takes entries");
+            fs::set_permissions(&room, Permissions::from_mode(0o700)).expect("the directory is ours");
         }
         Self {
             binary: path.as_ref().to_owned(),
@@ -135,6 +137,11 @@ impl Outwall {
     #[track_caller]
     pub fn sandbox(&self, options: &[&str], command: &[&str]) -> Finished {
         self.start_sandbox(options, command).finish()
+    }
+
+    /// `outwall ARGS`, in the background.
+    pub fn start(&self, arguments: &[&str]) -> TestSandbox {
+        TestSandbox::start(self.command(arguments))
     }
 
     /// `outwall run OPTIONS -- COMMAND`, in the background.
