@@ -100,6 +100,8 @@ fn after_kill_9_of_outwall_nothing_runs_on() {
         quiet(&outwall, "true").exited_with(0);
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let state = outwall.state_dir();
+        let left: Vec<_> = fs::read_dir(outwall.work_dir()).unwrap().collect();
+        assert!(left.is_empty(), "the working directory is as it was: {left:?}");
         assert!(
             !mounts.contains(state.to_str().unwrap()),
             "the next one swept: {mounts}"
@@ -276,5 +278,24 @@ fn root_inside_is_no_root_outside() {
         let plain = quiet(&outwall, "id -u; grep CapEff /proc/self/status");
         assert!(!plain.stdout.starts_with("0\n"), "{plain:?}");
         assert!(plain.stdout.contains("CapEff:\t0000000000000000"), "{plain:?}");
+    });
+}
+
+#[test]
+fn many_runs_at_once_in_one_directory_work_and_leave_nothing() {
+    as_each_user(|outwall| {
+        let runs: Vec<_> = (0..8)
+            .map(|number| {
+                let script = format!("sleep 0.$(({number} % 4)); echo run {number}");
+                outwall.start_sandbox(&["--quiet", "--network", "none"], &["sh", "-c", &script])
+            })
+            .collect();
+        for (number, run) in runs.into_iter().enumerate() {
+            let finished = run.finish().succeeded();
+            assert_eq!(finished.stdout, format!("run {number}\n"), "{finished:?}");
+        }
+        let left: Vec<_> = fs::read_dir(outwall.work_dir()).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+        outwall.run(&["audit", "verify"]).exited_with(0);
     });
 }
