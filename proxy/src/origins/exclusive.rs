@@ -31,8 +31,8 @@ pub(crate) struct Exclusive {
 /// The connection itself, as it rests in a pool.
 pub(super) struct Connection {
     sender: http1::SendRequest<Upload>,
-    driver: http1::Connection<TokioIo<OriginStream>, Upload>,
-    ended: bool,
+    /// None when it has ended. It is dropped then, because a request that it never took is given back by its end.
+    driver: Option<Driver>,
     pub(super) resting_since: Instant,
 }
 
@@ -45,23 +45,20 @@ impl Connection {
             .map_err(Error::OriginHttp)?;
         Ok(Box::new(Self {
             sender,
-            driver,
-            ended: false,
+            driver: Some(driver),
             resting_since: Instant::now(),
         }))
     }
 
-    /// Lets the connection do what it can.
+    /// Lets the connection do what it can. How it ended, if it does, is told to whoever waits for the response or its body.
     fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.ended && Pin::new(&mut self.driver).poll(cx).is_ready() {
-            self.ended = true; // how it ended is told to whoever waits for the response or its body
-        }
+        drive(&mut self.driver, cx);
     }
 
     /// Whether it may take a request, as far as is known here: an origin that closed it is noticed.
     fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
         self.drive(cx);
-        !self.ended && self.sender.is_ready()
+        self.driver.is_some() && self.sender.is_ready()
     }
 }
 
@@ -81,9 +78,7 @@ impl Exclusive {
         .await;
         let mut response = pin!(unconstrained(connection.sender.try_send_request(request)));
         poll_fn(|cx| {
-            if !connection.ended {
-                connection.ended = Pin::new(&mut connection.driver).poll(cx).is_ready();
-            }
+            drive(&mut connection.driver, cx);
             response.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         })
         .await
@@ -118,5 +113,17 @@ impl Exclusive {
             self.connection.resting_since = Instant::now();
             self.pool.give_back(self.connection);
         }
+    }
+}
+
+type Driver = http1::Connection<TokioIo<OriginStream>, Upload>;
+
+/// Beside [`Connection::drive`], for when the sender is in use.
+fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
+    if driver
+        .as_mut()
+        .is_some_and(|driver| Pin::new(driver).poll(cx).is_ready())
+    {
+        *driver = None;
     }
 }
