@@ -4,12 +4,12 @@
 //! back proof that it did.
 //!
 //! Start at [`AuditLog`]. [`AuditLog::going_out`] turns a permit into a [`Recorded`], without which nothing may be sent;
-//! [`query`] reads what was written, [`verify`] says whether it is what was written. The format of a line is in [`event`].
+//! [`query`] reads what was written, [`verify()`] says whether it is what was written. The format of a line is in [`event`].
 //!
 //! # What the chain proves, and what not
 //!
 //! Each line holds the hash of the line before and its own. Whoever changes, removes, inserts or reorders lines without
-//! recomputing all that follow is found by [`verify`], with the first line that does not fit. *Not* found without a copy of a
+//! recomputing all that follow is found by [`verify()`], with the first line that does not fit. *Not* found without a copy of a
 //! hash kept elsewhere: lines cut off at the end, a whole file removed, a chain recomputed from some line to its end.
 //! A checkpoint (the last hash of a file, kept where the writer cannot reach) answers all three; [`FileReport::last`] is what to keep.
 //!

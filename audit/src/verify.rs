@@ -11,7 +11,7 @@ use crate::chain::{Hash, claimed_and_actual};
 use crate::query::ReadError;
 use crate::{repair, segment};
 
-/// What [`verify`] found.
+/// What [`verify()`] found.
 #[derive(Debug)]
 pub struct Report {
     /// One for each file, in the order of their beginning.
