@@ -90,6 +90,11 @@ impl TestSandbox {
         self.0.stdout.wait_for(text, TIME_LIMIT);
     }
 
+    /// Whether its standard output holds `text` by now.
+    pub fn has_said(&self, text: &str) -> bool {
+        self.0.stdout.text().contains(text)
+    }
+
     /// Sends a signal, by name (`TERM`, `HUP`, `KILL`), to `outwall`.
     pub fn signal(&self, name: &str) {
         self.0.signal(name);
