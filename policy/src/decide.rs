@@ -45,7 +45,7 @@ impl Policy {
     ///
     /// 1. The policy grants the connection, as it was granted.
     /// 2. The request is for the connection's host and port, and in the clear only where the connection is.
-    /// 3. If a rule names the host, the first rule that matches allows it; for a path with two readings, in both.
+    /// 3. If a rule names the host, the first rule that matches allows it; for a path with several readings, in all.
     pub fn decide_request<R>(&self, via: &ConnectionPermit, action: Action<R>) -> RequestDecision<R> {
         match self.rule_for(via, &action) {
             Ok(rule) => RequestDecision::Allow(Permitted::new(via.clone(), action, rule)),

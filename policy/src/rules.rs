@@ -58,19 +58,26 @@ impl Rules {
         found
     }
 
-    /// Asks about the path and about its other reading: both must be allowed.
+    /// Asks about the path and about every other reading of it: all must be allowed.
     pub(crate) fn decide(&self, target: &Target, method: &Method, path: &RequestPath) -> Ruling {
         if self.in_order.is_empty() || !self.names(target) {
             return Ruling::NotNamed;
         }
         let ruling = self.first_match(target, method, path.as_str());
-        let (Ruling::Allow(_), Some(reading)) = (&ruling, path.other_reading()) else {
+        if let Ruling::Deny(..) | Ruling::NotNamed = ruling {
             return ruling;
-        };
-        match self.first_match(target, method, &reading) {
-            Ruling::Deny(rule, _) => Ruling::Deny(rule, Some(reading)),
-            Ruling::Allow(_) | Ruling::NotNamed => ruling,
         }
+        let Ok(readings) = path.readings() else {
+            return Ruling::Deny(None, Some("too many different paths".to_owned()));
+        };
+        let refused =
+            readings
+                .into_iter()
+                .find_map(|reading| match self.first_match(target, method, &reading) {
+                    Ruling::Deny(rule, _) => Some(Ruling::Deny(rule, Some(reading))),
+                    Ruling::Allow(_) | Ruling::NotNamed => None,
+                });
+        refused.unwrap_or(ruling)
     }
 
     /// What the rules allow for a target, in a few words: `GET, HEAD of /v1/**`.
@@ -204,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_with_two_readings_must_be_allowed_in_both() {
+    fn a_path_must_be_allowed_in_all_its_readings() {
         let rules = Rules::new(vec![
             rule("a.test", &[], &["/admin/**"], false),
             rule("a.test", &[], &["/v1/**", "/@types%2F*"], true),
@@ -218,6 +225,11 @@ mod tests {
             ("/v1/../admin", false),
             ("/v1/%2e%2e/v1/x", true),
             ("/@types%2Fnode", false), // also `/@types/node`, which no rule allows
+            (
+                "/v1/..%2fadmin%2fusers%2f;%2f;%2f..%2f..%2fv1%2fa%252fb%2f..%2f..",
+                false,
+            ),
+            ("/v1/x;%2f..%2f..%2fadmin", false),
         ] {
             assert_eq!(allows(&rules, "a.test:443", "GET", path), Some(allowed), "{path}");
         }
