@@ -29,10 +29,22 @@ struct Refused {
     /// Not refused where the sandbox may make namespaces.
     #[serde(default)]
     unless_nested: bool,
-    /// Not refused where the command is root of the sandbox.
+    /// Refused only where the sandbox may make namespaces.
     #[serde(default)]
-    unless_root: bool,
+    only_nested: bool,
+    /// The error where the command is root of the sandbox; 0 answers that all went well, without doing anything.
+    as_root: Option<u32>,
     rules: Vec<Value>,
+}
+
+impl Refused {
+    fn applies(&self, nested_namespaces: bool) -> bool {
+        if nested_namespaces {
+            !self.unless_nested
+        } else {
+            !self.only_nested
+        }
+    }
 }
 
 /// Compiled filters, the first to be applied first.
@@ -49,9 +61,12 @@ impl Filters {
         let rules: Vec<Value> = allowed.iter().map(|name| json!({ "syscall": name })).collect();
         let not_implemented = json!({ "errno": libc::ENOSYS });
         let mut filters = vec![compile(target, &not_implemented, &json!("allow"), &rules)?];
-        let applies =
-            |refused: &Refused| !(nested_namespaces && refused.unless_nested || root && refused.unless_root);
-        for refused in list.refused.into_iter().filter(applies) {
+        for refused in list
+            .refused
+            .into_iter()
+            .filter(|refused| refused.applies(nested_namespaces))
+        {
+            let errno = refused.as_root.filter(|_| root).unwrap_or(refused.errno);
             let rules: Vec<Value> = refused
                 .rules
                 .into_iter()
@@ -60,7 +75,7 @@ impl Filters {
             filters.push(compile(
                 target,
                 &json!("allow"),
-                &json!({ "errno": refused.errno }),
+                &json!({ "errno": errno }),
                 &rules,
             )?);
         }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use outwall_policy::SandboxId;
 use thiserror::Error;
 
+use crate::identity::is_real_root;
+
 /// What a sandbox is asked to be.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -129,6 +131,12 @@ pub enum SpecError {
         /// Why.
         why: Refusal,
     },
+    /// Root that may make namespaces, asked for by the host's root: in a namespace of its own it could mount an overlay that copies the system's setuid files to
+    /// directories of the host.
+    #[error(
+        "the host's root cannot have a sandbox whose command is root and may make namespaces as well\n  hint: leave out `--root`, or `nested_namespaces` of the environment"
+    )]
+    RootWithNamespaces,
     /// A protected path that is a symbolic link, so that it could be replaced by another.
     #[error(
         "`{}` is a symbolic link, so it cannot be kept from the sandbox\n  hint: replace it by what it points to, or leave it unprotected on purpose",
@@ -232,6 +240,9 @@ impl Spec {
     pub(crate) fn checked(mut self) -> Result<Self, SpecError> {
         if self.command.is_empty() {
             return Err(SpecError::NoCommand);
+        }
+        if self.root && self.nested_namespaces && is_real_root() {
+            return Err(SpecError::RootWithNamespaces);
         }
         self.home_path = absolute(&self.home_path)?;
         self.working_directory = canonical(&self.working_directory)?;

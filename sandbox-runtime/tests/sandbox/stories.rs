@@ -85,6 +85,22 @@ pub(crate) const STORIES: &[(&str, Story)] = &[
         setuid_files_cannot_be_left_behind,
     ),
     (
+        "root_of_a_sandbox_leaves_no_setuid_files_and_packages_believe_they_did",
+        root_of_a_sandbox_leaves_no_setuid_files_and_packages_believe_they_did,
+    ),
+    (
+        "no_way_of_making_a_file_gives_it_special_bits",
+        no_way_of_making_a_file_gives_it_special_bits,
+    ),
+    (
+        "files_of_the_host_get_no_capabilities",
+        files_of_the_host_get_no_capabilities,
+    ),
+    (
+        "root_that_may_make_namespaces_is_not_made_for_the_hosts_root",
+        root_that_may_make_namespaces_is_not_made_for_the_hosts_root,
+    ),
+    (
         "a_link_in_place_of_a_protected_directory_is_refused",
         a_link_in_place_of_a_protected_directory_is_refused,
     ),
@@ -311,6 +327,9 @@ fn namespaces_are_refused_unless_asked_for() {
 fn the_network_cannot_be_changed_from_inside() {
     let attack = "ip link set lo down; ip route flush table local; ip addr add 1.1.1.1/8 dev lo; ip link add x type dummy; nft flush ruleset; $ME --attempt connect=1.2.3.4:80";
     for (root, nested) in [(false, false), (true, false), (true, true)] {
+        if root && nested && is_root() {
+            continue; // such a sandbox is refused
+        }
         let ground = Ground::new();
         let mut spec = ground.spec(attack);
         (spec.root, spec.nested_namespaces) = (root, nested);
@@ -501,16 +520,99 @@ fn env_files_are_empty_unless_left() {
     assert_eq!(run(left).output, "TOKEN=1TOKEN=2");
 }
 
+/// What of the host could run as somebody else: permission bits of files in the project.
+fn special_bits(ground: &Ground) -> Vec<String> {
+    let left = fs::read_dir(&ground.project).unwrap().flatten();
+    let special = left.filter(|entry| entry.metadata().unwrap().permissions().mode() & 0o6000 != 0);
+    special
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
 fn setuid_files_cannot_be_left_behind() {
     let ground = Ground::new();
-    let went = ground.run("cp /bin/true t; chmod 4755 t || echo refused; chmod u+s t || echo refused; install -m 4755 /bin/true u || echo refused; chmod 755 t && echo allowed");
-    assert_eq!(went.output.matches("refused\n").count(), 3, "{went:?}");
+    let went = ground.run("cp /bin/true t; chmod 4755 t || echo refused; chmod 2755 t || echo refused; chmod u+s t || echo refused; install -m 4755 /bin/true u || echo refused; chmod 755 t && echo allowed");
+    assert_eq!(went.output.matches("refused\n").count(), 4, "{went:?}");
     assert!(went.output.ends_with("allowed\n"));
-    let left = fs::read_dir(&ground.project)
-        .unwrap()
-        .flatten()
-        .map(|entry| entry.metadata().unwrap().permissions().mode());
-    assert!(left.into_iter().all(|mode| mode & 0o4000 == 0));
+    assert_eq!(special_bits(&ground), [""; 0]);
+}
+
+fn root_of_a_sandbox_leaves_no_setuid_files_and_packages_believe_they_did() {
+    let ground = Ground::new();
+    let mut spec = ground.spec("cp /bin/true t; chmod 6755 t && install -m 4755 /bin/true u && tar c --mode=6755 t | tar xp && echo well; stat -c %a t; chmod 700 t && stat -c %a t");
+    spec.root = true;
+    let went = run(spec);
+    assert!(went.output.starts_with("well\n"), "{went:?}");
+    assert!(went.output.ends_with("\n700\n"), "{went:?}");
+    assert_eq!(special_bits(&ground), [""; 0]);
+}
+
+fn no_way_of_making_a_file_gives_it_special_bits() {
+    if std::env::consts::ARCH != "x86_64" || !PathBuf::from("/usr/bin/python3").exists() {
+        return println!("       (no python to make the calls with, or another architecture)");
+    }
+    let script = r#"/usr/bin/python3 -c '
+import ctypes, os
+def attempt(name, call):
+    try: call(); print(name, "done")
+    except OSError as error: print(name, error.errno)
+def temporary(name, mode):
+    fd = os.open(".", os.O_TMPFILE | os.O_RDWR, mode)
+    if ctypes.CDLL(None).linkat(-100, b"/proc/self/fd/%d" % fd, -100, name.encode(), 0x400): raise OSError(0, "linkat")
+os.umask(0)
+for mode in 0o4755, 0o2755, 0o755:
+    name = "%o" % mode
+    attempt("open" + name, lambda: os.open("open" + name, os.O_CREAT | os.O_WRONLY, mode))
+    attempt("temporary" + name, lambda: temporary("temporary" + name, mode))
+    attempt("mknod" + name, lambda: os.mknod("mknod" + name, 0o100000 | mode))
+    attempt("device" + name, lambda: os.mknod("device" + name, 0o20000 | mode, os.makedev(1, 3)))
+'"#;
+    for root in [false, true] {
+        let ground = Ground::new();
+        let mut spec = ground.spec(script);
+        spec.root = root;
+        let went = run(spec);
+        assert_eq!(special_bits(&ground), [""; 0], "{went:?}");
+        for name in ["open755", "temporary755", "mknod755"] {
+            assert!(went.output.contains(&format!("{name} done")), "{went:?}");
+        }
+        assert!(
+            !ground.project.join("device755").exists(),
+            "a device of the host: {went:?}"
+        );
+    }
+}
+
+fn files_of_the_host_get_no_capabilities() {
+    let script = r#"cp /bin/true t; /usr/bin/python3 -c '
+import os, struct
+caps = struct.pack("<5I", 0x02000001, 1 << 21, 0, 0, 0)
+for name, value in (("security.capability", caps), ("user.note", b"x")):
+    try: os.setxattr("t", name, value); print(name, "set")
+    except OSError as error: print(name, "refused")
+'"#;
+    if !PathBuf::from("/usr/bin/python3").exists() {
+        return println!("       (no python to make the calls with)");
+    }
+    for (nested, prefix) in [(false, ""), (true, "unshare -Ur ")] {
+        let ground = Ground::new();
+        let mut spec = ground.spec(&script.replace("/usr/bin/python3", &format!("{prefix}/usr/bin/python3")));
+        spec.nested_namespaces = nested;
+        let went = run(spec);
+        assert!(went.output.contains("security.capability refused"), "{went:?}");
+        // The twin: attributes that give nothing, where there is nobody with capabilities.
+        assert_eq!(went.output.contains("user.note set"), !nested, "{went:?}");
+    }
+}
+
+fn root_that_may_make_namespaces_is_not_made_for_the_hosts_root() {
+    let ground = Ground::new();
+    let mut spec = ground.spec("true");
+    (spec.root, spec.nested_namespaces) = (true, true);
+    match Prepared::new(spec) {
+        Err(PrepareError::Spec(SpecError::RootWithNamespaces)) => assert!(is_root()),
+        prepared => assert!(prepared.is_ok() && !is_root()),
+    }
 }
 
 fn a_link_in_place_of_a_protected_directory_is_refused() {
