@@ -7,7 +7,6 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -116,12 +115,16 @@ impl Outwall {
     }
 
     /// Everything of this story runs as uid 1000 when the tests run as root; as the same
-    /// user otherwise. The binary is copied to where that user can reach it.
+    /// user otherwise. The binary is copied to where that user can reach it, if need be.
     #[must_use]
     pub fn as_ordinary_user(mut self) -> Self {
         if is_root() {
             self.user = User::Ordinary;
-            self.binary = reachable_copy(&self.binary);
+            if !reachable_by_all(&self.binary) {
+                let copy = self.story.path().join("outwall");
+                fs::copy(&self.binary, &copy).expect("the binary can be copied");
+                self.binary = copy;
+            }
             give_away(self.story.path());
         }
         self
@@ -313,19 +316,12 @@ impl Outwall {
     }
 }
 
-/// The binary where an ordinary user can run it: the checkout may lie in a 0700 home.
-fn reachable_copy(binary: &Path) -> PathBuf {
-    static COPY: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
-    let (_directory, copy) = COPY.get_or_init(|| {
-        let directory = TempDir::with_prefix("outwall-binary-").expect("a temporary directory can be made");
-        let copy = directory.path().join("outwall");
-        fs::copy(binary, &copy).expect("the binary can be copied");
-        for path in [directory.path(), &copy] {
-            fs::set_permissions(path, Permissions::from_mode(0o755)).expect("the copy is ours");
-        }
-        (directory, copy)
-    });
-    copy.clone()
+/// Whether everybody can run it where it is: the checkout may lie in a 0700 home.
+fn reachable_by_all(binary: &Path) -> bool {
+    let open = |path: &Path| fs::metadata(path).is_ok_and(|of| of.permissions().mode() & 0o001 != 0);
+    binary
+        .canonicalize()
+        .is_ok_and(|binary| binary.ancestors().all(open))
 }
 
 fn give_away(path: &Path) {
