@@ -1,10 +1,11 @@
 //! Decides what a sandbox sees: the file steps of its plan, from the spec and a look at the host.
 //!
-//! It makes nothing; `mounts` does. The parts, each in a file: the system and its `/etc` (`layout/system.rs`), the working directory with what is protected
+//! It makes nothing; `mounts` does. The parts, each in a file: the system and its `/etc` (`layout/system.rs`, `layout/unreadable.rs`), the working directory with what is protected
 //! in it (`layout/project.rs`); here the order of everything. Start with [`lay_out`].
 
 mod project;
 mod system;
+mod unreadable;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

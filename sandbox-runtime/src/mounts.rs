@@ -33,8 +33,8 @@ const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 const NO_SUID: u64 = libc::MOUNT_ATTR_NOSUID;
 const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
 
-/// Ids that system directories are mapped with.
-const SYSTEM_IDS: u32 = 0x1_0000;
+/// Ids that system directories are mapped with: the system's own. What belongs to people stays theirs.
+const SYSTEM_IDS: u32 = 1000;
 
 /// The root file system of a sandbox while it is built. The process is in its new mount namespace, rooted in a memory file system that holds:
 /// `host` (the host's root), `root` (the sandbox's root to be), `layers` (what the sandbox writes to), `stage` (lower directories of overlays).

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, CWD, Dev, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fchmod, mkdirat, mknodat,
@@ -174,33 +174,45 @@ pub(crate) fn file_system(
     Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags)?)
 }
 
-pub(crate) fn directories_in_layer(layer: &OwnedFd, relative: &Path) -> io::Result<OwnedFd> {
+/// The directory at `relative` in a layer over `lower`, made with its parents: like those it lies over, or else like the one each is in.
+pub(crate) fn directories_in_layer(layer: &OwnedFd, lower: &OwnedFd, relative: &Path) -> io::Result<OwnedFd> {
     let mut at = layer.try_clone()?;
+    let mut path = PathBuf::new();
     for part in relative.components() {
         let Component::Normal(name) = part else {
             return Err(Errno::INVAL.into());
         };
-        match mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) => {
-                let owner = statat(&at, "", AtFlags::EMPTY_PATH)?;
-                chownat(
-                    &at,
-                    name,
-                    Some(Uid::from_raw(owner.st_uid)),
-                    Some(Gid::from_raw(owner.st_gid)),
-                    AtFlags::SYMLINK_NOFOLLOW,
-                )
-                .ok();
-            }
-            Err(Errno::EXIST) => {}
+        path.push(name);
+        let made = match mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
             Err(error) => return Err(error.into()),
-        }
+        };
+        let parent = at;
         at = openat(
-            &at,
+            &parent,
             name,
             OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         )?;
+        if made {
+            let below = statat(lower, &path, AtFlags::SYMLINK_NOFOLLOW);
+            let below = below
+                .ok()
+                .filter(|below| FileType::from_raw_mode(below.st_mode).is_dir());
+            if let Some(below) = &below {
+                chmod(&at, below.st_mode & 0o7777)?;
+            }
+            let like = below.map_or_else(|| statat(&parent, "", AtFlags::EMPTY_PATH), Ok)?;
+            chownat(
+                &parent,
+                name,
+                Some(Uid::from_raw(like.st_uid)),
+                Some(Gid::from_raw(like.st_gid)),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )
+            .ok();
+        }
     }
     Ok(at)
 }
@@ -209,8 +221,8 @@ pub(crate) fn directories_in_layer(layer: &OwnedFd, relative: &Path) -> io::Resu
 const NOTHING: Dev = 0;
 
 /// A whiteout: the overlay shows nothing by that name.
-pub(crate) fn hide_in_layer(layer: &OwnedFd, relative: &Path) -> io::Result<()> {
-    let parent = directories_in_layer(layer, relative.parent().unwrap_or(Path::new("")))?;
+pub(crate) fn hide_in_layer(layer: &OwnedFd, lower: &OwnedFd, relative: &Path) -> io::Result<()> {
+    let parent = directories_in_layer(layer, lower, relative.parent().unwrap_or(Path::new("")))?;
     let name = relative.file_name().ok_or(Errno::INVAL)?;
     Ok(mknodat(
         &parent,

@@ -1,11 +1,13 @@
 //! The system's directories and its `/etc`, from the reviewed list `data/etc.json`.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::Planner;
+use super::unreadable::unreadable;
 use crate::identity::{Outer, user_name};
 use crate::network::{ADDRESS_V4, ADDRESS_V6, RESOLVER};
 use crate::plan::{FileStep, Owner, Owners};
@@ -24,13 +26,22 @@ const PROGRAMS: [&str; 10] = [
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix", "/gnu",
 ];
 
+/// Of these, stores that no package program of a sandbox writes to: whole and for everybody by design, and too large to look through.
+const STORES: [&str; 2] = ["/nix", "/gnu"];
+
 impl Planner<'_, '_> {
     pub(super) fn system(&mut self) {
         let discarded = self.spec.root && self.identity.by_real_root();
         for path in PROGRAMS.map(Path::new) {
             match fs::symlink_metadata(path) {
                 Ok(found) if found.is_symlink() => self.copy_link(path),
-                Ok(found) if found.is_dir() && discarded => self.system_overlay(path, true),
+                Ok(found)
+                    if found.is_dir()
+                        && discarded
+                        && !STORES.iter().any(|store| path == Path::new(store)) =>
+                {
+                    self.system_overlay(path, true);
+                }
                 Ok(found) if found.is_dir() => self.tree(path, false, Owners::AsTheyAre),
                 _ => {}
             }
@@ -100,13 +111,17 @@ impl Planner<'_, '_> {
         } else {
             Owners::AsTheyAre
         };
+        let hidden = match owners {
+            Owners::System => unreadable(path),
+            Owners::AsTheyAre | Owners::Swapped(_) => Vec::new(),
+        };
         self.steps.push(FileStep::Overlay {
             source: path.to_owned(),
             path: path.to_owned(),
             writable,
             owners,
             placed: Vec::new(),
-            hidden: Vec::new(),
+            hidden,
         });
     }
 
@@ -152,6 +167,10 @@ impl Planner<'_, '_> {
             && (target.starts_with("/usr") || target.starts_with("/proc") || target.starts_with("/nix"))
         {
             return self.copy_link(path);
+        }
+        let for_all = path.metadata().is_ok_and(|file| file.mode() & 0o004 != 0);
+        if self.identity.by_real_root() && !for_all {
+            return; // we may read it; the sandbox must not
         }
         if let Ok(bytes) = fs::read(path) {
             let placed = self.contents.add_owned(bytes, 0o644);

@@ -37,11 +37,15 @@ impl Root<'_> {
         );
         let upper_directory = layer_like(&lower, &upper).doing_at(Part::Mounts, "make a layer for", path)?;
         for (relative, placed) in placed {
-            self.place_in_layer(&upper_directory, relative, *placed)
+            self.place_in_layer(&upper_directory, &lower, relative, *placed)
                 .doing_at(Part::Mounts, "place a file in", path)?;
         }
         for relative in hidden {
-            hide_in_layer(&upper_directory, relative).doing_at(Part::Mounts, "hide a file in", path)?;
+            hide_in_layer(&upper_directory, &lower, relative).doing_at(
+                Part::Mounts,
+                "hide a file in",
+                path,
+            )?;
         }
         mkdirat(CWD, &work, Mode::from_raw_mode(0o700)).doing_at(Part::Mounts, "make a layer for", path)?;
         let options = if *writable {
@@ -66,8 +70,14 @@ impl Root<'_> {
         attach(&mounted, &self.make_directory(path)?).doing_at(Part::Mounts, "mount", path)
     }
 
-    fn place_in_layer(&self, layer: &OwnedFd, relative: &Path, placed: Placed) -> io::Result<()> {
-        let parent = directories_in_layer(layer, relative.parent().unwrap_or(Path::new("")))?;
+    fn place_in_layer(
+        &self,
+        layer: &OwnedFd,
+        lower: &OwnedFd,
+        relative: &Path,
+        placed: Placed,
+    ) -> io::Result<()> {
+        let parent = directories_in_layer(layer, lower, relative.parent().unwrap_or(Path::new("")))?;
         let name = relative.file_name().ok_or(Errno::INVAL)?;
         self.as_owner_of(&parent, || self.write(&parent, Path::new(name), placed))
     }

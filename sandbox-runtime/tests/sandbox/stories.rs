@@ -97,6 +97,10 @@ pub(crate) const STORIES: &[(&str, Story)] = &[
         files_of_the_host_get_no_capabilities,
     ),
     (
+        "root_of_a_sandbox_reads_of_the_system_what_everybody_may",
+        root_of_a_sandbox_reads_of_the_system_what_everybody_may,
+    ),
+    (
         "root_that_may_make_namespaces_is_not_made_for_the_hosts_root",
         root_that_may_make_namespaces_is_not_made_for_the_hosts_root,
     ),
@@ -602,6 +606,47 @@ for name, value in (("security.capability", caps), ("user.note", b"x")):
         assert!(went.output.contains("security.capability refused"), "{went:?}");
         // The twin: attributes that give nothing, where there is nobody with capabilities.
         assert_eq!(went.output.contains("user.note set"), !nested, "{went:?}");
+    }
+}
+
+fn root_of_a_sandbox_reads_of_the_system_what_everybody_may() {
+    if !is_root() {
+        return;
+    }
+    let ground = Ground::new();
+    for parent in ["/opt", "/usr/local/etc"] {
+        fs::create_dir_all(parent).unwrap();
+        let made = tempfile::tempdir_in(parent).unwrap();
+        fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for (path, mode) in [
+            ("deep/key", 0o640),
+            ("deep/readme", 0o644),
+            ("closed/notes", 0o644),
+        ] {
+            let path = made.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, format!("text of {}", path.display())).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        fs::set_permissions(made.path().join("closed"), fs::Permissions::from_mode(0o700)).unwrap();
+        let mut spec = ground.spec(&format!(
+            "cd {}; cat deep/key closed/notes; ls closed; cat deep/readme && echo over > deep/key && cat deep/key && rm deep/key && cat deep/key; stat -c %a-%u deep",
+            made.path().display()
+        ));
+        spec.root = true;
+        let went = run(spec);
+        assert!(
+            !went.output.contains("key\n") && !went.output.contains("notes\n"),
+            "{went:?}"
+        );
+        assert!(
+            !went.output.contains("text of") || went.output.matches("text of").count() == 1,
+            "{went:?}"
+        );
+        assert!(went.output.contains("deep/readmeover\n"), "{went:?}");
+        assert!(went.output.ends_with("755-0\n"), "{went:?}");
+        let kept = fs::read_to_string(made.path().join("deep/key")).unwrap();
+        assert!(kept.starts_with("text of"), "the host's own is as it was");
     }
 }
 
