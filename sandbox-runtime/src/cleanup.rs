@@ -4,15 +4,19 @@
 //! directory, control groups. Mounts need no list: they live in the sandbox's mount namespace and vanish with it.
 //!
 //! A held place is removed when no living run uses the directory it is in: removing what another sandbox has mounted over would take its protection away.
-//! Until then `state/run/places.json` remembers it. Runs with different state directories do not know of each other.
+//! So every run holds a shared lock on each directory that it can write to, and whoever removes a place there has it alone. The locks are the kernel's, so
+//! runs of other users and with other state directories count too. Until then `state/run/places.json` remembers the place.
 //! Start with [`RunDirectory`] and [`sweep`].
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use outwall_policy::SandboxId;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -36,12 +40,18 @@ pub struct RunDirectoryError {
 struct Made {
     /// The directories that the sandbox can write to.
     uses: Vec<PathBuf>,
-    places: Vec<Place>,
+    places: Vec<(PathBuf, Option<String>)>,
     control_groups: Vec<PathBuf>,
 }
 
 /// An empty directory, or a file with what it holds, that was made to be mounted over.
-type Place = (PathBuf, Option<String>);
+#[derive(Debug, Serialize, Deserialize)]
+struct Place {
+    /// The directory that whoever mounts over it uses.
+    used: PathBuf,
+    path: PathBuf,
+    contents: Option<String>,
+}
 
 /// The directory of a living run. Dropping it undoes everything that it lists.
 #[derive(Debug)]
@@ -50,7 +60,12 @@ pub(crate) struct RunDirectory {
     made: Made,
     /// Held for as long as the run lives.
     lock: File,
+    /// The shared locks on the directories that the sandbox can write to.
+    uses: Vec<File>,
 }
+
+/// How long to wait for somebody who removes places in a directory, which takes them far less.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl RunDirectory {
     /// Makes the directory of the run `id`, which can write to the directories `uses`. From here on no other run removes places in those.
@@ -61,22 +76,31 @@ impl RunDirectory {
             path: path.clone(),
             source,
         };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&path)
-            .map_err(failed)?;
+        let make = |path: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        make(&state.join("run")).map_err(failed)?;
+        // A sweep must not take the directory for a dead run's before we have locked it.
+        let registry = registry(&state.join("run")).map_err(failed)?;
+        make(&path).map_err(failed)?;
         let lock = lock(&path).map_err(failed)?;
-        let made = Made {
-            uses,
-            ..Made::default()
+        let uses: Vec<PathBuf> = uses.into_iter().filter(|path| path.is_dir()).collect();
+        let mut run = Self {
+            path,
+            made: Made {
+                uses,
+                ..Made::default()
+            },
+            lock,
+            uses: Vec::new(),
         };
-        let run = Self { path, made, lock };
-        let _registry = registry(&state.join("run")).map_err(|source| RunDirectoryError {
-            path: state.to_owned(),
-            source,
-        })?;
         run.list()?;
+        drop(registry);
+        for path in &run.made.uses {
+            let lock = share(path).map_err(|source| RunDirectoryError {
+                path: path.clone(),
+                source,
+            })?;
+            run.uses.push(lock);
+        }
         Ok(run)
     }
 
@@ -119,7 +143,12 @@ impl RunDirectory {
 
 impl Drop for RunDirectory {
     fn drop(&mut self) {
-        undo(&self.path, &self.made);
+        self.uses.clear();
+        if let Some(runs) = self.path.parent()
+            && let Ok(_registry) = registry(runs)
+        {
+            undo(runs, &self.made);
+        }
         fs::remove_dir_all(&self.path).ok();
         flock(&self.lock, FlockOperation::Unlock).ok();
     }
@@ -168,21 +197,49 @@ fn hold(place: &Placeholder) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what was made by the run in `directory`, and places of earlier runs that nobody uses any more.
-fn undo(directory: &Path, made: &Made) {
+/// Says that a run uses `directory`: nobody removes places in it until the lock is closed.
+fn share(directory: &Path) -> io::Result<File> {
+    let file = File::open(directory)?;
+    let began = Instant::now();
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(Errno::WOULDBLOCK) => {
+                return Err(io::Error::other("another program keeps a lock on this directory"));
+            }
+            // Without a lock; where there are none, nobody has a directory alone either, and nothing is removed.
+            Ok(()) | Err(_) => return Ok(file),
+        }
+    }
+}
+
+/// A lock that says that no run uses `directory`, or nothing when one does. A directory that is gone has nothing to be removed from.
+fn alone(directory: &Path) -> Option<File> {
+    let file = File::open(directory).ok()?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(file)
+}
+
+/// Removes what was made by a run, and places of earlier ones that nobody uses any more. The caller holds the registry of `runs`.
+fn undo(runs: &Path, made: &Made) {
     control_group::remove(&made.control_groups);
-    let Some(runs) = directory.parent() else { return };
-    let Ok(_registry) = registry(runs) else { return };
     let remembered = runs.join("places.json");
     let mut places: Vec<Place> = read(&remembered);
     if places.is_empty() && made.places.is_empty() {
         return;
     }
-    places.extend(made.places.iter().cloned());
-    let used: Vec<PathBuf> = living_beside(directory).flat_map(|made| made.uses).collect();
-    let (kept, free): (Vec<Place>, Vec<Place>) = places
-        .into_iter()
-        .partition(|(path, _)| used.iter().any(|used| path.starts_with(used)));
+    places.extend(made.places.iter().map(|(path, contents)| Place {
+        used: used_for(path, &made.uses),
+        path: path.clone(),
+        contents: contents.clone(),
+    }));
+    let mut locks: HashMap<PathBuf, Option<File>> = HashMap::new();
+    let (free, kept): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|place| {
+        let lock = locks.entry(place.used.clone());
+        lock.or_insert_with_key(|used| alone(used)).is_some() || !place.used.exists()
+    });
     free.iter().rev().for_each(remove);
     if kept.is_empty() {
         fs::remove_file(&remembered).ok();
@@ -192,8 +249,17 @@ fn undo(directory: &Path, made: &Made) {
     }
 }
 
+/// The innermost of the directories `uses` that `path` is in: every run that mounts over `path` uses that one.
+fn used_for(path: &Path, uses: &[PathBuf]) -> PathBuf {
+    let around = uses.iter().filter(|used| path.starts_with(used));
+    around
+        .max_by_key(|used| used.components().count())
+        .cloned()
+        .unwrap_or_default()
+}
+
 /// Removes a place, if it is as it was made.
-fn remove((path, contents): &Place) {
+fn remove(Place { path, contents, .. }: &Place) {
     match contents {
         // A directory that holds something is somebody's by now, and is not removed.
         None => fs::remove_dir(path).ok(),
@@ -203,23 +269,6 @@ fn remove((path, contents): &Place) {
             ours.then(|| fs::remove_file(path).ok()).flatten()
         }
     };
-}
-
-/// What the living runs beside the one in `directory` made.
-fn living_beside(directory: &Path) -> impl Iterator<Item = Made> {
-    let own = directory.to_owned();
-    let entries = directory
-        .parent()
-        .and_then(|runs| fs::read_dir(runs).ok())
-        .into_iter()
-        .flatten()
-        .flatten();
-    let others = entries
-        .map(|entry| entry.path())
-        .filter(move |path| path.is_dir() && *path != own);
-    others
-        .filter(|path| lock(path).is_err())
-        .map(|path| read(&path.join("made.json")))
 }
 
 /// A list, or an empty one where there is none.
@@ -242,10 +291,12 @@ pub struct Swept {
 /// Removes what killed runs left behind in `state_dir`; what belongs to living ones stays.
 pub fn sweep(state_dir: &Path) -> io::Result<Swept> {
     let mut swept = Swept::default();
-    let entries = match fs::read_dir(state_dir.join("run")) {
+    let runs = state_dir.join("run");
+    let entries = match fs::read_dir(&runs) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(swept),
         entries => entries?,
     };
+    let _registry = registry(&runs)?;
     for directory in entries
         .flatten()
         .map(|entry| entry.path())
@@ -256,10 +307,11 @@ pub fn sweep(state_dir: &Path) -> io::Result<Swept> {
             swept.living += 1;
             continue;
         };
-        undo(&directory, &read(&directory.join("made.json")));
+        undo(&runs, &read(&directory.join("made.json")));
         fs::remove_dir_all(&directory)?;
         swept.removed += 1;
     }
+    undo(&runs, &Made::default()); // what was remembered while somebody else used its directory
     Ok(swept)
 }
 
@@ -293,7 +345,9 @@ mod tests {
         assert!(place.exists());
         // As its owner's death leaves it: nothing undone, and the lock let go by the kernel.
         let run = std::mem::ManuallyDrop::new(run);
-        flock(&run.lock, FlockOperation::Unlock).expect("unlocked");
+        for lock in run.uses.iter().chain([&run.lock]) {
+            flock(lock, FlockOperation::Unlock).expect("unlocked");
+        }
         assert_eq!(
             sweep(state.path()).expect("swept"),
             Swept {
@@ -305,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_stays_while_another_living_run_uses_its_directory() {
+    fn a_place_stays_while_another_living_run_uses_its_directory_whatever_its_state_directory() {
         let state = tempfile::tempdir().expect("a directory");
         let project = tempfile::tempdir().expect("a directory");
         let uses = || vec![project.path().to_owned()];
@@ -317,11 +371,45 @@ mod tests {
                 contents: None,
             }])
             .expect("places");
+        let other_state = tempfile::tempdir().expect("a directory");
         let second =
-            RunDirectory::create(state.path(), SandboxId::from_random([9; 4]), uses()).expect("a run");
+            RunDirectory::create(other_state.path(), SandboxId::from_random([9; 4]), uses()).expect("a run");
         drop(first);
         assert!(place.exists());
+        assert_eq!(sweep(state.path()).expect("swept"), Swept::default());
+        assert!(place.exists());
         drop(second);
+        assert_eq!(sweep(state.path()).expect("swept"), Swept::default());
+        assert!(!place.exists(), "remembered until nobody uses the directory");
+    }
+
+    #[test]
+    fn many_runs_begin_and_end_in_one_directory_at_once() {
+        let states = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+        let project = tempfile::tempdir().expect("a directory");
+        let place = project.path().join("held");
+        std::thread::scope(|scope| {
+            for number in 0..8_u8 {
+                let (state, place) = (states[usize::from(number % 2)].path(), &place);
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        sweep(state).expect("swept");
+                        let id = SandboxId::from_random([number; 4]);
+                        let uses = vec![place.parent().expect("a project").to_owned()];
+                        let mut run = RunDirectory::create(state, id, uses).expect("a run");
+                        let held = Placeholder {
+                            path: place.clone(),
+                            contents: None,
+                        };
+                        run.hold_places(&[held]).expect("places");
+                        assert!(place.exists());
+                    }
+                });
+            }
+        });
+        for state in &states {
+            sweep(state.path()).expect("swept");
+        }
         assert!(!place.exists());
     }
 }

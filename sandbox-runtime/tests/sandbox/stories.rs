@@ -76,6 +76,10 @@ pub(crate) const STORIES: &[(&str, Story)] = &[
         protection_outlives_a_second_sandbox_in_the_same_directory,
     ),
     (
+        "many_sandboxes_start_in_one_directory_at_once",
+        many_sandboxes_start_in_one_directory_at_once,
+    ),
+    (
         "git_works_in_a_protected_repository",
         git_works_in_a_protected_repository,
     ),
@@ -472,15 +476,39 @@ fn hooks_cannot_be_planted() {
 
 fn protection_outlives_a_second_sandbox_in_the_same_directory() {
     let ground = Ground::new();
-    let first = Prepared::new(ground.spec("true")).unwrap();
-    let second =
-        Prepared::new(ground.spec(
-            "sleep 0.5; mkdir -p .claude; echo evil > .claude/settings.json && echo wrote > result; true",
-        ))
-        .unwrap();
-    assert_eq!(first.start().unwrap().wait().unwrap(), Exit::Code(0));
-    assert_eq!(second.start().unwrap().wait().unwrap(), Exit::Code(0));
-    assert!(!ground.project.join("result").exists() && !ground.project.join(".claude").exists());
+    for (same_state, slow) in [(true, false), (false, false), (false, true)] {
+        let first = Prepared::new(ground.spec(if slow { "sleep 0.3" } else { "true" })).unwrap();
+        let mut spec = ground.spec(
+            "sleep 0.6; mkdir -p .claude; echo evil > .claude/settings.json && echo wrote > result; true",
+        );
+        if !same_state {
+            spec.state_dir = ground.home.join("other-state");
+        }
+        let second = Prepared::new(spec).unwrap().start().unwrap();
+        assert_eq!(first.start().unwrap().wait().unwrap(), Exit::Code(0));
+        assert_eq!(second.wait().unwrap(), Exit::Code(0));
+        assert!(!ground.project.join("result").exists());
+        assert!(!ground.project.join(".claude/settings.json").exists());
+        sweep(&ground.state).unwrap();
+        assert!(!ground.project.join(".claude").exists());
+    }
+}
+
+fn many_sandboxes_start_in_one_directory_at_once() {
+    let ground = Ground::new();
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let prepared = Prepared::new(ground.spec("mkdir .claude/x && touch result; true"));
+                let running = prepared
+                    .unwrap_or_else(|error| panic!("{}", chain(&error)))
+                    .start()
+                    .unwrap_or_else(|error| panic!("{}", chain(&error)));
+                assert_eq!(running.wait().unwrap(), Exit::Code(0));
+            });
+        }
+    });
+    assert_eq!(fs::read_dir(&ground.project).unwrap().count(), 0);
 }
 
 fn git_works_in_a_protected_repository() {
