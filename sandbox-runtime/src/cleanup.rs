@@ -177,7 +177,7 @@ fn lock(directory: &Path) -> io::Result<File> {
 
 /// Makes a place as whoever owns the directory it is in.
 fn hold(place: &Placeholder) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, chown};
+    use std::os::unix::fs::{MetadataExt, lchown};
     let made = match place.contents {
         Some(contents) => File::options()
             .create_new(true)
@@ -192,7 +192,7 @@ fn hold(place: &Placeholder) -> io::Result<()> {
     }
     let owner = place.path.parent().map(fs::metadata).transpose()?;
     if let Some(owner) = owner.filter(|_| rustix::process::geteuid().is_root()) {
-        chown(&place.path, Some(owner.uid()), Some(owner.gid()))?;
+        lchown(&place.path, Some(owner.uid()), Some(owner.gid()))?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -111,13 +112,8 @@ impl Prepared {
             keep_home(path)?;
         }
         let terminal = Terminal::of_this_process();
-        let uses = std::iter::once(&spec.working_directory).chain(
-            spec.mounts
-                .iter()
-                .filter(|mount| mount.writable)
-                .map(|mount| &mount.path),
-        );
-        let mut run = RunDirectory::create(&spec.state_dir, spec.id, uses.cloned().collect())?;
+        let uses = spec.writable_directories().map(Path::to_owned).collect();
+        let mut run = RunDirectory::create(&spec.state_dir, spec.id, uses)?;
         let mut contents = Contents::default();
         let layout = lay_out(&spec, &identity, &mut contents)?;
         run.hold_places(&layout.placeholders)?;
@@ -306,7 +302,7 @@ pub(crate) fn spawn() -> Result<Stage, PrepareError> {
     Ok(Stage { wire: here, child })
 }
 
-fn keep_home(path: &std::path::Path) -> Result<(), PrepareError> {
+fn keep_home(path: &Path) -> Result<(), PrepareError> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)

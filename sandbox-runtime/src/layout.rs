@@ -1,8 +1,9 @@
 //! Decides what a sandbox sees: the file steps of its plan, from the spec and a look at the host.
 //!
 //! It makes nothing; `mounts` does. The parts, each in a file: the system and its `/etc` (`layout/system.rs`, `layout/unreadable.rs`), the working directory with what is protected
-//! in it (`layout/project.rs`); here the order of everything. Start with [`lay_out`].
+//! in it (`layout/project.rs`, `layout/git.rs`); here the order of everything. Start with [`lay_out`].
 
+mod git;
 mod project;
 mod system;
 mod unreadable;

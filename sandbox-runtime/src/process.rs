@@ -195,7 +195,11 @@ fn limit(plan: &Plan) -> Step<()> {
         )
         .doing(Part::Confinement, "set a limit")
     };
-    set(Resource::Core, 0, 0)?;
+    // Not 0: a host that pipes cores to a program of its own, as root, looks at no other limit.
+    let core = getrlimit(Resource::Core)
+        .maximum
+        .map_or(1, |maximum| maximum.min(1));
+    set(Resource::Core, core, core)?;
     let files = getrlimit(Resource::Nofile)
         .maximum
         .map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));

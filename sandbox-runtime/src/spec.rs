@@ -146,6 +146,15 @@ pub enum SpecError {
         /// The path.
         path: PathBuf,
     },
+    /// The configuration of git names a whole directory that the sandbox writes to.
+    #[error(
+        "git's configuration has programs of `{}` run as hooks, where the sandbox can write\n  hint: keep the hooks in a directory of their own, such as `.githooks`",
+        path.display()
+    )]
+    Obeyed {
+        /// The directory.
+        path: PathBuf,
+    },
 }
 
 /// Why a directory must not be writable in a sandbox.
@@ -271,6 +280,14 @@ impl Spec {
             file.path = absolute(&file.path)?;
         }
         Ok(self)
+    }
+
+    /// The directories of the host that the sandbox can write to. A file that it can write to holds nothing.
+    pub(crate) fn writable_directories(&self) -> impl Iterator<Item = &Path> {
+        let mounts = self.mounts.iter().filter(|mount| mount.writable);
+        std::iter::once(self.working_directory.as_path())
+            .chain(mounts.map(|mount| mount.path.as_path()))
+            .filter(|path| path.is_dir())
     }
 
     fn refuse(&self, path: &Path, role: &'static str) -> Result<(), SpecError> {

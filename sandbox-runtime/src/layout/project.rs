@@ -1,8 +1,6 @@
 //! The working directory and more mounts, and what in them the sandbox must not touch.
 //!
-//! Protected is what programs on the host execute or obey later: git's hooks and configuration, editors' and agents' settings, Outwall's own file.
-//! Out of reach are repositories nested deeper, and directories the sandbox makes itself (`git init` in a subdirectory): whoever runs git in one of
-//! those on the host runs what the sandbox left there.
+//! Protected is what programs on the host execute or obey later: git's hooks and configuration (`git`), editors' and agents' settings, Outwall's own file.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -13,19 +11,18 @@ use crate::plan::FileStep;
 use crate::spec::SpecError;
 
 /// Directories and files that stay as they are. Those ending in `/` are kept from being made, too.
-const PROTECTED: [&str; 8] = [
+const PROTECTED: [&str; 10] = [
     ".claude/",
     ".vscode/",
-    ".idea",
-    ".cursor",
+    ".idea/",
+    ".cursor/",
+    ".devcontainer/",
+    ".zed/",
     ".envrc",
     ".mcp.json",
     "outwall.toml",
     ".outwall",
 ];
-
-/// The same within `.git`.
-const PROTECTED_IN_GIT: [&str; 4] = ["hooks/", "config", "config.worktree", "modules"];
 
 /// How many directories are looked into for files to cover, and how deep below the working directory.
 const DIRECTORIES: usize = 512;
@@ -63,12 +60,7 @@ impl Planner<'_, '_> {
             self.tree(&mount.path, mount.writable, owners);
         }
         let mut placeholders = Vec::new();
-        for writable in std::iter::once(&directory).chain(
-            spec.mounts
-                .iter()
-                .filter(|mount| mount.writable)
-                .map(|mount| &mount.path),
-        ) {
+        for writable in spec.writable_directories() {
             self.protect(writable, &mut placeholders)?;
         }
         for secret in not_for_sandboxes(&directory) {
@@ -80,7 +72,7 @@ impl Planner<'_, '_> {
     }
 
     /// Whether the caller wants `path` as it is.
-    fn is_left(&self, path: &Path) -> bool {
+    pub(super) fn is_left(&self, path: &Path) -> bool {
         let unprotected = self
             .spec
             .unprotected
@@ -97,41 +89,11 @@ impl Planner<'_, '_> {
                 placeholders,
             )?;
         }
-        let git = directory.join(".git");
-        match kind(&git) {
-            Kind::Directory if !self.is_left(&git) => self.protect_git(&git, placeholders),
-            // A file leads git to another directory, and must not be made to lead elsewhere.
-            Kind::File | Kind::Link => self.keep(&git, false, placeholders),
-            Kind::Directory | Kind::Nothing => Ok(()),
-        }
-    }
-
-    fn protect_git(&mut self, git: &Path, placeholders: &mut Vec<Placeholder>) -> Result<(), SpecError> {
-        // Without this the whole directory could be renamed and another one put in its place.
-        self.steps.push(FileStep::Pin {
-            path: git.to_owned(),
-            writable: true,
-        });
-        for name in PROTECTED_IN_GIT {
-            self.keep(
-                &git.join(name.trim_end_matches('/')),
-                name.ends_with('/'),
-                placeholders,
-            )?;
-        }
-        // With a file of this name git takes configuration and hooks from wherever it says. "Here" is what its absence means.
-        let common = git.join("commondir");
-        if kind(&common) == Kind::Nothing && !self.is_left(&common) {
-            placeholders.push(Placeholder {
-                path: common.clone(),
-                contents: Some(".\n"),
-            });
-        }
-        self.keep(&common, true, placeholders)
+        self.protect_git(directory, placeholders)
     }
 
     /// Keeps `path` as it is; when it does not exist and `even_absent`, that way.
-    fn keep(
+    pub(super) fn keep(
         &mut self,
         path: &Path,
         even_absent: bool,
@@ -166,14 +128,14 @@ impl Planner<'_, '_> {
 }
 
 #[derive(PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Nothing,
     Link,
     Directory,
     File,
 }
 
-fn kind(path: &Path) -> Kind {
+pub(super) fn kind(path: &Path) -> Kind {
     match fs::symlink_metadata(path) {
         Err(_) => Kind::Nothing,
         Ok(found) if found.is_symlink() => Kind::Link,

@@ -97,15 +97,11 @@ enum Judged {
 }
 
 fn judge(entry: &Metadata, device: u64) -> Option<Judged> {
-    if entry.is_dir() {
-        if entry.mode() & READ_AND_ENTER != READ_AND_ENTER {
-            Some(Judged::NotForAll)
-        } else {
-            (entry.dev() == device).then_some(Judged::Enter)
-        }
-    } else {
-        (entry.mode() & READ == 0).then_some(Judged::NotForAll)
+    let needed = if entry.is_dir() { READ_AND_ENTER } else { READ };
+    if entry.mode() & needed != needed {
+        return Some(Judged::NotForAll);
     }
+    (entry.is_dir() && entry.dev() == device).then_some(Judged::Enter)
 }
 
 fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

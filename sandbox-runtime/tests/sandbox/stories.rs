@@ -4,7 +4,7 @@ use std::fs;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use outwall_sandbox_runtime::{
@@ -78,6 +78,18 @@ pub(crate) const STORIES: &[(&str, Story)] = &[
     (
         "many_sandboxes_start_in_one_directory_at_once",
         many_sandboxes_start_in_one_directory_at_once,
+    ),
+    (
+        "git_on_the_host_executes_nothing_that_was_planted",
+        git_on_the_host_executes_nothing_that_was_planted,
+    ),
+    (
+        "a_worktree_elsewhere_obeys_nothing_that_was_planted",
+        a_worktree_elsewhere_obeys_nothing_that_was_planted,
+    ),
+    (
+        "hooks_that_cannot_be_protected_are_refused_and_left_on_request",
+        hooks_that_cannot_be_protected_are_refused_and_left_on_request,
     ),
     (
         "git_works_in_a_protected_repository",
@@ -509,6 +521,167 @@ fn many_sandboxes_start_in_one_directory_at_once() {
         }
     });
     assert_eq!(fs::read_dir(&ground.project).unwrap().count(), 0);
+}
+
+/// Runs git in `directory` of the host as people do, and says whether it executed what was planted there.
+fn git_executes_what_was_planted(directory: &Path, planted: &Path) -> bool {
+    for arguments in [
+        &["status"][..],
+        &["diff"],
+        &[
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@b",
+            "commit",
+            "-qam",
+            "x",
+            "--allow-empty",
+        ],
+    ] {
+        drop(
+            std::process::Command::new("git")
+                .current_dir(directory)
+                .args(arguments)
+                .env("HOME", "/nonexistent")
+                .output(),
+        );
+    }
+    planted.join("executed").exists()
+}
+
+/// What a sandbox might leave so that git executes it: each in a directory of its own, which `prepare` makes into what the host has.
+const PLANTS: [(&str, &str, &str); 7] = [
+    (
+        "a repository",
+        "",
+        "git init -q; git config core.fsmonitor $PWD/payload",
+    ),
+    (
+        "a directory laid out as a repository",
+        "",
+        "mkdir objects refs; echo 'ref: refs/heads/m' > HEAD; printf '[core]\nrepositoryformatversion=0\nbare=false\nworktree=%s\nfsmonitor=%s\n' $PWD $PWD/payload > config",
+    ),
+    (
+        "the same beside a repository made invalid",
+        "git init -q",
+        "rm .git/HEAD; mkdir objects refs; echo 'ref: refs/heads/m' > HEAD; printf '[core]\nrepositoryformatversion=0\nbare=false\nworktree=%s\nfsmonitor=%s\n' $PWD $PWD/payload > config",
+    ),
+    (
+        "configuration of a worktree",
+        "git init -q; git config extensions.worktreeConfig true",
+        "git config --worktree core.fsmonitor $PWD/payload || printf '[core]\nfsmonitor=%s\n' $PWD/payload > .git/config.worktree",
+    ),
+    (
+        "hooks where the configuration says",
+        "git init -q; git config core.hooksPath tools/hooks; mkdir -p tools/hooks",
+        "cp payload tools/hooks/pre-commit || mv tools t && mkdir -p tools/hooks && cp payload tools/hooks/pre-commit",
+    ),
+    (
+        "hooks where the configuration says and nothing is",
+        "git init -q; git config core.hooksPath .husky/_",
+        "mkdir -p .husky/_; cp payload .husky/_/pre-commit",
+    ),
+    (
+        "included configuration",
+        "git init -q; git config include.path ../team.inc; touch team.inc",
+        "printf '[core]\nfsmonitor=%s\n' $PWD/payload > team.inc; mv team.inc x; printf '[core]\nfsmonitor=%s\n' $PWD/payload > team.inc",
+    ),
+];
+
+fn git_on_the_host_executes_nothing_that_was_planted() {
+    const PAYLOAD: &str = "printf '#!/bin/sh\ntouch %s/executed\n' $PWD > payload; chmod +x payload; export HOME=/nonexistent; ";
+    let shell = |directory: &Path, script: &str| {
+        let status = std::process::Command::new("sh")
+            .current_dir(directory)
+            .args(["-c", script])
+            .env("HOME", "/nonexistent")
+            .stderr(std::process::Stdio::null())
+            .status();
+        status.unwrap();
+    };
+    if std::process::Command::new("git")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        return println!("       (no git here)");
+    }
+    for (what, host, plant) in PLANTS {
+        let plant = format!("{PAYLOAD}{plant}; true");
+        let twin = Ground::new();
+        shell(&twin.project, host);
+        shell(&twin.project, &plant);
+        assert!(
+            git_executes_what_was_planted(&twin.project, &twin.project),
+            "{what}: the twin shows nothing"
+        );
+        let ground = Ground::new();
+        shell(&ground.project, host);
+        let went = ground.run(&plant);
+        assert!(ground.project.join("payload").exists(), "{what}: {went:?}");
+        assert!(
+            !git_executes_what_was_planted(&ground.project, &ground.project),
+            "{what}: {went:?}"
+        );
+    }
+}
+
+fn a_worktree_elsewhere_obeys_nothing_that_was_planted() {
+    let ground = Ground::new();
+    let elsewhere = ground.home.join("elsewhere");
+    let made = format!(
+        "git init -q && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x && git worktree add -q {}",
+        elsewhere.display()
+    );
+    let host = |script: &str| {
+        let mut command = std::process::Command::new("sh");
+        command
+            .current_dir(&ground.project)
+            .args(["-c", script])
+            .env("HOME", "/nonexistent");
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    if !host(&made) {
+        return println!("       (no git here)");
+    }
+    let plant = "printf '#!/bin/sh\ntouch %s/executed\n' $PWD > payload; chmod +x payload; cp -r .git evil; printf '[core]\nfsmonitor=%s\n' $PWD/payload >> evil/config
+        echo $PWD/evil > .git/worktrees/elsewhere/commondir
+        mv .git/worktrees/elsewhere .git/worktrees/e && cp -r .git/worktrees/e .git/worktrees/elsewhere && echo $PWD/evil > .git/worktrees/elsewhere/commondir; true";
+    let went = ground.run(plant);
+    assert!(
+        !git_executes_what_was_planted(&elsewhere, &ground.project),
+        "{went:?}"
+    );
+    assert!(host(plant));
+    assert!(
+        git_executes_what_was_planted(&elsewhere, &ground.project),
+        "the twin shows nothing"
+    );
+}
+
+fn hooks_that_cannot_be_protected_are_refused_and_left_on_request() {
+    let ground = Ground::new();
+    ground.write(".git/config", "[core]\nhooksPath = .\n");
+    let refused = Prepared::new(ground.spec("true")).map(drop).unwrap_err();
+    assert!(
+        matches!(refused, PrepareError::Spec(SpecError::Obeyed { .. })),
+        "{refused:?}"
+    );
+    ground.write(".git/config", "[core]\nhooksPath = hooks\n");
+    ground.write("hooks/pre-commit", "mine");
+    assert!(
+        ground
+            .run("echo x > hooks/pre-commit || echo kept")
+            .output
+            .ends_with("kept\n")
+    );
+    let mut left = ground.spec("echo x > hooks/pre-commit && echo written");
+    left.mounts.push(Mount {
+        path: ground.project.join("hooks"),
+        writable: true,
+    });
+    assert_eq!(run(left).output, "written\n");
 }
 
 fn git_works_in_a_protected_repository() {
