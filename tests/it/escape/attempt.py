@@ -120,7 +120,8 @@ def enter_init_network():
 
 
 def trace_init():
-    if libc.ptrace(16, 1, 0, 0) < 0:
+    """By PTRACE_SEIZE, which leaves it running: the twin traces an init that others wait for."""
+    if libc.ptrace(0x4206, 1, 0, 0) < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 

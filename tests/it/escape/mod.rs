@@ -61,19 +61,22 @@ fn every_system_call_is_held(outwall: &Outwall, options: &[&str]) {
     if !namespaces_available("escape") {
         return;
     }
-    let script: String = SYSTEM_CALLS
-        .iter()
-        .map(|name| format!("{PYTHON} attempt.py {name}\n"))
-        .collect();
-    let inside = outwall.shell(options, &script).stdout;
+    let attempts = SYSTEM_CALLS.map(|name| format!("{PYTHON} attempt.py {name}"));
+    let inside = outwall.shell(options, &attempts.join("; ")).stdout;
     for name in SYSTEM_CALLS {
-        assert!(inside.contains(&format!("held: {name}")), "{name} was not held:\n{inside}");
+        assert!(
+            inside.contains(&format!("held: {name}")),
+            "{name} was not held:\n{inside}"
+        );
         let outside = in_own_namespaces(&[name]);
         if name == "kernel_crypto" && outside.contains("held") {
             skip(name, "this kernel has no AF_ALG, so that nothing is proved");
             continue;
         }
-        assert!(outside.contains(&format!("through: {name}")), "the twin of {name} is held too: {outside}");
+        assert!(
+            outside.contains(&format!("through: {name}")),
+            "the twin of {name} is held too: {outside}"
+        );
     }
 }
 
@@ -91,10 +94,12 @@ fn namespaces_are_allowed_inside_where_the_environment_says_so_and_lead_nowhere(
     );
     let inside = outwall.shell(&[], &script).stdout;
     assert!(inside.contains("through: new_user_namespace"), "{inside}");
-    assert!(inside.contains("held: tcp: [Errno 101]"), "a child namespace has no route:\n{inside}");
     assert!(
-        inside.trim_end().ends_with("held: tcp: address-refused")
-            || inside.trim_end().ends_with("held: tcp: literal-not-allowed"),
+        inside.contains("held: tcp: [Errno 101]"),
+        "a child namespace has no route:\n{inside}"
+    );
+    assert!(
+        inside.trim_end().ends_with("literal-not-allowed"),
         "whatever happened in there, the sandbox is captured still:\n{inside}"
     );
 }

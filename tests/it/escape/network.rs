@@ -26,7 +26,10 @@ fn other_protocols_are_answered_by_the_kernel_at_once() {
          {PYTHON} attempt.py ping 192.0.2.1; {PYTHON} attempt.py own_server"
     );
     let inside = outwall.shell(&[], &script).stdout;
-    let refusals: Vec<_> = inside.lines().filter(|line| line.starts_with("held: udp")).collect();
+    let refusals: Vec<_> = inside
+        .lines()
+        .filter(|line| line.starts_with("held: udp"))
+        .collect();
     assert_eq!(refusals.len(), 2, "{inside}");
     for refusal in refusals {
         let milliseconds: f64 = refusal
@@ -37,7 +40,10 @@ fn other_protocols_are_answered_by_the_kernel_at_once() {
             .unwrap_or_else(|| panic!("no refusal at the socket: {refusal}"));
         assert!(milliseconds < 100.0, "{refusal}");
     }
-    assert!(inside.contains("through: own_server"), "servers inside talk to each other:\n{inside}");
+    assert!(
+        inside.contains("through: own_server"),
+        "servers inside talk to each other:\n{inside}"
+    );
 }
 
 #[test]
@@ -46,9 +52,14 @@ fn every_dns_server_is_us() {
         return;
     }
     let outwall = story().policy(FULL).as_ordinary_user();
-    let script = format!("for s in 8.8.8.8 192.0.2.53 127.0.0.1; do {PYTHON} attempt.py dns $s secret.example.com; done");
+    let script = format!(
+        "for s in 8.8.8.8 192.0.2.53 127.0.0.1; do {PYTHON} attempt.py dns $s secret.example.com; done"
+    );
     let inside = outwall.shell(&[], &script).stdout;
-    let answers = inside.lines().filter(|line| line.starts_with("through: dns: 198.18.")).count();
+    let answers = inside
+        .lines()
+        .filter(|line| line.starts_with("through: dns: 198.18."))
+        .count();
     assert!(answers >= 2, "{inside}");
 }
 
@@ -63,19 +74,40 @@ fn services_on_the_hosts_loopback_are_out_of_reach_by_any_name() {
         .policy("[environments.default]\nnetwork = \"full\"\n")
         .host("service.example.test:80", &format!("127.0.0.1:{port}"))
         .as_ordinary_user();
-    let mut script = format!("{PYTHON} attempt.py tcp service.example.test 80; echo; ");
-    for address in ["127.0.0.1", "0.0.0.0", "::1", "::ffff:127.0.0.1", "10.99.0.2", "localhost", "127.8.8.8"] {
-        script.push_str(&format!("{PYTHON} attempt.py tcp {address} {port}; "));
-    }
-    for listener in ["15001", "15053"] {
-        script.push_str(&format!("{PYTHON} attempt.py tcp 127.0.0.1 {listener}; {PYTHON} attempt.py tcp 192.0.2.1 {listener}; "));
-    }
-    for special in ["169.254.169.254", "10.0.0.1", "192.168.1.1", "fd00:ec2::254", "198.18.255.1"] {
-        script.push_str(&format!("{PYTHON} attempt.py tcp {special} 80; "));
-    }
+    let addresses = [
+        "127.0.0.1",
+        "0.0.0.0",
+        "::1",
+        "::ffff:127.0.0.1",
+        "10.99.0.2",
+        "localhost",
+        "127.8.8.8",
+    ];
+    let special = [
+        "169.254.169.254",
+        "10.0.0.1",
+        "192.168.1.1",
+        "fd00:ec2::254",
+        "198.18.255.1",
+    ];
+    let service_at = addresses.map(|address| (address, port.as_str()));
+    let listeners = ["127.0.0.1", "192.0.2.1"].map(|address| [(address, "15001"), (address, "15053")]);
+    let attempts: Vec<String> = service_at
+        .into_iter()
+        .chain(listeners.into_iter().flatten())
+        .chain(special.map(|address| (address, "80")))
+        .map(|(address, port)| format!("{PYTHON} attempt.py tcp {address} {port}"))
+        .collect();
+    let script = format!(
+        "{PYTHON} attempt.py tcp service.example.test 80; echo; {}",
+        attempts.join("; ")
+    );
     let inside = outwall.shell(&[], &script).stdout;
     let (allowed, refused) = inside.split_once("\n\n").expect("the twin is printed first");
-    assert!(allowed.starts_with("through: tcp"), "named by the operator, it is reached: {inside}");
+    assert!(
+        allowed.starts_with("through: tcp"),
+        "named by the operator, it is reached: {inside}"
+    );
     assert!(!refused.contains("through:"), "{inside}");
     assert_eq!(service.reached(), 1, "only the named way leads there:\n{inside}");
 }
@@ -91,14 +123,19 @@ fn unix_sockets_of_the_host_are_out_of_reach() {
     let directory = tempfile::tempdir_in("/tmp").expect("a temporary directory can be made");
     let path = directory.path().join("socket");
     let _other = UnixListener::bind(&path).expect("a path can be bound");
-    for attempt in [["abstract_socket", &name], ["unix_socket", path.to_str().expect("ASCII")]] {
+    for attempt in [
+        ["abstract_socket", &name],
+        ["unix_socket", path.to_str().expect("ASCII")],
+    ] {
         let outside = Command::new(PYTHON)
             .arg(story().work_dir().join("attempt.py"))
             .args(attempt)
             .output()
             .expect("python is installed");
         drop(outside);
-        let inside = story().as_ordinary_user().sandbox(&[], &[&[PYTHON, "attempt.py"], &attempt[..]].concat());
+        let inside = story()
+            .as_ordinary_user()
+            .sandbox(&[], &[&[PYTHON, "attempt.py"], &attempt[..]].concat());
         assert!(inside.stdout.starts_with("held:"), "{inside:?}");
     }
     let kept = story();
@@ -107,7 +144,10 @@ fn unix_sockets_of_the_host_are_out_of_reach() {
         .args(["abstract_socket", &name])
         .output()
         .expect("python is installed");
-    assert!(String::from_utf8_lossy(&outside.stdout).starts_with("through:"), "the host itself reaches it");
+    assert!(
+        String::from_utf8_lossy(&outside.stdout).starts_with("through:"),
+        "the host itself reaches it"
+    );
 }
 
 /// The whole host side is a network namespace with one interface, whose packets are counted.
@@ -119,7 +159,13 @@ fn no_packet_leaves_the_host_but_those_of_the_gate() {
     let host = HostOfOurOwn::make();
     let outwall = story().policy(FULL);
     let sent_by_host = host.packets_of(|| {
-        host.run(&[PYTHON, outwall.work_dir().join("attempt.py").to_str().expect("ASCII"), "udp", "192.0.2.1", "9"]);
+        host.run(&[
+            PYTHON,
+            outwall.work_dir().join("attempt.py").to_str().expect("ASCII"),
+            "udp",
+            "192.0.2.1",
+            "9",
+        ]);
     });
     assert!(sent_by_host > 0, "the counter counts");
     let script = format!(
@@ -131,12 +177,27 @@ fn no_packet_leaves_the_host_but_those_of_the_gate() {
         let command = outwall.command(&[&["run"], options, &["--", "sh", "-c", &script]].concat());
         let sent = host.packets_of(|| {
             let said = host.run_command(&command);
-            assert!(said.contains("held: raw_socket"), "the attempts were made:\n{said}");
+            assert!(
+                said.contains("held: raw_socket"),
+                "the attempts were made:\n{said}"
+            );
         });
         assert_eq!(sent, 0, "packets left the host");
     }
     // The allowing twin: what the policy allows does leave, by the gate's hand.
-    let command = outwall.command(&["run", "--network", "custom", "--allow", "192.0.2.1", "--", PYTHON, "attempt.py", "tcp", "192.0.2.1", "80"]);
+    let command = outwall.command(&[
+        "run",
+        "--network",
+        "custom",
+        "--allow",
+        "192.0.2.1",
+        "--",
+        PYTHON,
+        "attempt.py",
+        "tcp",
+        "192.0.2.1",
+        "80",
+    ]);
     let sent = host.packets_of(|| drop(host.run_command(&command)));
     assert!(sent > 0, "an allowed connection leaves by the gate");
 }
@@ -151,7 +212,17 @@ impl HostOfOurOwn {
         let name = format!("outwall-story-{}", std::process::id());
         let host = Self { name };
         ip(&["netns", "add", &host.name]);
-        for command in ["link set lo up", "link add out0 type dummy", "addr add 192.0.2.200/24 dev out0", "link set out0 up", "route add default dev out0"] {
+        // No IPv6, no ARP: a packet on this interface is one that somebody sent.
+        host.run(&["sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6"]);
+        for command in [
+            "link set lo up",
+            "link add out0 type veth peer name far0",
+            "link set out0 arp off",
+            "addr add 192.0.2.200/24 dev out0",
+            "link set out0 up",
+            "link set far0 up",
+            "route add default dev out0",
+        ] {
             let words: Vec<_> = command.split(' ').collect();
             ip(&[&["-n", &host.name], &words[..]].concat());
         }
@@ -170,8 +241,13 @@ impl HostOfOurOwn {
     /// As [`HostOfOurOwn::run`], with a command's own environment and directory.
     fn run_command(&self, command: &Command) -> String {
         let mut wrapped = Command::new("ip");
-        wrapped.args(["netns", "exec", &self.name]).arg(command.get_program()).args(command.get_args());
-        wrapped.env_clear().current_dir(command.get_current_dir().expect("stories have a directory"));
+        wrapped
+            .args(["netns", "exec", &self.name])
+            .arg(command.get_program())
+            .args(command.get_args());
+        wrapped
+            .env_clear()
+            .current_dir(command.get_current_dir().expect("stories have a directory"));
         for (name, value) in command.get_envs() {
             if let Some(value) = value {
                 wrapped.env(name, value);
@@ -192,7 +268,9 @@ impl HostOfOurOwn {
     /// for the interface has no IPv6 address.
     fn transmitted(&self) -> u64 {
         let statistics = self.run(&["cat", "/proc/net/dev"]);
-        let line = statistics.lines().find(|line| line.trim_start().starts_with("out0:"));
+        let line = statistics
+            .lines()
+            .find(|line| line.trim_start().starts_with("out0:"));
         line.and_then(|line| line.split_whitespace().nth(10))
             .and_then(|number| number.parse().ok())
             .expect("the interface has statistics")
@@ -207,7 +285,10 @@ impl Drop for HostOfOurOwn {
 
 #[track_caller]
 fn ip(arguments: &[&str]) {
-    let status = Command::new("ip").args(arguments).status().expect("iproute2 is installed");
+    let status = Command::new("ip")
+        .args(arguments)
+        .status()
+        .expect("iproute2 is installed");
     assert!(status.success(), "ip {arguments:?}");
 }
 
@@ -220,7 +301,10 @@ struct Service {
 impl Service {
     fn start() -> Self {
         let listener = TcpListener::bind("[::]:0").expect("a port is to be had");
-        let port = listener.local_addr().expect("a bound socket has an address").port();
+        let port = listener
+            .local_addr()
+            .expect("a bound socket has an address")
+            .port();
         let reached = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&reached);
         thread::spawn(move || {
@@ -245,5 +329,8 @@ fn answer(mut connection: std::net::TcpStream) {
 
 #[test]
 fn the_stories_say_what_they_read() {
-    assert!(fs::metadata(PYTHON).is_ok(), "{PYTHON} is missing: apt-get install python3");
+    assert!(
+        fs::metadata(PYTHON).is_ok(),
+        "{PYTHON} is missing: apt-get install python3"
+    );
 }
