@@ -33,6 +33,7 @@ mod stage;
 mod syscall;
 mod toolchains;
 mod tree;
+mod way;
 mod wire;
 
 pub use cleanup::{RunDirectoryError, Swept, sweep};
@@ -44,3 +45,4 @@ pub use network::{ADDRESS_V4, ADDRESS_V6, DNS_PORT, RESOLVER, TCP_PORT};
 pub use probe::{Capability, State, Subject, probe};
 pub use spec::{Home, Limits, Mount, PlacedFile, Refusal, Spec, SpecError};
 pub use stage::become_stage_if_asked;
+pub use way::way_to;

@@ -10,6 +10,7 @@ use outwall_policy::SandboxId;
 use thiserror::Error;
 
 use crate::identity::is_real_root;
+use crate::way::way_to;
 
 /// What a sandbox is asked to be.
 #[derive(Clone, Debug)]
@@ -322,13 +323,22 @@ impl Spec {
         if let Some(system) = system {
             return Some(Refusal::System(system.to_owned()));
         }
-        self.refused_directories
-            .iter()
-            .chain([&self.state_dir])
-            .map(|refused| refused.canonicalize().unwrap_or_else(|_| refused.clone()))
-            .find(|refused| refused.starts_with(path) || path.starts_with(refused))
-            .map(Refusal::State)
+        let trusted = self.refused_directories.iter().chain([&self.state_dir]);
+        trusted
+            .filter_map(|trusted| Some((trusted, std::path::absolute(trusted).ok()?)))
+            .find(|(_, absolute)| leads_through(absolute, path))
+            .map(|(trusted, _)| Refusal::State(trusted.clone()))
     }
+}
+
+/// Whether who can write in `directory` can change what is at `trusted`, or where that path leads.
+fn leads_through(trusted: &Path, directory: &Path) -> bool {
+    let way = way_to(trusted);
+    let within = way.last().is_some_and(|real| directory.starts_with(real));
+    within
+        || way
+            .iter()
+            .any(|station| station.starts_with(directory) && station != directory)
 }
 
 /// `path` when it is absolute and text, without `.` and `..` (which could lead a file of ours out of where it is meant to be).

@@ -15,7 +15,7 @@ use crate::plan::FileStep;
 use crate::spec::SpecError;
 
 /// Files and directories of a repository that stay as they are. Those ending in `/` are kept from being made, too.
-const PROTECTED: [&str; 3] = ["hooks/", "config", "modules"];
+const PROTECTED: [&str; 2] = ["hooks/", "modules"];
 
 /// A directory with all of `HEAD`, `objects` and `refs` is a repository: one of them, of those that are not there, is kept from being made.
 const MARKS: [&str; 3] = ["refs", "objects", "HEAD"];
@@ -35,12 +35,14 @@ impl Planner<'_, '_> {
             return Ok(());
         }
         match kind(&git) {
+            // No repository, and perhaps held as it is by another sandbox.
+            Kind::Directory if is_empty(&git) => self.keep(&git, true, placeholders)?,
             Kind::Directory => self.protect_repository(&git, placeholders)?,
             // A file leads git to another directory, and must not be made to lead elsewhere.
             Kind::File | Kind::Link => self.keep(&git, false, placeholders)?,
             Kind::Nothing => self.keep(&git, true, placeholders)?,
         }
-        if MARKS.iter().all(|name| directory.join(name).exists()) {
+        if MARKS.iter().all(|name| directory.join(name).exists()) && directory.join("HEAD").is_file() {
             self.protect_repository(directory, placeholders)?;
         } else {
             self.keep_from_being_a_repository(directory, placeholders)?;
@@ -58,12 +60,12 @@ impl Planner<'_, '_> {
         placeholders: &mut Vec<Placeholder>,
     ) -> Result<(), SpecError> {
         let absent = MARKS.iter().map(|name| directory.join(name));
-        if let Some(mark) = absent.into_iter().find(|mark| kind(mark) == Kind::Nothing) {
+        if let Some(mark) = absent.into_iter().find(|mark| is_absent_or_empty(mark)) {
             self.keep(&mark, true, placeholders)?;
         }
         // A file of this name would lead git to the rest of a repository; with a directory in its place git gives up.
         let common = directory.join("commondir");
-        if kind(&common) == Kind::Nothing {
+        if is_absent_or_empty(&common) {
             self.keep(&common, true, placeholders)?;
         }
         Ok(())
@@ -83,6 +85,7 @@ impl Planner<'_, '_> {
                 placeholders,
             )?;
         }
+        self.keep_file(&git.join("config"), "", placeholders)?;
         // With a file of this name git takes configuration and hooks from wherever it says. "Here" is what its absence means.
         self.keep_file(&git.join("commondir"), ".\n", placeholders)?;
         self.keep_file(&git.join("config.worktree"), "", placeholders)?;
@@ -181,6 +184,19 @@ impl Planner<'_, '_> {
             self.steps.push(pin);
         }
     }
+}
+
+/// Nothing, or a directory that is empty: another sandbox may hold it.
+fn is_absent_or_empty(path: &Path) -> bool {
+    match kind(path) {
+        Kind::Nothing => true,
+        Kind::Directory => is_empty(path),
+        Kind::Link | Kind::File => false,
+    }
+}
+
+fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// A path that the configuration makes git obey.
