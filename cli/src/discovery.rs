@@ -12,6 +12,7 @@
 //! Knows nothing of what is written in the file.
 
 use std::fmt::{self, Display};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -83,7 +84,7 @@ impl Discovery {
     }
 
     fn named(place: Place, path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path).explain(format!("cannot read `{}` ({place})", path.display()))?;
+        let text = read_policy(path).explain(format!("cannot read `{}` ({place})", path.display()))?;
         Ok(Self {
             counts: Some(PolicyFile {
                 place,
@@ -187,7 +188,7 @@ pub(crate) fn user_directory(surroundings: &Surroundings) -> Option<PathBuf> {
 /// None where there is no file. One that is there and cannot be read is an error: going on without
 /// it would be going on with another policy.
 fn read_if_there(path: &Path) -> Result<Option<(PathBuf, String)>, Failure> {
-    match fs::read_to_string(path) {
+    match read_policy(path) {
         Ok(text) => Ok(Some((path.to_path_buf(), text))),
         Err(error)
             if matches!(
@@ -199,6 +200,26 @@ fn read_if_there(path: &Path) -> Result<Option<(PathBuf, String)>, Failure> {
         }
         Err(error) => Err(error).explain(format!("cannot read `{}`", path.display())),
     }
+}
+
+/// More than any policy that a person could read.
+const LONGEST: u64 = 16 << 20;
+
+/// Reads a policy file. A repository, or an earlier sandbox, may have left something else by that name: a pipe that never ends,
+/// or a link to a device that always goes on.
+pub(crate) fn read_policy(path: &Path) -> io::Result<String> {
+    let open = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
+    let file = fs::File::from(rustix::fs::open(path, open, rustix::fs::Mode::empty())?);
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if found.len() > LONGEST {
+        return Err(io::Error::other("it is too long for a policy"));
+    }
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -311,6 +332,28 @@ mod tests {
         story.trust(&project);
         story.write("repo/sub/outwall.toml", "planted");
         assert_eq!(story.found(None, &[]).unwrap(), "strict");
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_an_error_at_once() {
+        let story = Story::new();
+        let path = story.path("repo/outwall.toml");
+        for device in ["/dev/zero", "/dev/full"] {
+            std::os::unix::fs::symlink(device, &path).unwrap();
+            assert!(story.search(None, &[], "repo").is_err());
+            fs::remove_file(&path).unwrap();
+        }
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        assert!(story.search(None, &[], "repo").is_err());
+        fs::remove_file(&path).unwrap();
+        assert!(story.search(None, &[], "repo").is_ok());
     }
 
     #[test]

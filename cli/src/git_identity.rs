@@ -4,11 +4,22 @@
 //! of it belongs in there. The two lines become the sandbox's system-wide configuration, below whatever the
 //! repository or a kept home says, so a repository's own `user.email` still wins.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 
 /// Where it is placed. A git that was built to look elsewhere is told so by `GIT_CONFIG_SYSTEM`.
 pub(crate) const PLACE: &str = "/etc/gitconfig";
+
+/// Where git may be. Not wherever `PATH` says: it may lead into a project, where an earlier sandbox could have left a `git`
+/// that would run on the host.
+const PROGRAMS: [&str; 5] = [
+    "/usr/bin/git",
+    "/bin/git",
+    "/usr/local/bin/git",
+    "/run/current-system/sw/bin/git",
+    "/opt/homebrew/bin/git",
+];
 
 /// Asks git in a thread of its own: a process more, beside the work of making the sandbox.
 pub(crate) fn ask() -> JoinHandle<Option<String>> {
@@ -17,7 +28,8 @@ pub(crate) fn ask() -> JoinHandle<Option<String>> {
 
 /// The global configuration with its includes, asked from `/` so that no repository has a say.
 fn asked_of_git() -> Option<Vec<u8>> {
-    let answer = Command::new("git")
+    let git = PROGRAMS.iter().find(|program| Path::new(program).exists())?;
+    let answer = Command::new(git)
         .args([
             "config",
             "--global",

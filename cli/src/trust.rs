@@ -1,13 +1,12 @@
 //! `outwall trust`: lets a project's policy file count, as it is at this moment.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use outwall_policy::{Policy, PolicyDocument};
 
 use crate::arguments::Session;
-use crate::discovery::{FILE_NAME, nearest_project_file};
+use crate::discovery::{FILE_NAME, nearest_project_file, read_policy};
 use crate::failure::{Explain, Failure};
 use crate::terminal::say;
 use crate::trust_store::fingerprint;
@@ -38,7 +37,7 @@ impl Arguments {
             return revoke(&path, session);
         }
         let shown = path.display();
-        let text = fs::read_to_string(&path).explain(format!("cannot read `{shown}`"))?;
+        let text = read_policy(&path).explain(format!("cannot read `{shown}`"))?;
         let companions = certificates_named(&path, &text)?;
         session.state.make()?;
         session

@@ -1,14 +1,15 @@
 //! Keeps the sandbox's hands off the policy that it runs under.
 //!
-//! A policy that was named with `--config` may lie in the working directory, which the sandbox writes
-//! to, and the same command will be given again tomorrow. So the file, and the certificates that it
-//! names, are read-only in there. That holds only directly below a directory that is mounted: a file
-//! deeper down can be got rid of by renaming a folder above it, so such a policy is refused.
+//! A policy file may lie in the working directory, which the sandbox writes to, or be reached through a
+//! symbolic link there, and the same command will be given again tomorrow. So the file, and the
+//! certificates that it names, are read-only in there. That holds only directly below a directory that
+//! is mounted: a file deeper down can be got rid of by renaming a folder above it, and a link by putting
+//! another one in its place, so such a policy is refused.
 //! A project's own file needs none of this: once it changes, it does not count.
 
 use std::path::{Path, PathBuf};
 
-use outwall_sandbox_runtime::{Mount, Spec};
+use outwall_sandbox_runtime::{Mount, Spec, way_to};
 
 use crate::discovery::Place;
 use crate::failure::Failure;
@@ -16,8 +17,9 @@ use crate::policy_in_force::PolicyInForce;
 
 /// The read-only mounts that it takes.
 pub(super) fn of_policy(in_force: &PolicyInForce, spec: &Spec) -> Result<Vec<Mount>, Failure> {
-    let Some((Place::Option | Place::Variable, policy)) = &in_force.file else {
-        return Ok(Vec::new());
+    let policy = match &in_force.file {
+        None | Some((Place::Project, _)) => return Ok(Vec::new()),
+        Some((Place::Option | Place::Variable | Place::User | Place::System, policy)) => policy,
     };
     let writable = writable_directories(spec);
     let files = std::iter::once(policy.clone()).chain(in_force.extra_roots());
@@ -34,30 +36,34 @@ fn writable_directories(spec: &Spec) -> Vec<PathBuf> {
         .map(|mount| &mount.path);
     mounts
         .chain([&spec.working_directory])
-        .map(|path| real(path))
+        .map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()))
         .collect()
 }
 
 fn protected(file: &Path, writable: &[PathBuf]) -> Result<Option<Mount>, Failure> {
-    let file = real(file);
-    if !writable.iter().any(|directory| file.starts_with(directory)) {
-        return Ok(None);
+    let way = way_to(file);
+    let Some(real) = way.last() else { return Ok(None) };
+    let replaceable = |station: &&PathBuf| {
+        let within = |directory: &PathBuf| station.starts_with(directory) && *station != directory;
+        writable.iter().any(within) || *station == real && writable.contains(real)
+    };
+    let mut replaceable = way.iter().filter(replaceable);
+    match (replaceable.next(), replaceable.next()) {
+        (None, _) => Ok(None),
+        (Some(only), None)
+            if only == real && writable.iter().any(|directory| real.parent() == Some(directory)) =>
+        {
+            Ok(Some(Mount {
+                path: real.clone(),
+                writable: false,
+            }))
+        }
+        (Some(station), _) => Err(Failure::new(format!(
+            "the sandbox could replace `{}`, which says what it may do",
+            station.display()
+        ))
+        .hint("keep it, and every link to it, outside of what the sandbox writes to; or the file itself directly in the working directory")),
     }
-    if writable.iter().any(|directory| file.parent() == Some(directory)) {
-        return Ok(Some(Mount {
-            path: file,
-            writable: false,
-        }));
-    }
-    Err(Failure::new(format!(
-        "the sandbox could replace `{}`, which says what it may do",
-        file.display()
-    ))
-    .hint("keep it outside of what the sandbox writes to, or directly in the working directory"))
-}
-
-fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
 #[cfg(test)]
@@ -86,5 +92,35 @@ mod tests {
     #[test]
     fn a_policy_further_down_is_refused() {
         assert_eq!(outcome("/nowhere/repo/sub/p.toml"), None);
+    }
+
+    #[test]
+    fn a_policy_behind_a_link_is_refused_when_the_sandbox_could_replace_the_link() {
+        let all = tempfile::tempdir().expect("a directory");
+        let all = all.path().canonicalize().expect("a real path");
+        for folder in ["repo/dots", "policies"] {
+            std::fs::create_dir_all(all.join(folder)).expect("a directory");
+        }
+        for file in ["repo/own.toml", "repo/dots/deep.toml", "policies/p.toml"] {
+            std::fs::write(all.join(file), "").expect("a file");
+        }
+        let link =
+            |to: &str, at: &str| std::os::unix::fs::symlink(all.join(to), all.join(at)).expect("a link");
+        link("policies/p.toml", "repo/out.toml");
+        link("repo/dots/deep.toml", "policies/in.toml");
+        link("repo/own.toml", "policies/own.toml");
+        link("policies/p.toml", "policies/beside.toml");
+        let writable = [all.join("repo")];
+        let outcome = |file: &str| {
+            protected(&all.join(file), &writable)
+                .ok()
+                .map(|mount| mount.is_some())
+        };
+        assert_eq!(outcome("repo/out.toml"), None);
+        assert_eq!(outcome("policies/in.toml"), None);
+        assert_eq!(outcome("repo/dots/../../policies/p.toml"), None);
+        assert_eq!(outcome("policies/own.toml"), Some(true));
+        assert_eq!(outcome("policies/beside.toml"), Some(false));
+        assert!(protected(&all.join("policies/p.toml"), &[all.join("policies/p.toml")]).is_err());
     }
 }
