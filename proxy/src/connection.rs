@@ -50,7 +50,7 @@ impl SandboxGate {
             Ok(target) => target,
             Err(reason) => return self.refuse(client, self.denial(reason), None).await,
         };
-        match self.decide(&target, &client) {
+        match self.decide(&target, client.opening()) {
             ConnectionDecision::Deny(denial) => self.refuse(client, denial, Some(&target)).await,
             ConnectionDecision::Tunnel(permit) => {
                 let mut client = client.established().await?;
@@ -85,14 +85,6 @@ impl SandboxGate {
             Door::Explicit => target::explicit(accepted, self).await,
             Door::Captured { original } => target::captured(accepted, original, self).await.map(Some),
         }
-    }
-
-    fn decide(&self, target: &Target, client: &Client) -> ConnectionDecision {
-        self.shared
-            .policy
-            .load()
-            .policy
-            .decide_connection(&self.sandbox, target, client.opening())
     }
 
     /// A tunnel is for its host and no other: the name in SNI must be the target's.

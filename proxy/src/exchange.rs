@@ -180,11 +180,7 @@ impl Exchanges {
 
     fn read_own_target(&self, request: &Request<Incoming>) -> Result<Ground<'_>, Denial> {
         let target = action::absolute_target(request.uri()).map_err(|reason| self.gate.denial(reason))?;
-        let snapshot = self.gate.shared.policy.load();
-        match snapshot
-            .policy
-            .decide_connection(&self.gate.sandbox, &target, Opening::Http)
-        {
+        match self.gate.decide(&target, Opening::Http) {
             ConnectionDecision::Forward(permit) => Ok((
                 Cow::Owned(permit),
                 Cow::Owned(Expected::new(Scheme::Http, target)),
@@ -290,8 +286,10 @@ impl Exchanges {
         }
         let method = Method::parse(question.method.as_str()).ok();
         let path = RequestPath::parse(question.uri.path()).ok();
+        let named = || action::absolute_target(&question.uri).ok();
+        let target = self.permit().map(|permit| permit.target().clone()).or_else(named);
         let asked = Asked {
-            target: self.permit().map(ConnectionPermit::target),
+            target: target.as_ref(),
             scheme: self.scheme(),
             method: method.as_ref(),
             path: path.as_ref(),

@@ -113,11 +113,5 @@ async fn serve_tls(
 /// A client that pins certificates, or trusts another store, ends here: whoever wonders why it does not work must find it.
 fn report_distrust(gate: &SandboxGate, permit: &ConnectionPermit, error: &Error) {
     let message = format!("{}: {}", permit.target(), error.chain());
-    if let Err(error) = gate
-        .shared
-        .audit
-        .finding(Some(&gate.sandbox), "client-tls", &message)
-    {
-        tracing::error!(%error, "a finding could not be recorded");
-    }
+    gate.found("client-tls", &message);
 }

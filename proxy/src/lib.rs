@@ -13,6 +13,7 @@
 //!   record; only `policy` and `audit` make those.
 //! - *Rebinding.* `dialer` resolves once, after the decision, and dials the address that was classified.
 //! - *Fronting.* SNI, CONNECT target, `Host` and `:authority` must name one host and port: `connection`, `target`, `action`.
+//! - *Telling secrets in names.* `distinct_names` limits how many names below one wildcard are resolved.
 //! - *The gate's own listeners.* `target` refuses them by address, policy's address classes by whatever name.
 //! - *One client among many.* `limits`, `pulse` and `vigil`: every wait ends, every buffer is bounded.
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ pub mod client_hello;
 mod connection;
 mod current;
 mod dialer;
+mod distinct_names;
 pub mod dns;
 mod error;
 mod exchange;

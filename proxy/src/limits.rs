@@ -31,6 +31,11 @@ pub struct Limits {
     pub pool_idle: Duration,
     /// Unused connections kept per origin. More than this at once is a burst.
     pub pool_idle_per_origin: usize,
+    /// Different names below one wildcard of the policy that a sandbox may connect to while it lives: each is resolved, and so
+    /// told to whoever answers for the wildcard. A thousand names carry less than 250 kB out, and no honest job needs so many.
+    pub names_below_one_wildcard: usize,
+    /// The same at level `full`, for names that share their last two labels. More, since those may be `co.uk`.
+    pub names_below_one_suffix: usize,
     /// Connections of one sandbox at once, idle ones included.
     pub connections: usize,
     /// Exchanges of one sandbox at once.
@@ -64,6 +69,8 @@ impl Default for Limits {
             connect_address: Duration::from_secs(5),
             pool_idle: Duration::from_secs(50),
             pool_idle_per_origin: 64,
+            names_below_one_wildcard: 1_000,
+            names_below_one_suffix: 4_096,
             connections: 16_384,
             exchanges: 8_192,
             lanes: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8)),

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use outwall_audit::Asked;
-use outwall_policy::{Denial, Reason, Sandbox};
+use outwall_policy::{ConnectionDecision, Denial, Opening, Reason, Sandbox, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::dialer::Dialer;
+use crate::distinct_names::{DistinctNames, TooManyNames};
 use crate::dns::NameTable;
 use crate::gate::Shared;
 use crate::limits::Limits;
@@ -34,6 +35,7 @@ pub(crate) struct SandboxGate {
     /// One per lane.
     origins: Vec<Arc<Origins>>,
     refusals: Mutex<Pace>,
+    distinct_names: DistinctNames,
 }
 
 impl SandboxGate {
@@ -67,12 +69,57 @@ impl SandboxGate {
             draining: AtomicBool::new(false),
             drain: watch::channel(false).0,
             refusals: Mutex::new(Pace::new(&limits)),
+            distinct_names: DistinctNames::new(&limits),
         }))
     }
 
     /// The origins as the connections of one lane reach them.
     pub(crate) fn origins(&self, lane: usize) -> &Arc<Origins> {
         &self.origins[lane]
+    }
+
+    /// The policy in force decides; what it allows is refused all the same when it is one name too many below a wildcard.
+    /// Every way to a connection goes through here, before anything is resolved.
+    pub(crate) fn decide(&self, target: &Target, opening: Opening) -> ConnectionDecision {
+        let snapshot = self.shared.policy.load();
+        let decision = snapshot.policy.decide_connection(&self.sandbox, target, opening);
+        let permit = match &decision {
+            ConnectionDecision::Deny(_) => return decision,
+            ConnectionDecision::Tunnel(permit)
+            | ConnectionDecision::Stream(permit)
+            | ConnectionDecision::Intercept(permit)
+            | ConnectionDecision::Forward(permit) => permit,
+        };
+        if snapshot.policy.static_address(target).is_some() {
+            return decision; // it is not resolved
+        }
+        match self.distinct_names.count(permit) {
+            Ok(()) => decision,
+            Err(too_many) => ConnectionDecision::Deny(self.too_many_names(too_many)),
+        }
+    }
+
+    fn too_many_names(&self, too_many: TooManyNames) -> Denial {
+        let TooManyNames {
+            pattern,
+            limit,
+            first,
+        } = too_many;
+        if first {
+            let message = format!(
+                "connections to {limit} different names below {pattern} were allowed, and further names are refused: \
+                 this is how data is carried out in names"
+            );
+            self.found("too-many-names", &message);
+        }
+        self.denial(Reason::TooManyNames { pattern })
+    }
+
+    /// Records what security people should look at.
+    pub(crate) fn found(&self, code: &str, message: &str) {
+        if let Err(error) = self.shared.audit.finding(Some(&self.sandbox), code, message) {
+            tracing::error!(%error, "a finding could not be recorded");
+        }
     }
 
     /// Records a refusal. It stands whether or not it can be written: nothing leaves either way.

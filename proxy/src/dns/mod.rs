@@ -19,5 +19,6 @@ mod pace;
 mod serve;
 
 pub use answer::{Oversight, QueryKind, TTL_SECONDS, answer};
+pub(crate) use names::last_two_labels;
 pub use names::{Exhausted, NameLimits, NameTable, SyntheticAddresses, is_synthetic};
 pub use serve::{Responder, serve_tcp, serve_udp};

@@ -238,7 +238,7 @@ fn index_of(address: IpAddr) -> Option<u32> {
     offset.checked_sub(1)
 }
 
-fn last_two_labels(name: &str) -> &str {
+pub(crate) fn last_two_labels(name: &str) -> &str {
     let start = name.rmatch_indices('.').nth(1).map_or(0, |(dot, _)| dot + 1);
     &name[start..]
 }

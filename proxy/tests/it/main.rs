@@ -1,11 +1,15 @@
 //! The gate in one process with its origins and its clients: what goes through, what does not, and what its origins saw of it.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-#![expect(clippy::disallowed_methods, reason = "clients connect to the gate, and are none of it")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "clients connect to the gate, and are none of it"
+)]
 
 mod support;
 
 mod captured;
+mod distinct_names;
 mod explicit;
 mod failing;
 mod fronting;
