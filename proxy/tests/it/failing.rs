@@ -119,8 +119,8 @@ async fn a_request_lost_on_a_connection_that_had_rested_is_sent_again_only_if_th
     assert_eq!(requests.load(Ordering::Relaxed), 4, "the third once");
 }
 
-#[tokio::test]
-async fn an_origin_that_closed_while_resting_is_not_used_again() {
+/// An origin that answers one request per connection, promises to go on, and closes a little later: when the connection rests.
+async fn forgetful() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -132,18 +132,46 @@ async fn an_origin_that_closed_while_resting_is_not_used_again() {
                     .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                     .await
                     .unwrap();
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
     });
+    address
+}
+
+#[tokio::test]
+async fn an_origin_that_closed_while_resting_is_not_used_again() {
     let document = format!(
         "[environments.default]\nnetwork = \"custom\"\nallowed_domains = [\"allowed.test\"]\n\
-         [origins]\nhosts = {{ \"allowed.test\" = \"{address}\" }}\n"
+         [origins]\nhosts = {{ \"allowed.test\" = \"{}\" }}\n",
+        forgetful().await
     );
     let gate = TestGate::captured(&document).await;
     let mut client = Client::over(gate.capture(gate.synthetic("allowed.test", 80)).await, Via::Http1).await;
+    // What may not be sent twice, what has a body, and what may and has none.
+    for (method, body) in [
+        ("POST", "x"),
+        ("PUT", "x"),
+        ("DELETE", ""),
+        ("GET", ""),
+        ("POST", ""),
+    ] {
+        let request = client.request(method, "allowed.test", "/", full(body));
+        let answered = async { read(client.send(request).await.unwrap()).await };
+        let answer = tokio::time::timeout(Duration::from_secs(5), answered).await;
+        assert_eq!(answer.expect("the request hangs").2, "ok", "{method}");
+        tokio::time::sleep(Duration::from_millis(150)).await; // the origin's end arrives, and nobody looks
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_rests_unclosed_is_used_again() {
+    let origin = Origin::start(OriginKind::Http1).await;
+    let gate = TestGate::explicit(&document(&origin)).await;
+    let mut client = Client::to(&gate, "allowed.test", Via::Http1).await;
     for _ in 0..3 {
-        let post = client.request("POST", "allowed.test", "/", full("x"));
-        assert_eq!(read(client.send(post).await.unwrap()).await.2, "ok");
+        assert_eq!(client.get("allowed.test", "/hello").await.2, "hello\n");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    assert_eq!(origin.connections(), 1);
 }
