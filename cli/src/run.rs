@@ -26,7 +26,7 @@ use crate::failure::{Explain, Failure};
 use crate::gate::{audit_log, new_sandbox};
 use crate::policy_in_force::PolicyInForce;
 use crate::sandbox_variables::{self, Account};
-use crate::terminal::Paint;
+use crate::terminal::{Paint, printable};
 use crate::{git_identity, summary};
 
 /// Runs a command in a new sandbox
@@ -199,6 +199,9 @@ impl Request {
         let gate = thread::spawn(move || Serving::prepare(&in_force, ca, log));
         let mut prepared = Prepared::new(self.spec).map_err(not_prepared)?;
         tracing::debug!(timings = ?prepared.timings(), "the sandbox is prepared");
+        for notice in prepared.notices() {
+            let _ = writeln!(std::io::stderr(), "outwall: {}", printable(notice));
+        }
         let gate = gate
             .join()
             .map_err(|_| Failure::new("the gate could not be prepared"))??;

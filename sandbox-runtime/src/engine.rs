@@ -93,6 +93,7 @@ pub struct Prepared {
     timings: Timings,
     program: String,
     terminal: Terminal,
+    notices: Vec<String>,
     /// The files are in place.
     built: bool,
     /// The master side of the sandbox's terminal, when it has one.
@@ -151,6 +152,7 @@ impl Prepared {
             },
             program,
             terminal,
+            notices: layout.notices,
             built: false,
             master: None,
         };
@@ -204,6 +206,11 @@ impl Prepared {
     /// Takes the listeners; a second time there are none.
     pub fn listeners(&mut self) -> Listeners {
         std::mem::take(&mut self.listeners)
+    }
+
+    /// What whoever asked for the sandbox should know of it before it starts, a sentence each: what could not be masked, what its root cannot do.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// How long the parts took so far.

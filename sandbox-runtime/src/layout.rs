@@ -11,7 +11,7 @@ mod unreadable;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::identity::{Identity, Ids};
+use crate::identity::{Identity, Ids, Outer};
 use crate::plan::{Contents, FileStep, Owner, Owners, Placed};
 use crate::spec::{Home, PlacedFile, Spec, SpecError};
 use crate::toolchains::{Surroundings, toolchains};
@@ -22,6 +22,8 @@ pub(crate) struct Layout {
     pub(crate) steps: Vec<FileStep>,
     /// Paths of the host to mount over that do not exist: to be made before, and removed afterwards.
     pub(crate) placeholders: Vec<Placeholder>,
+    /// What whoever asked should know, a sentence each.
+    pub(crate) notices: Vec<String>,
 }
 
 /// Something of the host's that must exist while the sandbox does.
@@ -43,6 +45,7 @@ pub(crate) fn lay_out<'a>(
         identity,
         contents,
         steps: Vec::with_capacity(96),
+        notices: Vec::new(),
     };
     plan.devices(); // first: mapping the owners of trees needs the sandbox's own /proc
     plan.system();
@@ -53,12 +56,15 @@ pub(crate) fn lay_out<'a>(
     for file in &spec.files {
         plan.place(file);
     }
+    plan.cover_state();
     if !spec.root {
         plan.steps.push(FileStep::Seal);
     }
+    plan.limits_of_root();
     Ok(Layout {
         steps: plan.steps,
         placeholders,
+        notices: plan.notices,
     })
 }
 
@@ -67,6 +73,7 @@ struct Planner<'p, 'a> {
     identity: &'p Identity,
     contents: &'p mut Contents<'a>,
     steps: Vec<FileStep>,
+    notices: Vec<String>,
 }
 
 impl<'a> Planner<'_, 'a> {
@@ -185,6 +192,29 @@ impl<'a> Planner<'_, 'a> {
                 placed: Vec::new(),
                 hidden: shown.hidden,
             });
+        }
+    }
+
+    /// The state holds the key of the CA, and may lie in a directory that every sandbox sees, such as `/opt`.
+    fn cover_state(&mut self) {
+        let state = self.spec.real_state_dir();
+        let shown = self.steps.iter().filter_map(|step| match step {
+            FileStep::Tree { source, path, .. } | FileStep::Overlay { source, path, .. } => {
+                Some(path.join(state.strip_prefix(source).ok()?))
+            }
+            _ => None,
+        });
+        let covers: Vec<FileStep> = shown.map(|path| FileStep::Cover { path }).collect();
+        self.steps.extend(covers);
+    }
+
+    /// Says what root of this sandbox cannot do and people expect of it.
+    fn limits_of_root(&mut self) {
+        if self.spec.root && matches!(self.identity.outer, Outer::UserOnly(_)) {
+            self.notices.push(
+                "with `--root` here, system packages cannot be installed: root of the sandbox is the only user in it (the program `newuidmap`, in the package uidmap, and a line for you in /etc/subuid and /etc/subgid change that)"
+                    .to_owned(),
+            );
         }
     }
 

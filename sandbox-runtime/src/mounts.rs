@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, chownat, fchmod, linkat, mkdirat, mknodat, open, openat,
-    statat, symlinkat, unlinkat,
+    readlinkat, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
@@ -148,6 +148,10 @@ impl<'a> Root<'a> {
 
     fn link(&self, path: &Path, to: &Path) -> Step<()> {
         let (parent, name) = self.parent(path)?;
+        // In a kept home there may be one of an earlier run.
+        if readlinkat(&parent, name, Vec::new()).is_ok() {
+            unlinkat(&parent, name, AtFlags::empty()).doing_at(Part::Mounts, "replace", path)?;
+        }
         self.as_owner_of(&parent, || symlinkat(to, &parent, name))
             .doing_at(Part::Mounts, "link", path)
     }

@@ -43,6 +43,8 @@ pub struct Spec {
     pub refused_directories: Vec<PathBuf>,
     /// Limits on what the sandbox may use.
     pub limits: Limits,
+    /// Paths by which mounts were asked for, where they differ from the real ones, and the real ones.
+    pub(crate) links: Vec<(PathBuf, PathBuf)>,
 }
 
 /// What the home of a sandbox holds.
@@ -163,7 +165,7 @@ pub enum SpecError {
 pub enum Refusal {
     /// It is `/`.
     Root,
-    /// It is the home directory or holds it.
+    /// It is somebody's home directory or holds one.
     Home,
     /// It is a directory that many share, such as `/tmp`.
     Shared,
@@ -178,7 +180,7 @@ impl std::fmt::Display for Refusal {
         match self {
             Self::Root => f.write_str("the root of the file system"),
             Self::Home => {
-                f.write_str("the home directory or one that holds it, with its keys and shell start-up files")
+                f.write_str("somebody's home directory or holds one, with its keys and shell start-up files")
             }
             Self::Shared => f.write_str("shared by many, with files and sockets that are not this project's"),
             Self::System(path) => write!(f, "`{}` of the system, or holds it", path.display()),
@@ -243,6 +245,7 @@ impl Spec {
             state_dir,
             refused_directories: Vec::new(),
             limits: Limits::default(),
+            links: Vec::new(),
         }
     }
 
@@ -263,19 +266,25 @@ impl Spec {
         }
         self.refuse(&self.working_directory, "the working directory")?;
         for mount in &mut self.mounts {
-            mount.path = canonical(&mount.path)?;
-            if mount
-                .path
-                .metadata()
-                .is_ok_and(|file| file.file_type().is_socket())
+            let real = canonical(&mount.path)?;
+            if let Ok(given) = absolute(&mount.path)
+                && given != real
             {
+                self.links.push((given, real.clone()));
+            }
+            mount.path = real;
+            let found = mount.path.metadata();
+            if found.is_ok_and(|file| file.file_type().is_socket()) {
                 return Err(SpecError::Socket {
                     path: mount.path.clone(),
                 });
             }
         }
-        for mount in self.mounts.iter().filter(|mount| mount.writable) {
-            self.refuse(&mount.path, "a writable mount")?;
+        for mount in &self.mounts {
+            self.refuse_state(&mount.path)?;
+            if mount.writable {
+                self.refuse(&mount.path, "a writable mount")?;
+            }
         }
         for file in &mut self.files {
             file.path = absolute(&file.path)?;
@@ -301,6 +310,26 @@ impl Spec {
         })
     }
 
+    /// Where the state really is.
+    pub(crate) fn real_state_dir(&self) -> PathBuf {
+        let absolute = std::path::absolute(&self.state_dir);
+        let way = absolute.map(|path| way_to(&path)).unwrap_or_default();
+        way.last().cloned().unwrap_or_else(|| self.state_dir.clone())
+    }
+
+    /// The state holds the key of the CA: it must not be seen either.
+    fn refuse_state(&self, path: &Path) -> Result<(), SpecError> {
+        let state = self.real_state_dir();
+        if state.starts_with(path) || path.starts_with(&state) {
+            return Err(SpecError::Refused {
+                path: path.to_owned(),
+                role: "a mount",
+                why: Refusal::State(state),
+            });
+        }
+        Ok(())
+    }
+
     /// Why `path` (canonical) must not be writable in the sandbox.
     fn refusal(&self, path: &Path) -> Option<Refusal> {
         if path == Path::new("/") {
@@ -311,6 +340,9 @@ impl Spec {
             .canonicalize()
             .unwrap_or_else(|_| self.home_path.clone());
         if home.starts_with(path) || self.home_path.starts_with(path) {
+            return Some(Refusal::Home);
+        }
+        if homes_of_people().any(|home| home.starts_with(path)) {
             return Some(Refusal::Home);
         }
         if SHARED.iter().any(|shared| path == Path::new(shared)) {
@@ -329,6 +361,26 @@ impl Spec {
             .find(|(_, absolute)| leads_through(absolute, path))
             .map(|(trusted, _)| Refusal::State(trusted.clone()))
     }
+}
+
+/// The homes of people, and of whoever asks, as `/etc/passwd` has them: `HOME` may say something else. Daemons' homes are directories of data.
+fn homes_of_people() -> impl Iterator<Item = PathBuf> {
+    const FIRST_PERSON: u32 = 1000;
+    const NOBODY: u32 = 65534;
+    let own = rustix::process::geteuid().as_raw();
+    let table = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let homes: Vec<PathBuf> = table
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(':').skip(2);
+            let uid: u32 = fields.next()?.parse().ok()?;
+            let home = PathBuf::from(fields.nth(2)?);
+            let person = uid == 0 || uid == own || uid >= FIRST_PERSON && uid != NOBODY;
+            (person && home.is_absolute() && home != Path::new("/")).then_some(home)
+        })
+        .map(|home| home.canonicalize().unwrap_or(home))
+        .collect();
+    homes.into_iter()
 }
 
 /// Whether who can write in `directory` can change what is at `trusted`, or where that path leads.

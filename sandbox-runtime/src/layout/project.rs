@@ -24,21 +24,11 @@ const PROTECTED: [&str; 10] = [
     ".outwall",
 ];
 
-/// How many directories are looked into for files to cover, and how deep below the working directory.
-const DIRECTORIES: usize = 512;
-const DEPTH: usize = 3;
+/// How many directories are looked into for files to cover.
+const DIRECTORIES: usize = 4096;
 
 /// Directories that hold other people's code, where no secrets of the user are looked for.
-const FOREIGN: [&str; 8] = [
-    ".git",
-    "node_modules",
-    "target",
-    "vendor",
-    ".venv",
-    "venv",
-    "dist",
-    "build",
-];
+const FOREIGN: [&str; 6] = [".git", "node_modules", "target", "vendor", ".venv", "venv"];
 
 /// Names that begin with `.env` and hold no secrets by convention.
 const EXAMPLES: [&str; 5] = [
@@ -63,12 +53,44 @@ impl Planner<'_, '_> {
         for writable in spec.writable_directories() {
             self.protect(writable, &mut placeholders)?;
         }
-        for secret in not_for_sandboxes(&directory) {
-            if !self.is_left(&secret) {
-                self.steps.push(FileStep::Cover { path: secret });
+        self.cover_secrets(&directory);
+        self.links();
+        Ok(placeholders)
+    }
+
+    fn cover_secrets(&mut self, directory: &Path) {
+        let looked = not_for_sandboxes(directory);
+        if !looked.complete {
+            self.notices.push(format!(
+                "`{}` has more than {DIRECTORIES} directories: `.env` files in those that were not looked into can be read in the sandbox",
+                directory.display()
+            ));
+        }
+        for secret in looked.found {
+            // A link cannot be covered, but what it leads to can, where that is seen.
+            let real = secret.canonicalize().unwrap_or_else(|_| secret.clone());
+            let seen = real.starts_with(directory)
+                || self.spec.mounts.iter().any(|mount| real.starts_with(&mount.path));
+            let cover = FileStep::Cover { path: real.clone() };
+            if seen && !self.is_left(&secret) && !self.is_left(&real) && !self.steps.contains(&cover) {
+                self.steps.push(cover);
             }
         }
-        Ok(placeholders)
+    }
+
+    /// A mount appears by the name that it was asked for by, too. Where the host's directories are seen as they are, it does already.
+    fn links(&mut self) {
+        for (given, real) in &self.spec.links {
+            let as_on_the_host = self.steps.iter().any(|step| match step {
+                FileStep::Tree { source, path, .. } | FileStep::Overlay { source, path, .. } => {
+                    source == path && given.starts_with(path)
+                }
+                _ => false,
+            });
+            if !as_on_the_host {
+                self.link(given, real);
+            }
+        }
     }
 
     /// Whether the caller wants `path` as it is.
@@ -144,31 +166,39 @@ pub(super) fn kind(path: &Path) -> Kind {
     }
 }
 
-/// Files of a project that a sandbox must not see: `.env` files, and sockets, behind which programs of the host listen.
-/// In its directory and those a few levels below, as far as a bounded look finds them.
-fn not_for_sandboxes(top: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut waiting = std::collections::VecDeque::from([(top.to_owned(), 0)]);
-    let mut looked = 0;
-    while let Some((directory, depth)) = waiting.pop_front() {
-        looked += 1;
+/// What was found, and whether everything was looked at.
+struct Looked {
+    found: Vec<PathBuf>,
+    complete: bool,
+}
+
+/// Files of a project that a sandbox must not see: `.env` files and links by such names, and sockets, behind which programs of the host listen.
+fn not_for_sandboxes(top: &Path) -> Looked {
+    let mut looked = Looked {
+        found: Vec::new(),
+        complete: true,
+    };
+    let mut waiting = std::collections::VecDeque::from([top.to_owned()]);
+    let mut known = 1;
+    while let Some(directory) = waiting.pop_front() {
         for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
             let (name, Ok(kind)) = (entry.file_name(), entry.file_type()) else {
                 continue;
             };
             let name = name.to_string_lossy();
-            if kind.is_socket() || kind.is_file() && is_env_file(&name) {
-                found.push(entry.path());
-            } else if kind.is_dir()
-                && depth < DEPTH
-                && looked + waiting.len() < DIRECTORIES
-                && !FOREIGN.contains(&name.as_ref())
-            {
-                waiting.push_back((entry.path(), depth + 1));
+            if kind.is_socket() || !kind.is_dir() && is_env_file(&name) {
+                looked.found.push(entry.path());
+            } else if kind.is_dir() && !FOREIGN.contains(&name.as_ref()) {
+                if known == DIRECTORIES {
+                    looked.complete = false;
+                    continue;
+                }
+                known += 1;
+                waiting.push_back(entry.path());
             }
         }
     }
-    found
+    looked
 }
 
 fn is_env_file(name: &str) -> bool {
@@ -186,6 +216,7 @@ mod tests {
             ("", ".env"),
             ("", ".env.example"),
             ("api/src", ".env.local"),
+            ("a/b/c/d/e", ".env.production"),
             ("node_modules/x", ".env"),
             ("", "env"),
         ] {
@@ -193,11 +224,11 @@ mod tests {
             fs::create_dir_all(&directory).expect("a directory");
             fs::write(directory.join(file), "x").expect("a file");
         }
-        let mut found = not_for_sandboxes(top.path());
+        let mut found = not_for_sandboxes(top.path()).found;
         found.sort();
         assert_eq!(
             found,
-            [top.path().join(".env"), top.path().join("api/src/.env.local")]
+            [".env", "a/b/c/d/e/.env.production", "api/src/.env.local"].map(|path| top.path().join(path))
         );
     }
 }

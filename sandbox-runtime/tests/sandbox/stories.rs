@@ -138,6 +138,22 @@ pub(crate) const STORIES: &[(&str, Story)] = &[
     ),
     ("mounts_appear_as_asked", mounts_appear_as_asked),
     (
+        "a_mount_appears_by_the_name_that_it_was_asked_for_by",
+        a_mount_appears_by_the_name_that_it_was_asked_for_by,
+    ),
+    (
+        "the_state_is_seen_by_no_mount_and_in_no_directory_of_the_system",
+        the_state_is_seen_by_no_mount_and_in_no_directory_of_the_system,
+    ),
+    (
+        "homes_are_known_whatever_the_variable_says",
+        homes_are_known_whatever_the_variable_says,
+    ),
+    (
+        "env_files_behind_links_are_empty_and_more_than_can_be_looked_at_is_told",
+        env_files_behind_links_are_empty_and_more_than_can_be_looked_at_is_told,
+    ),
+    (
         "placed_files_replace_links_and_files_of_the_system",
         placed_files_replace_links_and_files_of_the_system,
     ),
@@ -704,6 +720,24 @@ fn git_works_in_a_protected_repository() {
     assert!(!ground.project.join(".git/commondir").exists());
 }
 
+fn env_files_behind_links_are_empty_and_more_than_can_be_looked_at_is_told() {
+    let ground = Ground::new();
+    ground.write("secrets/app", "TOKEN=1");
+    ground.write("public", "readme");
+    std::os::unix::fs::symlink("secrets/app", ground.project.join(".env")).unwrap();
+    std::os::unix::fs::symlink("/nowhere", ground.project.join(".env.local")).unwrap();
+    let prepared = Prepared::new(ground.spec("true")).unwrap();
+    assert_eq!(prepared.notices(), [""; 0]);
+    drop(prepared);
+    let went = ground.run("cat .env secrets/app public");
+    assert_eq!(went.output, "readme");
+    for number in 0..4100 {
+        fs::create_dir(ground.project.join(number.to_string())).unwrap();
+    }
+    let prepared = Prepared::new(ground.spec("true")).unwrap();
+    assert!(prepared.notices()[0].contains("more than 4096 directories"));
+}
+
 fn env_files_are_empty_unless_left() {
     let ground = Ground::new();
     ground.write(".env", "TOKEN=1");
@@ -964,6 +998,99 @@ fn mounts_appear_as_asked() {
         });
         assert_eq!(run(spec).output, expected);
         assert_eq!(other.join("new").exists(), writable);
+    }
+}
+
+fn a_mount_appears_by_the_name_that_it_was_asked_for_by() {
+    let ground = Ground::new();
+    let real = ground.home.join("real");
+    fs::create_dir(&real).unwrap();
+    fs::write(real.join("file"), "text").unwrap();
+    let given = ground.home.join("given");
+    std::os::unix::fs::symlink(&real, &given).unwrap();
+    for home in [
+        Home::Fresh,
+        Home::Kept(ground.state.join("homes/a")),
+        Home::Kept(ground.state.join("homes/a")),
+    ] {
+        let mut spec = ground.spec("cat $HOME/given/file $HOME/real/file");
+        spec.home = home;
+        spec.mounts.push(Mount {
+            path: given.clone(),
+            writable: false,
+        });
+        assert_eq!(run(spec).output, "texttext");
+    }
+    let mut file = ground.spec("echo more >> $HOME/real/file; cat $HOME/real/file");
+    file.mounts.push(Mount {
+        path: real.join("file"),
+        writable: true,
+    });
+    assert_eq!(run(file).output, "textmore\n");
+}
+
+fn the_state_is_seen_by_no_mount_and_in_no_directory_of_the_system() {
+    let ground = Ground::new();
+    fs::create_dir(ground.state.join("ca")).unwrap();
+    fs::write(ground.state.join("ca/key"), "secret").unwrap();
+    let beside = ground.home.join("beside");
+    fs::create_dir(&beside).unwrap();
+    for (mount, refused) in [
+        (ground.state.clone(), true),
+        (ground.state.join("ca"), true),
+        (ground.state.parent().unwrap().to_owned(), true),
+        (beside, false),
+    ] {
+        let mut spec = ground.spec("true");
+        spec.mounts.push(Mount {
+            path: mount,
+            writable: false,
+        });
+        let prepared = Prepared::new(spec).map(drop);
+        assert_eq!(
+            matches!(prepared, Err(PrepareError::Spec(SpecError::Refused { .. }))),
+            refused,
+            "{prepared:?}"
+        );
+    }
+    if !is_root() {
+        return;
+    }
+    let state = tempfile::tempdir_in("/opt").unwrap();
+    fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(state.path().join("key"), "secret").unwrap();
+    for root in [false, true] {
+        let mut spec = ground.spec(&format!("cat {}/key; ls -d {0}", state.path().display()));
+        state.path().clone_into(&mut spec.state_dir);
+        spec.root = root;
+        let went = run(spec);
+        assert!(
+            !went.output.contains("secret") && went.output.contains("/opt/"),
+            "{went:?}"
+        );
+    }
+}
+
+fn homes_are_known_whatever_the_variable_says() {
+    let ground = Ground::new();
+    let table = fs::read_to_string("/etc/passwd").unwrap();
+    let homes = table.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let uid: u32 = fields[2].parse().ok()?;
+        let home = PathBuf::from(fields[5]);
+        ((uid == 0 || uid == 1000) && home.is_dir()).then_some(home)
+    });
+    for home in homes {
+        let mut spec = ground.spec("true");
+        spec.working_directory = home;
+        let refused = Prepared::new(spec).map(drop).unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                PrepareError::Spec(SpecError::Refused { .. } | SpecError::Missing { .. })
+            ),
+            "{refused:?}"
+        );
     }
 }
 
