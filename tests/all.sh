@@ -10,6 +10,9 @@ prepare_packages gcc g++ libc6-dev curl python3 python3-pip python3-venv git uid
 say "units and stories"
 cargo test --workspace --locked
 
+say "the long stories: deaths of gates, a GiB each way"
+cargo test --locked --package outwall --test it -- --ignored --skip clients::
+
 say "the real clients (skipped loudly where the registries cannot be reached)"
 bash tests/clients/install.sh
 cargo test --locked --package outwall --test it -- --ignored clients:: --test-threads 2
