@@ -168,6 +168,9 @@ pub struct Event {
     pub lookups: Option<u64>,
     /// Lookups of names that have no event of their own, because there were too many.
     pub lookups_unrecorded: Option<u64>,
+    /// This event stands for so many of its kind and reason that have none of their own, because there were too many. They may
+    /// have had different targets, so it names none.
+    pub repeated: Option<u64>,
     /// The program of a sandbox; name and version of a gate.
     pub program: Option<String>,
     /// The file that was repaired.

@@ -9,8 +9,8 @@ use std::time::Instant;
 use outwall_policy::{ConnectionPermit, RequestPermit, Treatment};
 
 use crate::event::{EventId, Fields, Kind};
-use crate::log::Shared;
 use crate::mask::{Masked, MaskedText};
+use crate::shared::Shared;
 
 /// What is about to leave. Made of a permit, so only what policy allowed can be recorded as going out.
 #[derive(Clone, Copy, Debug)]

@@ -18,17 +18,24 @@
 //! A "going out" record is one `write(2)` of complete lines, done before the request is: once it returned the kernel has the
 //! record, and the death of the process at any instant loses none of a request that was sent. Its closing record may be
 //! up to 100 ms late, so a "going out" without one means: outcome unknown.
+//!
+//! # What a flood costs
+//!
+//! Lookups, refusals and findings cost a sandbox nothing, so beyond a number or a pace they are counted, and the count is recorded:
+//! an event with `repeated` stands for so many. What goes out is always recorded one by one.
 #![forbid(unsafe_code)]
 
 mod chain;
 mod dns;
 pub mod event;
+mod flood;
 mod going_out;
 mod log;
 mod mask;
 pub mod query;
 mod repair;
 mod segment;
+mod shared;
 mod summary;
 mod verify;
 mod writer;

@@ -1,22 +1,21 @@
-//! [`AuditLog`]: the log as its writers see it. One file per process, one lock, one small thread for what may be late.
+//! [`AuditLog`]: the log as its writers see it. One file per process.
 
-use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::Arc;
 
 use outwall_policy::{Denial, Method, RequestPath, Sandbox, SandboxId, Scheme, Target};
 
-use crate::dns::{DnsAnswer, Lookups, Note, RECORDED_NAMES};
+use crate::dns::{DnsAnswer, Note, RECORDED_NAMES};
 use crate::event::{EventId, Fields, Kind};
+use crate::flood::Frequent;
 use crate::going_out::{GoingOut, Recorded, TlsFacts};
 use crate::mask::{Masked, MaskedText};
+use crate::shared::{Shared, lock};
 use crate::summary::Summary;
-use crate::writer::{WriteError, Writer};
+use crate::writer::WriteError;
 use crate::{query, repair, segment};
 
 /// The log of this process. Cheap to clone. When the last clone and the last [`Recorded`] are gone, what waits is written and the
@@ -104,30 +103,15 @@ impl AuditLog {
             .create(directory)
             .map_err(in_directory)?;
         let new = segment::create(directory).map_err(in_file)?;
-        let file = new.file.try_clone().map_err(in_file)?;
-        let shared = Arc::new(Shared {
-            core: Arc::new(Core {
-                state: Mutex::new(State {
-                    writer: Writer::new(new.file, new.writer),
-                    flusher_sleeps: false,
-                    ending: false,
-                }),
-                wake: Condvar::new(),
-            }),
-            lookups: Mutex::default(),
-            flusher: Mutex::new(None),
-            file,
-            path: new.path,
-            durability: options.durability,
-        });
+        let shared = Shared::new(new, options.durability).map_err(in_file)?;
         if options.durability == Durability::Power {
             File::open(directory)
                 .and_then(|directory| directory.sync_all())
                 .map_err(in_directory)?;
         }
         shared.note_repairs(&repair::sweep(directory, &shared.path).map_err(in_directory)?)?;
-        *lock(&shared.flusher) = Some(shared.core.start_flusher().map_err(OpenError::Thread)?);
-        Ok(Self(shared))
+        shared.start_flusher().map_err(OpenError::Thread)?;
+        Ok(Self(Arc::new(shared)))
     }
 
     /// Records that something is about to leave. It is with the kernel when this returns; on an error nothing may leave.
@@ -136,14 +120,20 @@ impl AuditLog {
         Ok(Recorded::new(Arc::clone(&self.0), id, &what))
     }
 
-    /// Records a refusal.
+    /// Records a refusal. `None`: there were so many of its sandbox that it is only counted, and the count is recorded.
     pub fn denied(
         &self,
         sandbox: &Sandbox,
         denial: &Denial,
         asked: Asked<'_>,
-    ) -> Result<EventId, WriteError> {
-        self.0.write(Kind::Denied, |line| {
+    ) -> Result<Option<EventId>, WriteError> {
+        let event = Frequent {
+            sandbox,
+            kind: Kind::Denied,
+            reason: denial.reason().code(),
+            message: denial,
+        };
+        self.0.write_or_count(event, |line| {
             who(line, sandbox);
             line.maybe("target", denial.reason().target().or(asked.target));
             line.maybe("scheme", asked.scheme);
@@ -184,16 +174,19 @@ impl AuditLog {
                     "more than {RECORDED_NAMES} different names were looked up; further ones are only counted"
                 ),
             ),
-            Note::Record => self.0.write(Kind::Dns, |line| {
-                who(line, sandbox);
-                line.text("name", name);
-                line.plain("answer", answer.as_str());
-            }),
+            Note::Record => self
+                .0
+                .write(Kind::Dns, |line| {
+                    who(line, sandbox);
+                    line.text("name", name);
+                    line.plain("answer", answer.as_str());
+                })
+                .map(Some),
         };
         if written.is_err() {
             lock(&self.0.lookups).forget(sandbox.id, name);
         }
-        written.map(Some)
+        written
     }
 
     /// Records that a sandbox exists. `program` is what it runs, without its arguments: those may hold secrets.
@@ -207,7 +200,7 @@ impl AuditLog {
     /// Records that a sandbox is gone, and how (`exit 0`, `signal 9`), with the number of its lookups.
     pub fn sandbox_ended(&self, sandbox: &Sandbox, outcome: &str) -> Result<EventId, WriteError> {
         let seen = lock(&self.0.lookups).end(sandbox.id);
-        self.0.write(Kind::SandboxEnded, |line| {
+        self.0.write_last(sandbox.id, Kind::SandboxEnded, |line| {
             who(line, sandbox);
             line.text("outcome", outcome);
             line.number("lookups", seen.lookups);
@@ -228,25 +221,38 @@ impl AuditLog {
         self.0.write(Kind::GateStopped, |_| {})
     }
 
-    /// Records something that security people should look at: a stable code in kebab case, and a sentence.
+    /// Records something that security people should look at: a stable code in kebab case, and a sentence. `None`: there were so
+    /// many of this code and sandbox that it is only counted, and the count is recorded.
     pub fn finding(
         &self,
         sandbox: Option<&Sandbox>,
         code: &str,
         message: &str,
-    ) -> Result<EventId, WriteError> {
-        self.0.write(Kind::Finding, |line| {
+    ) -> Result<Option<EventId>, WriteError> {
+        let fields = |line: &mut Fields<'_>| {
             if let Some(sandbox) = sandbox {
                 who(line, sandbox);
             }
             line.text("reason", code);
             line.text("message", MaskedText(message));
-        })
+        };
+        match sandbox {
+            None => self.0.write(Kind::Finding, fields).map(Some), // the gate's own
+            Some(sandbox) => {
+                let event = Frequent {
+                    sandbox,
+                    kind: Kind::Finding,
+                    reason: code,
+                    message: &message,
+                };
+                self.0.write_or_count(event, fields)
+            }
+        }
     }
 
     /// Writes what waits: before the process ends, and before somebody reads.
     pub fn flush(&self) -> Result<(), WriteError> {
-        self.0.core.lock().writer.flush()
+        self.0.flush()
     }
 
     /// What a sandbox did according to the file of this process.
@@ -261,129 +267,10 @@ impl AuditLog {
     }
 }
 
-/// What all clones, and every [`Recorded`], share.
-pub(crate) struct Shared {
-    core: Arc<Core>,
-    lookups: Mutex<Lookups>,
-    flusher: Mutex<Option<JoinHandle<()>>>,
-    file: File,
-    path: PathBuf,
-    durability: Durability,
-}
-
-/// What the flusher shares too; it does not keep [`Shared`] alive.
-struct Core {
-    state: Mutex<State>,
-    wake: Condvar,
-}
-
-struct State {
-    writer: Writer<File>,
-    /// The flusher waits to be woken, and not for time to pass.
-    flusher_sleeps: bool,
-    ending: bool,
-}
-
-impl Shared {
-    /// In the file when it returns.
-    fn write(&self, kind: Kind, fields: impl FnOnce(&mut Fields<'_>)) -> Result<EventId, WriteError> {
-        let mut state = self.core.lock();
-        let id = state.writer.write(kind, fields)?;
-        if self.durability == Durability::Power {
-            state.writer.sync()?;
-        }
-        Ok(id)
-    }
-
-    /// In the file at most 100 ms later.
-    pub(crate) fn append(&self, kind: Kind, fields: impl FnOnce(&mut Fields<'_>)) {
-        let mut state = self.core.lock();
-        state.writer.append(kind, fields);
-        if state.writer.waiting() > MOST_WAITING {
-            let _ = state.writer.flush(); // on failure it goes on waiting
-        } else if state.flusher_sleeps {
-            state.flusher_sleeps = false;
-            drop(state);
-            self.core.wake.notify_one();
-        }
-    }
-
-    fn note_repairs(&self, repaired: &[repair::Repaired]) -> Result<(), WriteError> {
-        for one in repaired {
-            let name = one.path.file_name().unwrap_or_default().to_string_lossy();
-            self.write(Kind::Repaired, |line| {
-                line.text("file", name);
-                line.number("bytes_removed", one.bytes_removed);
-            })?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.core.lock().ending = true;
-        self.core.wake.notify_one();
-        if let Some(flusher) = lock(&self.flusher).take() {
-            let _ = flusher.join();
-        }
-        if self.core.lock().writer.flush().is_ok() {
-            let _ = segment::finish(&self.file); // else the next open looks at the file, and does it
-        }
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Core {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
-    fn start_flusher(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
-        let core = Arc::clone(self);
-        std::thread::Builder::new()
-            .name("outwall-audit".to_owned())
-            .spawn(move || core.flush_from_time_to_time())
-    }
-
-    /// Sleeps while nothing waits; else writes after [`LATENESS`]. Under load it wakes at that pace and finds little to do,
-    /// since every "going out" takes along what waits.
-    fn flush_from_time_to_time(&self) {
-        let mut state = self.lock();
-        while !state.ending {
-            if state.writer.waiting() == 0 {
-                state.flusher_sleeps = true;
-                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-            state.flusher_sleeps = false;
-            let waited = self
-                .wake
-                .wait_timeout_while(state, LATENESS, |state| !state.ending);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            let _ = state.writer.flush(); // on failure it goes on waiting, and "going out" is refused
-        }
-    }
-}
-
 fn who(line: &mut Fields<'_>, sandbox: &Sandbox) {
     line.plain("environment", sandbox.environment.as_str());
     line.text("sandbox", sandbox.id);
 }
-
-/// What a panic can interrupt is a line that is not closed, and the writer drops that.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-const LATENESS: Duration = Duration::from_millis(50);
-const MOST_WAITING: usize = 64 << 10;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

@@ -26,7 +26,7 @@ pub struct Summary {
 /// Refusals of one target for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeniedTarget {
-    /// `host:port`, where it could be read.
+    /// `host:port`, where it could be read; or in words, that these are refusals of which only the number is known.
     pub target: Option<String>,
     /// The reason's code.
     pub reason: String,
@@ -68,7 +68,7 @@ impl Summary {
         match event.kind {
             Kind::ExchangeGoingOut => self.requests += 1,
             Kind::ConnectionGoingOut => self.connections += 1,
-            Kind::Finding => self.findings += 1,
+            Kind::Finding => self.findings += event.repeated.unwrap_or(1),
             Kind::Denied => return self.add_denied(event, places),
             _ => return,
         }
@@ -82,23 +82,28 @@ impl Summary {
 
     fn add_denied(&mut self, event: Event, places: &mut BTreeMap<(Option<String>, String), usize>) {
         let reason = event.reason.unwrap_or_default();
+        let (target, times) = match event.repeated {
+            Some(times) => (Some(ONLY_COUNTED.to_owned()), times),
+            None => (event.target, 1),
+        };
         let next = self.denied.len();
-        let place = *places
-            .entry((event.target.clone(), reason.clone()))
-            .or_insert(next);
+        let place = *places.entry((target.clone(), reason.clone())).or_insert(next);
         if place == next {
             let message = event.message.unwrap_or_default();
             self.denied.push(DeniedTarget {
-                target: event.target,
+                target,
                 reason,
                 message,
                 remedy: event.remedy,
                 times: 0,
             });
         }
-        self.denied[place].times += 1;
+        self.denied[place].times += times;
     }
 }
+
+/// Where another refusal has its target.
+const ONLY_COUNTED: &str = "more, counted and not recorded one by one";
 
 fn filter(sandbox: SandboxId) -> Filter {
     Filter {

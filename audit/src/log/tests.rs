@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use outwall_policy::{
     Action, ConnectionDecision, ConnectionPermit, Opening, Policy, PolicyDocument, RequestDecision,
@@ -306,6 +306,113 @@ fn a_flood_of_lookups_leaves_a_bounded_log_and_its_count() {
         (last.lookups, last.lookups_unrecorded),
         (Some(10_000), Some(4000))
     );
+}
+
+#[test]
+fn a_flood_of_refusals_leaves_a_bounded_log_that_says_how_many_there_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    let denials = ["evil.test:443", "other.test:443"].map(denial);
+    let fronting = Denial::new(
+        &sandbox().environment,
+        outwall_policy::Reason::MalformedTarget { what: "x".to_owned() },
+    );
+    for number in 0..30_000 {
+        let denial = if number < 20_000 {
+            &denials[number % 2]
+        } else {
+            &fronting
+        };
+        log.denied(&sandbox(), denial, Asked::default()).unwrap();
+        log.finding(Some(&sandbox()), "client-tls", "again").unwrap();
+    }
+    // What goes out is recorded one by one all the same.
+    let permit = request("api.example.test:443", "/");
+    for _ in 0..1500 {
+        log.going_out(GoingOut::exchange(&permit))
+            .unwrap()
+            .came_back(CameBack::default());
+    }
+    log.sandbox_ended(&sandbox(), "exit 0").unwrap();
+    let summary = log.summary(sandbox().id).unwrap();
+    assert_eq!(
+        (summary.requests, summary.times_denied(), summary.findings),
+        (1500, 30_000, 30_000)
+    );
+    drop(log);
+    let report = whole(directory.path());
+    assert!(report.records() < 3000 + 2200, "{}", report.records());
+    assert_eq!(
+        Summary::of_directory(directory.path(), sandbox().id).unwrap(),
+        summary
+    );
+    let events = events(directory.path());
+    assert_eq!(
+        events.last().unwrap().kind,
+        Kind::SandboxEnded,
+        "counts come before"
+    );
+    let counts: Vec<_> = events.iter().filter(|event| event.repeated.is_some()).collect();
+    for count in &counts {
+        let (said, times) = (count.message.as_deref().unwrap(), count.repeated.unwrap());
+        assert!(
+            said.starts_with(&format!("{times} more that were counted")),
+            "{said}"
+        );
+        assert_eq!(
+            (count.sandbox.as_deref(), &count.target),
+            (Some("s-7f3a0001"), &None)
+        );
+    }
+    let reasons: Vec<_> = counts
+        .iter()
+        .filter_map(|count| count.reason.as_deref())
+        .collect();
+    assert!(
+        ["host-not-allowed", "malformed-target", "client-tls"]
+            .iter()
+            .all(|reason| reasons.contains(reason)),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn refusals_at_a_pace_are_recorded_one_by_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    for _ in 0..1000 {
+        let written = log.denied(&sandbox(), &denial("evil.test:443"), Asked::default());
+        assert!(written.unwrap().is_some());
+    }
+    drop(log);
+    let events = events(directory.path());
+    assert_eq!(events.len(), 1000);
+    assert!(
+        events
+            .iter()
+            .all(|event| event.repeated.is_none() && event.target.is_some())
+    );
+}
+
+#[test]
+fn the_count_of_a_flood_is_written_while_nothing_else_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    for _ in 0..1100 {
+        log.denied(&sandbox(), &denial("evil.test:443"), Asked::default())
+            .unwrap();
+    }
+    let since = Instant::now();
+    let all = || -> u64 {
+        let events = events(directory.path());
+        events.iter().map(|event| event.repeated.unwrap_or(1)).sum()
+    };
+    while all() < 1100 {
+        assert!(since.elapsed() < Duration::from_secs(20), "never written");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(all(), 1100);
+    whole(directory.path());
 }
 
 #[test]

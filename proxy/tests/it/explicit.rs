@@ -59,6 +59,41 @@ async fn each_request_of_a_connection_is_decided_by_itself() {
 }
 
 #[tokio::test]
+async fn a_flood_of_requests_is_refused_to_the_last_and_recorded_as_a_number() {
+    let origin = Origin::start(OriginKind::Plain).await;
+    let gate = TestGate::explicit(&document(&origin)).await;
+    let ask = |host: &str| format!("GET http://{host}/hello HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let flood = ask("allowed.test") + &ask("denied.test").repeat(1500) + &ask("allowed.test");
+    let mut stream = TcpStream::connect(gate.address).await.unwrap();
+    let (mut reader, mut writer) = stream.split();
+    let mut answers = String::new();
+    let reading = async {
+        let mut buffer = vec![0; 64 * 1024];
+        while answers.matches("HTTP/1.1 200 OK").count() < 2 {
+            let read = reader.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "closed");
+            answers += std::str::from_utf8(&buffer[..read]).unwrap();
+        }
+    };
+    let (written, ()) = tokio::join!(writer.write_all(flood.as_bytes()), reading);
+    written.unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 403 Forbidden").count(), 1500);
+    assert_eq!(
+        origin.seen().len(),
+        2,
+        "what is allowed goes on, and nothing else"
+    );
+    let denied = gate.events_of("denied", 1000).await;
+    let repeated: u64 = denied
+        .iter()
+        .map(|event| event["repeated"].as_u64().unwrap_or(1))
+        .sum();
+    assert_eq!(repeated, 1500);
+    assert!(denied.len() < 1100, "{}", denied.len());
+    assert_eq!(gate.events_of("exchange.going_out", 2).await.len(), 2);
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_refused_and_forwarded_nowhere() {
     let origin = Origin::start(OriginKind::Plain).await;
     let gate = TestGate::explicit(&document(&origin)).await;
