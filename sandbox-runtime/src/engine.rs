@@ -9,7 +9,6 @@ mod error;
 pub use ender::{Ender, Signal};
 pub use error::{PrepareError, StartError, WaitError};
 
-use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -26,8 +25,9 @@ use crate::identity::{IdRange, Identity, Outer, program};
 use crate::layout::lay_out;
 use crate::plan::{Contents, Plan};
 use crate::pty::Terminal;
-use crate::spec::{Home, Spec};
+use crate::spec::{Home, Spec, SpecError};
 use crate::stage::STAGE_NAME;
+use crate::streams::{Carrying, Streams, StreamsError};
 use crate::wire::{FromStage, ListenerKind, ToStage, Wire};
 
 /// How a command ended.
@@ -93,6 +93,7 @@ pub struct Prepared {
     timings: Timings,
     program: String,
     terminal: Terminal,
+    streams: Streams,
     notices: Vec<String>,
     /// The files are in place.
     built: bool,
@@ -107,6 +108,7 @@ impl Prepared {
     pub fn new(spec: Spec) -> Result<Self, PrepareError> {
         let began = Instant::now();
         let spec = spec.checked()?;
+        let streams = streams()?;
         let stage = spawn()?; // it comes up while we plan
         let identity = Identity::of_this_process(spec.id, spec.root);
         if let Home::Kept(path) = &spec.home {
@@ -136,9 +138,9 @@ impl Prepared {
             &ToStage::Plan,
             &[
                 memory.as_fd(),
-                io::stdin().as_fd(),
-                io::stdout().as_fd(),
-                io::stderr().as_fd(),
+                streams.given[0].as_fd(),
+                streams.given[1].as_fd(),
+                streams.given[2].as_fd(),
             ],
         )?;
         let program = spec.command[0].to_string_lossy().into_owned();
@@ -152,6 +154,7 @@ impl Prepared {
             },
             program,
             terminal,
+            streams,
             notices: layout.notices,
             built: false,
             master: None,
@@ -239,6 +242,7 @@ impl Prepared {
                 let ender = Ender::new(command, lifeline);
                 Ok(Running {
                     terminal,
+                    output: self.streams.carry(),
                     stage: self.stage,
                     _run: self.run,
                     timings: self.timings,
@@ -256,6 +260,7 @@ impl Prepared {
 pub struct Running {
     /// Declared first: the host's terminal is restored before anything else is waited for.
     terminal: Option<crate::pty::Relay>,
+    output: Carrying,
     stage: Stage,
     /// Declared after the stage: what it holds is let go when nothing runs any more.
     _run: RunDirectory,
@@ -276,7 +281,10 @@ impl Running {
             terminal.drain().map_err(WaitError::Terminal)?;
         }
         match message {
-            Some((FromStage::Ended(exit), _)) => Ok(exit),
+            Some((FromStage::Ended(exit), _)) => {
+                self.output.finish();
+                Ok(exit)
+            }
             Some((FromStage::Failed(failure), _)) => Err(failure.into()),
             Some(_) => Err(Failure::new(Part::Conversation, "understand how the command ended").into()),
             None if self.ender.killed() => Ok(Exit::Signal(libc::SIGKILL)),
@@ -293,6 +301,21 @@ impl Running {
     pub fn timings(&self) -> Timings {
         self.timings
     }
+}
+
+/// What the sandbox gets of our standard streams.
+fn streams() -> Result<Streams, PrepareError> {
+    Streams::of_this_process().map_err(|error| match error {
+        StreamsError::Directory(number) => SpecError::DirectoryAsStream {
+            stream: ["input", "output", "error"][number],
+        }
+        .into(),
+        StreamsError::Io(error) => Failure::new(
+            Part::Conversation,
+            format!("hand over the standard streams: {error}"),
+        )
+        .into(),
+    })
 }
 
 /// Starts this program again as a stage. Everything it is to have comes over the wire; its environment is empty.

@@ -1,6 +1,7 @@
 //! Makes a machine for one command: a sandbox whose only way out is a set of listeners that the asking process serves.
 //!
-//! It knows nothing of HTTP and of what may be reached: it captures, others decide. It is blocking, and keeps no threads but the caller's.
+//! It knows nothing of HTTP and of what may be reached: it captures, others decide. It is blocking, and keeps no threads but
+//! the caller's and one for each standard stream that is a file.
 //!
 //! ```text
 //! asking process (`engine`)      many threads; plans everything (`spec`, `identity`, `layout`, `plan`), keeps the lifeline (`wire`)
@@ -30,6 +31,7 @@ mod pty;
 mod seccomp;
 mod spec;
 mod stage;
+mod streams;
 mod syscall;
 mod toolchains;
 mod tree;

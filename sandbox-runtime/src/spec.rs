@@ -149,6 +149,14 @@ pub enum SpecError {
         /// The path.
         path: PathBuf,
     },
+    /// A directory as a standard stream: through it everything around it could be reached.
+    #[error(
+        "the standard {stream} is a directory, which cannot be handed to a sandbox\n  hint: show it with `--mount`"
+    )]
+    DirectoryAsStream {
+        /// "input", "output" or "error".
+        stream: &'static str,
+    },
     /// The configuration of git names a whole directory that the sandbox writes to.
     #[error(
         "git's configuration has programs of `{}` run as hooks, where the sandbox can write\n  hint: keep the hooks in a directory of their own, such as `.githooks`",

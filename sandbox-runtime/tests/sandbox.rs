@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("--attempt") => return attempts::attempt(&arguments[1..]),
+        Some("--launch-script") => return launched::launch_script(),
         Some("--launch") => return launched::launch_and_stay(),
         Some("--list") => {
             if !arguments.iter().any(|argument| argument == "--ignored") {

@@ -206,6 +206,29 @@ pub(crate) fn launch_and_stay() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// For the tests of standard streams: runs the script `$SCRIPT` in a sandbox in the directories of `$GROUND`, with the streams of this process.
+pub(crate) fn launch_script() -> ExitCode {
+    let ground = PathBuf::from(std::env::var_os("GROUND").unwrap());
+    let mut spec = Spec::new(
+        SandboxId::from_random([8; 4]),
+        Vec::new(),
+        ground.join("project"),
+        ground.join("state"),
+    );
+    spec.command = ["/bin/sh".into(), "-c".into(), std::env::var_os("SCRIPT").unwrap()].to_vec();
+    spec.variables = vec![("PATH".into(), "/usr/bin:/bin".into())];
+    match Prepared::new(spec) {
+        Ok(prepared) => {
+            prepared.start().unwrap().wait().unwrap();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{}", chain(&error));
+            ExitCode::from(125)
+        }
+    }
+}
+
 /// A process like this one that launched a sandbox in `ground` whose processes have `marker` among their words.
 pub(crate) fn launcher(ground: &Path, marker: &str) -> std::process::Child {
     let mut child = Command::new(std::env::current_exe().unwrap())

@@ -161,6 +161,10 @@ pub(crate) const STORIES: &[(&str, Story)] = &[
         "toolchains_on_the_path_run_and_credentials_do_not_show",
         toolchains_on_the_path_run_and_credentials_do_not_show,
     ),
+    (
+        "files_as_standard_streams_cannot_be_opened_again",
+        files_as_standard_streams_cannot_be_opened_again,
+    ),
     ("exit_codes_and_signals_pass", exit_codes_and_signals_pass),
     (
         "a_missing_program_is_told_from_one_that_cannot_run",
@@ -1138,6 +1142,50 @@ fn toolchains_on_the_path_run_and_credentials_do_not_show() {
     );
     assert!(!bin.join("added").exists() && !ground.home.join(".cargo/config.toml").exists());
     assert!(!ground.run("ls $HOME/.cargo").output.contains("bin"));
+}
+
+fn files_as_standard_streams_cannot_be_opened_again() {
+    let ground = Ground::new();
+    let (input, output) = (ground.home.join("input"), ground.home.join("output"));
+    fs::write(&input, "first\nsecond\n").unwrap();
+    fs::write(&output, "before\n").unwrap();
+    let launch = |script: &str, stdin: fs::File| {
+        let out = fs::File::options().append(true).open(&output).unwrap();
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .arg("--launch-script")
+            .env("GROUND", ground.project.parent().unwrap())
+            .env("SCRIPT", script)
+            .stdin(stdin)
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .status()
+            .unwrap()
+    };
+    let script = "cat; echo complaint >&2; echo end; for number in 0 1 2; do stat -Lc %F /proc/self/fd/$number > kind$number; done; (: > /proc/self/fd/0) 2>/dev/null; true";
+    assert!(launch(script, fs::File::open(&input).unwrap()).success());
+    assert_eq!(fs::read_to_string(&input).unwrap(), "first\nsecond\n");
+    assert_eq!(
+        fs::read_to_string(&output).unwrap(),
+        "before\nfirst\nsecond\ncomplaint\nend\n"
+    );
+    for number in 0..3 {
+        let kind = fs::read_to_string(ground.project.join(format!("kind{number}"))).unwrap();
+        assert_eq!(
+            kind,
+            if number == 1 {
+                "regular empty file\n"
+            } else {
+                "fifo\n"
+            }
+        );
+    }
+    let refused = launch("ls /proc/self/fd/0/", fs::File::open(&ground.home).unwrap());
+    assert_eq!(refused.code(), Some(125));
+    assert!(
+        fs::read_to_string(&output)
+            .unwrap()
+            .contains("standard input is a directory")
+    );
 }
 
 fn exit_codes_and_signals_pass() {
