@@ -180,9 +180,7 @@ impl<'a> Planner<'_, 'a> {
             search_path: &search_path,
             variable: &variable,
         }) {
-            let Ok(source) = shown.path.canonicalize() else {
-                continue;
-            };
+            let source = shown.source;
             let owners = self.owners_of(&source);
             self.steps.push(FileStep::Overlay {
                 source,
@@ -246,7 +244,11 @@ impl<'a> Planner<'_, 'a> {
             file.path.starts_with(step.path())
                 && !matches!(
                     step,
-                    FileStep::Directory { .. } | FileStep::Link { .. } | FileStep::Seal
+                    FileStep::Directory { .. }
+                        | FileStep::Link { .. }
+                        | FileStep::Pin { .. }
+                        | FileStep::Cover { .. }
+                        | FileStep::Seal
                 )
         });
         let Some(index) = covering else {
@@ -271,8 +273,27 @@ impl<'a> Planner<'_, 'a> {
                 let step = over_read_only(&source.join(below), &file.path, placed);
                 self.steps.extend(step);
             }
+            // What the host has there stays: our file lies over it, or else is not there at all.
+            FileStep::Tree { source, path, .. } if !self.is_kept_home(source) => {
+                let below = file.path.strip_prefix(path).unwrap_or(Path::new(""));
+                if source
+                    .join(below)
+                    .symlink_metadata()
+                    .is_ok_and(|found| found.is_file())
+                {
+                    self.steps.push(FileStep::FileOver {
+                        path: file.path.clone(),
+                        placed,
+                    });
+                }
+            }
             _ => self.place_new(file, placed),
         }
+    }
+
+    /// Whether `source` is a directory of ours, which may keep what we place.
+    fn is_kept_home(&self, source: &Path) -> bool {
+        matches!(&self.spec.home, Home::Kept(kept) if kept == source)
     }
 
     fn place_new(&mut self, file: &PlacedFile, placed: Placed) {

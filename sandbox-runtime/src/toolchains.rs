@@ -25,6 +25,8 @@ struct Toolchain {
 pub(crate) struct Shown {
     /// Where it is, on the host and inside.
     pub(crate) path: PathBuf,
+    /// Its real path on the host.
+    pub(crate) source: PathBuf,
     /// What does not exist in it, relative to it.
     pub(crate) hidden: Vec<PathBuf>,
 }
@@ -48,18 +50,39 @@ pub(crate) fn toolchains(of: &Surroundings<'_>) -> Vec<Shown> {
         for path in toolchain.show.iter().map(|pattern| of.expand(pattern)) {
             // Below the home only: elsewhere a variable could name any directory of the host.
             let below_home = path.starts_with(of.home) && path != of.home;
-            if below_home && path.is_dir() && !shown.iter().any(|other| path.starts_with(&other.path)) {
-                let hidden = toolchain
-                    .hide
-                    .iter()
-                    .flat_map(|pattern| matches(&path, pattern))
-                    .collect();
-                shown.push(Shown { path, hidden });
+            if !below_home || shown.iter().any(|other| path.starts_with(&other.path)) {
+                continue;
             }
+            let Some(source) = list.programs_at(&path, of) else {
+                continue;
+            };
+            let hidden = toolchain.hide.iter();
+            let hidden = hidden.flat_map(|pattern| matches(&source, pattern)).collect();
+            shown.push(Shown { path, source, hidden });
         }
     }
     shown.sort_by(|a, b| a.path.cmp(&b.path));
     shown
+}
+
+impl List {
+    /// The real directory at `path`, unless a link leads to what may be anything: a directory around the home, or a hidden one in it that is not on the list.
+    fn programs_at(&self, path: &Path, of: &Surroundings<'_>) -> Option<PathBuf> {
+        let real = path.canonicalize().ok().filter(|real| real.is_dir())?;
+        let home = of.home.canonicalize().unwrap_or_else(|_| of.home.to_owned());
+        let below = real.strip_prefix(&home).ok();
+        let hidden = below.is_some_and(|below| below.as_os_str().as_encoded_bytes().starts_with(b"."));
+        let mut listed = self.toolchains.iter().flat_map(|toolchain| &toolchain.show);
+        let listed = listed.any(|show| {
+            let show = of.expand(show);
+            let show = show
+                .strip_prefix(of.home)
+                .map(|below| home.join(below))
+                .unwrap_or(show);
+            real.starts_with(show)
+        });
+        (!home.starts_with(&real) && (!hidden || listed)).then_some(real)
+    }
 }
 
 impl Toolchain {
@@ -92,12 +115,14 @@ impl Surroundings<'_> {
     }
 }
 
-/// What exists below `top` and matches `pattern`, in which a part `*` is anything; relative to `top`.
+/// What exists below `top` and matches `pattern`, in which a part `*` is anything; relative to `top`. Not through symbolic links: hiding something behind
+/// one would put a directory in its place.
 fn matches(top: &Path, pattern: &str) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.split('/') {
         found = found
             .into_iter()
+            .filter(|at| at.as_os_str().is_empty() || !top.join(at).is_symlink())
             .flat_map(|at| {
                 if part != "*" {
                     return vec![at.join(part)];
@@ -132,6 +157,7 @@ mod tests {
         assert_eq!(
             shown(home.path(), &format!("/usr/bin:{}", bin.display())),
             [Shown {
+                source: bin.canonicalize().expect("a real path"),
                 path: bin,
                 hidden: vec![]
             }]
@@ -150,6 +176,43 @@ mod tests {
             panic!("one toolchain")
         };
         assert_eq!(nvm.hidden, [PathBuf::from("versions/node/v22/etc/npmrc")]);
+    }
+
+    #[test]
+    fn a_link_shows_programs_and_no_keys() {
+        use std::os::unix::fs::symlink;
+        let home = tempfile::tempdir().expect("a directory");
+        let (home, bin) = (home.path(), home.path().join("bin"));
+        for directory in [".ssh", "dotfiles/bin", ".local/bin", ".local/share/keyrings"] {
+            std::fs::create_dir_all(home.join(directory)).expect("a directory");
+        }
+        for (to, shows) in [
+            (".ssh", false),
+            (".", false),
+            ("/", false),
+            (".local/share/keyrings", false),
+            ("dotfiles/bin", true),
+            (".local/bin", true),
+            ("/usr/bin", true),
+        ] {
+            symlink(to, &bin).expect("a link");
+            let found = shown(home, &bin.display().to_string());
+            assert_eq!(found.iter().any(|shown| shown.path == bin), shows, "{to}");
+            std::fs::remove_file(&bin).expect("removed");
+        }
+    }
+
+    #[test]
+    fn nothing_is_hidden_through_a_link() {
+        let home = tempfile::tempdir().expect("a directory");
+        let maven = home.path().join(".sdkman/candidates/maven");
+        std::fs::create_dir_all(maven.join("3.9/conf")).expect("a directory");
+        std::fs::write(maven.join("3.9/conf/settings.xml"), "token").expect("a file");
+        std::os::unix::fs::symlink("3.9", maven.join("current")).expect("a link");
+        let path = maven.join("current/bin").display().to_string();
+        let found = shown(home.path(), &path);
+        let hidden: Vec<_> = found.iter().flat_map(|shown| &shown.hidden).collect();
+        assert_eq!(hidden, [Path::new("maven/3.9/conf/settings.xml")]);
     }
 
     #[test]

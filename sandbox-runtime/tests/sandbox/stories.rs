@@ -158,6 +158,10 @@ pub(crate) const STORIES: &[(&str, Story)] = &[
         placed_files_replace_links_and_files_of_the_system,
     ),
     (
+        "files_of_ours_replace_nothing_of_the_host",
+        files_of_ours_replace_nothing_of_the_host,
+    ),
+    (
         "toolchains_on_the_path_run_and_credentials_do_not_show",
         toolchains_on_the_path_run_and_credentials_do_not_show,
     ),
@@ -786,7 +790,7 @@ fn setuid_files_cannot_be_left_behind() {
 
 fn root_of_a_sandbox_leaves_no_setuid_files_and_packages_believe_they_did() {
     let ground = Ground::new();
-    let mut spec = ground.spec("cp /bin/true t; chmod 6755 t && install -m 4755 /bin/true u && tar c --mode=6755 t | tar xp && echo well; stat -c %a t; chmod 700 t && stat -c %a t");
+    let mut spec = ground.spec("cp /bin/true t; chmod 6755 t && install -m 4755 /bin/true u && tar cf a.tar --mode=6755 t && tar xpf a.tar && echo well; stat -c %a t; chmod 700 t && stat -c %a t");
     spec.root = true;
     let went = run(spec);
     assert!(went.output.starts_with("well\n"), "{went:?}");
@@ -980,12 +984,9 @@ fn a_kept_home_cannot_redirect_our_files() {
     };
     assert_eq!(run(place("placed")).output, "ours", "the link itself is replaced");
     assert_eq!(fs::read_to_string(outside).unwrap(), "untouched");
-    let refused = Prepared::new(place("directory/placed"))
-        .unwrap()
-        .start()
-        .map(drop)
-        .unwrap_err();
-    assert!(chain(&refused).contains("in the way"), "{refused}");
+    let prepared = Prepared::new(place("directory/placed")).map_err(|error| chain(&error));
+    let started = prepared.and_then(|prepared| prepared.start().map(drop).map_err(|error| chain(&error)));
+    assert!(started.unwrap_err().contains("in the way"));
 }
 
 fn mounts_appear_as_asked() {
@@ -1122,6 +1123,28 @@ fn placed_files_replace_links_and_files_of_the_system() {
         went.output.contains("cannot create /etc/new/deep/file"),
         "{went:?}"
     );
+}
+
+fn files_of_ours_replace_nothing_of_the_host() {
+    let ground = Ground::new();
+    let theirs = ground.home.join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    fs::write(theirs.join("there"), "the host's").unwrap();
+    let mut spec = ground.spec("cat $HOME/theirs/there; test -e $HOME/theirs/absent || echo absent; echo x > $HOME/theirs/new && echo writable");
+    spec.mounts.push(Mount {
+        path: theirs.clone(),
+        writable: true,
+    });
+    for name in ["there", "absent"] {
+        spec.files.push(PlacedFile {
+            path: theirs.join(name),
+            contents: b"ours\n".to_vec(),
+            mode: 0o644,
+        });
+    }
+    assert_eq!(run(spec).output, "ours\nabsent\nwritable\n");
+    assert_eq!(fs::read_to_string(theirs.join("there")).unwrap(), "the host's");
+    assert!(!theirs.join("absent").exists());
 }
 
 fn toolchains_on_the_path_run_and_credentials_do_not_show() {
