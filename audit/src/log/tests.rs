@@ -630,6 +630,22 @@ fn cost_of_going_out_and_coming_back() {
         start.elapsed() / TIMES,
         cpu().abs_diff(start_cpu) / TIMES
     );
+    let (start, start_cpu) = (Instant::now(), cpu());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..TIMES / 2 {
+                    let what = GoingOut::exchange(&permit).query(Some("a=1&b=2")).protocol("h2");
+                    log.going_out(what).unwrap().came_back(CameBack::default());
+                }
+            });
+        }
+    });
+    eprintln!(
+        "by two threads:  {:?} wall, {:?} CPU each",
+        start.elapsed() / TIMES,
+        cpu().abs_diff(start_cpu) / TIMES
+    );
     let start = Instant::now();
     log.flush().unwrap();
     let records = verify(&[directory.path().to_owned()]).unwrap().records();
