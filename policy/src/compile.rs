@@ -146,6 +146,10 @@ impl Compiler {
             rules,
             exceptions,
             nested_namespaces: written.nested_namespaces.as_ref().is_some_and(|flag| flag.value),
+            names_below_one_wildcard: written.limits.as_ref().and_then(|limits| {
+                let limit = limits.names_below_one_wildcard.as_ref()?.value;
+                Some(usize::try_from(limit).unwrap_or(usize::MAX))
+            }),
             refused_names: written
                 .refused_names
                 .as_ref()
@@ -230,6 +234,7 @@ impl Compiler {
         }
     }
 
+    /// Limits that this version does not enforce: an operator must not rely on them.
     fn refuse_limits(&mut self, limits: &LimitsDocument) {
         let asked = [
             limits
@@ -242,7 +247,13 @@ impl Compiler {
                 .map(|limit| format!("{} bytes an hour", limit.value)),
         ];
         let asked: Vec<String> = asked.into_iter().flatten().collect();
-        let what = format!("`limits` are not enforced by this version ({})", asked.join(", "));
+        if asked.is_empty() {
+            return;
+        }
+        let what = format!(
+            "these `limits` are not enforced by this version ({})",
+            asked.join(", ")
+        );
         self.problem(
             limits.place,
             what,

@@ -142,7 +142,7 @@ impl Denial {
             ))),
             Reason::NotHttp { target } => Some(Lines::Keys(format!("add \"{target}\" to tcp"))),
             Reason::TooManyNames { pattern } => Some(Lines::Keys(format!(
-                "name the hosts that are needed instead of \"{pattern}\""
+                "name the hosts that are needed instead of \"{pattern}\", or raise limits.names_below_one_wildcard (1000 where the file does not say)"
             ))),
             Reason::UnknownEnvironment => Some(Lines::Table(format!(
                 "define it again: [environments.{environment}] network = \"trusted\""

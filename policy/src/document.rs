@@ -57,6 +57,7 @@ pub(crate) struct LimitsDocument {
     pub(crate) place: Place,
     pub(crate) requests_per_minute: Option<Written<u64>>,
     pub(crate) upload_bytes_per_hour: Option<Written<u64>>,
+    pub(crate) names_below_one_wildcard: Option<Written<u64>>,
 }
 
 /// `[origins]`.
@@ -282,6 +283,7 @@ impl LimitsDocument {
             place,
             requests_per_minute: None,
             upload_bytes_per_hour: None,
+            names_below_one_wildcard: None,
         }
     }
 }

@@ -64,6 +64,7 @@ pub struct Environment {
     pub(crate) rules: Rules,
     pub(crate) exceptions: Exceptions,
     pub(crate) nested_namespaces: bool,
+    pub(crate) names_below_one_wildcard: Option<usize>,
     pub(crate) refused_names: RefusedNames,
     /// What it reaches, in a few words.
     pub(crate) summary: Arc<str>,
@@ -87,6 +88,11 @@ impl Environment {
     /// True when namespaces may be made inside its sandboxes.
     pub fn nested_namespaces(&self) -> bool {
         self.nested_namespaces
+    }
+
+    /// How many different names below one wildcard a sandbox may make the gate resolve; none where the file does not say.
+    pub fn names_below_one_wildcard(&self) -> Option<usize> {
+        self.names_below_one_wildcard
     }
 
     /// What DNS answers for names that are not allowed.

@@ -57,27 +57,34 @@ impl DistinctNames {
         }
     }
 
-    /// Counts the name of a connection that policy allows, if it is one of many that its rule covers.
-    pub(crate) fn count(&self, permit: &ConnectionPermit) -> Result<(), TooManyNames> {
+    /// Counts the name of a connection that policy allows, if it is one of many that its rule covers. `limit` is what the
+    /// environment says of names below one wildcard, if it does.
+    pub(crate) fn count(&self, permit: &ConnectionPermit, limit: Option<usize>) -> Result<(), TooManyNames> {
         let Some(name) = permit.target().host.name() else {
             return Ok(()); // an address tells nobody anything
         };
         match permit.rule() {
             RuleName::Full => self.count_below_suffix(name.as_str()),
             rule => match rule.pattern().filter(|pattern| pattern.is_wildcard()) {
-                Some(wildcard) => self.count_below_wildcard(wildcard, name.as_str()),
+                Some(wildcard) => {
+                    let limit = limit.unwrap_or(self.below_one_wildcard);
+                    self.count_below_wildcard(wildcard, name.as_str(), limit)
+                }
                 None => Ok(()),
             },
         }
     }
 
-    fn count_below_wildcard(&self, wildcard: &HostPattern, name: &str) -> Result<(), TooManyNames> {
+    fn count_below_wildcard(
+        &self,
+        wildcard: &HostPattern,
+        name: &str,
+        limit: usize,
+    ) -> Result<(), TooManyNames> {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = counted.hasher.hash_one(name);
         let names = entry(&mut counted.below_wildcards, wildcard);
-        names
-            .add(hash, self.below_one_wildcard, || wildcard.to_string())
-            .map(drop)
+        names.add(hash, limit, || wildcard.to_string()).map(drop)
     }
 
     fn count_below_suffix(&self, name: &str) -> Result<(), TooManyNames> {
@@ -171,8 +178,8 @@ mod tests {
     #[test]
     fn one_name_too_many_is_refused_and_told_once_and_known_ones_stay() {
         let (names, permit) = (names(), permits(CUSTOM));
-        assert_eq!(names.count(&permit("a.one.test")), Ok(()));
-        assert_eq!(names.count(&permit("b.c.one.test")), Ok(()));
+        assert_eq!(names.count(&permit("a.one.test"), None), Ok(()));
+        assert_eq!(names.count(&permit("b.c.one.test"), None), Ok(()));
         let refused = |first| {
             Err(TooManyNames {
                 pattern: "*.one.test".to_owned(),
@@ -180,20 +187,29 @@ mod tests {
                 first,
             })
         };
-        assert_eq!(names.count(&permit("d.one.test")), refused(true));
-        assert_eq!(names.count(&permit("d.one.test")), refused(false));
+        assert_eq!(names.count(&permit("d.one.test"), None), refused(true));
+        assert_eq!(names.count(&permit("d.one.test"), None), refused(false));
         assert_eq!(
-            names.count(&permit("a.one.test:80")),
+            names.count(&permit("a.one.test:80"), None),
             Ok(()),
             "known, whatever the port"
         );
     }
 
     #[test]
+    fn an_environment_may_have_a_limit_of_its_own() {
+        let (names, permit) = (names(), permits(CUSTOM));
+        for host in ["a.one.test", "b.one.test", "c.one.test"] {
+            assert_eq!(names.count(&permit(host), Some(3)), Ok(()), "{host}");
+        }
+        assert_eq!(names.count(&permit("d.one.test"), Some(3)).unwrap_err().limit, 3);
+    }
+
+    #[test]
     fn what_an_entry_names_itself_is_not_counted_and_each_wildcard_has_room_of_its_own() {
         let (names, permit) = (names(), permits(CUSTOM));
         for host in ["a.one.test", "b.one.test"] {
-            names.count(&permit(host)).unwrap();
+            names.count(&permit(host), None).unwrap();
         }
         for host in [
             "exact.test",
@@ -202,20 +218,20 @@ mod tests {
             "a.two.test",
             "b.two.test",
         ] {
-            assert_eq!(names.count(&permit(host)), Ok(()), "{host}");
+            assert_eq!(names.count(&permit(host), None), Ok(()), "{host}");
         }
-        assert!(names.count(&permit("c.two.test")).unwrap_err().first);
+        assert!(names.count(&permit("c.two.test"), None).unwrap_err().first);
     }
 
     #[test]
     fn at_level_full_names_are_counted_by_their_last_two_labels() {
         let (names, permit) = (names(), permits("network = \"full\""));
         for host in ["example.com", "a.example.com", "b.example.com", "example.org"] {
-            assert_eq!(names.count(&permit(host)), Ok(()), "{host}");
+            assert_eq!(names.count(&permit(host), None), Ok(()), "{host}");
         }
-        let refused = names.count(&permit("c.example.com")).unwrap_err();
+        let refused = names.count(&permit("c.example.com"), None).unwrap_err();
         assert_eq!(refused.pattern, "*.example.com");
-        assert_eq!(names.count(&permit("b.example.org")), Ok(()));
+        assert_eq!(names.count(&permit("b.example.org"), None), Ok(()));
     }
 
     #[test]
@@ -225,6 +241,6 @@ mod tests {
             names.count_below_suffix(&format!("h{number}.test")).unwrap();
         }
         assert_eq!(names.counted.lock().unwrap().at_level_full, 1);
-        assert_eq!(names.count(&permit("example.com")), Ok(()));
+        assert_eq!(names.count(&permit("example.com"), None), Ok(()));
     }
 }

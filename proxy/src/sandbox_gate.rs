@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use outwall_audit::Asked;
-use outwall_policy::{ConnectionDecision, Denial, Opening, Reason, Sandbox, Target};
+use outwall_policy::{ConnectionDecision, Denial, Environment, Opening, Reason, Sandbox, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::dialer::Dialer;
@@ -93,7 +93,11 @@ impl SandboxGate {
         if snapshot.policy.static_address(target).is_some() {
             return decision; // it is not resolved
         }
-        match self.distinct_names.count(permit) {
+        let environment = snapshot
+            .policy
+            .environment(Some(self.sandbox.environment.as_str()));
+        let limit = environment.ok().and_then(Environment::names_below_one_wildcard);
+        match self.distinct_names.count(permit, limit) {
             Ok(()) => decision,
             Err(too_many) => ConnectionDecision::Deny(self.too_many_names(too_many)),
         }

@@ -50,7 +50,7 @@ parent_proxy = "http://proxy.corp:3128"
       hint: write network = "custom" (and include_trusted = true to keep the Trusted list)
     outwall.toml:7: "a.test" in `tunnelled_domains` is more than network = "trusted" reaches in [environments.a]
       hint: write network = "custom" (and include_trusted = true to keep the Trusted list)
-    outwall.toml:8: `limits` are not enforced by this version (600 requests a minute, 1073741824 bytes an hour)
+    outwall.toml:8: these `limits` are not enforced by this version (600 requests a minute, 1073741824 bytes an hour)
       hint: leave them out, so that nobody relies on them
     outwall.toml:13: "github.com" in `tunnelled_domains` is more than network = "none" reaches in [environments.b]
       hint: write network = "custom" (and include_trusted = true to keep the Trusted list)

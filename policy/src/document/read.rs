@@ -188,7 +188,8 @@ impl Reader {
             match written {
                 "requests_per_minute" => limits.requests_per_minute = self.count(written, value),
                 "upload_bytes_per_hour" => limits.upload_bytes_per_hour = self.bytes(written, value),
-                _ => self.unknown_key(key, "limits", &["requests_per_minute", "upload_bytes_per_hour"]),
+                "names_below_one_wildcard" => limits.names_below_one_wildcard = self.count(written, value),
+                _ => self.unknown_key(key, "limits", &LIMITS_KEYS),
             }
         }
         limits
@@ -420,6 +421,12 @@ const REFUSED_NAMES: [(&str, RefusedNames); 2] = [
 ];
 
 const ACTIONS: [(&str, bool); 2] = [("allow", true), ("deny", false)];
+
+const LIMITS_KEYS: [&str; 3] = [
+    "requests_per_minute",
+    "upload_bytes_per_hour",
+    "names_below_one_wildcard",
+];
 
 const ENVIRONMENT_KEYS: [&str; 11] = [
     "network",
