@@ -7,6 +7,7 @@
 //! asking process (`engine`)      many threads; plans everything (`spec`, `identity`, `layout`, `plan`), keeps the lifeline (`wire`)
 //!  └─ stage 1 (`stage`)          this program executed again; outer user namespace, namespaces, `network`, listeners; watches the lifeline
 //!      └─ first process          pid 1 of the sandbox; `mounts`; reaps
+//!          ├─ keeper             only for a command that is root: changes permission bits for it (`keeper`)
 //!          └─ command            inner user namespace, no capabilities, `seccomp`, exec (`process`)
 //! ```
 //!
@@ -20,6 +21,7 @@ mod control_group;
 mod engine;
 mod failure;
 mod identity;
+mod keeper;
 mod layout;
 mod mounts;
 mod netlink;

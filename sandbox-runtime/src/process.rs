@@ -16,13 +16,14 @@ use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags, set_capabiliti
 
 use crate::failure::{Doing, Failure, Part, Step};
 use crate::identity::{Outer, write_maps};
+use crate::keeper;
 use crate::plan::Plan;
 use crate::seccomp::Filters;
 use crate::stage::become_ids;
 use crate::syscall::{Cloned, clone_process, close_from, reset_signals};
 
 /// What root in a sandbox may do beyond an ordinary user.
-const ROOT_CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
+pub(crate) const ROOT_CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::FOWNER)
     .union(CapabilitySet::SETUID)
@@ -130,7 +131,13 @@ fn run(
     }
     inheritance.take()?;
     limit(plan)?;
-    drop_capabilities(plan)?;
+    let keeper = plan.root.then(|| keeper::start(plan)).transpose()?;
+    let kept = if plan.root {
+        ROOT_CAPABILITIES
+    } else {
+        CapabilitySet::empty()
+    };
+    drop_capabilities(plan, kept)?;
     std::env::set_current_dir(&plan.working_directory).doing_at(
         Part::Command,
         "enter",
@@ -140,7 +147,7 @@ fn run(
     reset_signals();
     close_from(3).doing(Part::Confinement, "close the other descriptors")?;
     let mut command = command(plan)?;
-    filters.apply()?;
+    filters.apply(keeper)?;
     let error = command.exec();
     Err(Failure {
         path: Some(plan.command[0].clone().into()),
@@ -211,13 +218,8 @@ fn limit(plan: &Plan) -> Step<()> {
     Ok(())
 }
 
-/// Becomes the user of the sandbox with no way to more than a plan's root may have.
-fn drop_capabilities(plan: &Plan) -> Step<()> {
-    let kept = if plan.root {
-        ROOT_CAPABILITIES
-    } else {
-        CapabilitySet::empty()
-    };
+/// Becomes the user of the sandbox with no way to more than `kept`.
+pub(crate) fn drop_capabilities(plan: &Plan, kept: CapabilitySet) -> Step<()> {
     rustix::thread::clear_ambient_capability_set()
         .doing(Part::Confinement, "clear the ambient capabilities")?;
     for number in 0..64 {

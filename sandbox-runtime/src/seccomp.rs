@@ -4,12 +4,15 @@
 //! back. Over it lie refusals with the error that programs expect. A foreign architecture's call kills the process. Start with [`Filters::for_commands`].
 
 use std::collections::HashMap;
+use std::os::fd::AsFd;
 
 use seccompiler::{BpfProgram, TargetArch};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Part, Step};
+use crate::syscall::filter_with_listener;
+use crate::wire::Wire;
 
 const LIST: &str = include_str!("../data/seccomp.json");
 
@@ -32,8 +35,9 @@ struct Refused {
     /// Refused only where the sandbox may make namespaces.
     #[serde(default)]
     only_nested: bool,
-    /// The error where the command is root of the sandbox; 0 answers that all went well, without doing anything.
-    as_root: Option<u32>,
+    /// Not refused where the command is root of the sandbox, but handed to the keeper.
+    #[serde(default)]
+    kept_for_root: bool,
     rules: Vec<Value>,
 }
 
@@ -48,7 +52,14 @@ impl Refused {
 }
 
 /// Compiled filters, the first to be applied first.
-pub(crate) struct Filters(Vec<BpfProgram>);
+pub(crate) struct Filters {
+    /// The one that hands calls to the keeper.
+    kept: Option<BpfProgram>,
+    rest: Vec<BpfProgram>,
+}
+
+/// Marks the calls to hand over in a compiled filter: the compiler knows no such action, but tracing with a number.
+const HAND_OVER: u32 = 0x4f57;
 
 impl Filters {
     /// The filters for the command of a sandbox.
@@ -60,35 +71,80 @@ impl Filters {
         allowed.extend(list.allowed_on.get(arch).into_iter().flatten().cloned());
         let rules: Vec<Value> = allowed.iter().map(|name| json!({ "syscall": name })).collect();
         let not_implemented = json!({ "errno": libc::ENOSYS });
+        let mut kept = None;
         let mut filters = vec![compile(target, &not_implemented, &json!("allow"), &rules)?];
         for refused in list
             .refused
             .into_iter()
             .filter(|refused| refused.applies(nested_namespaces))
         {
-            let errno = refused.as_root.filter(|_| root).unwrap_or(refused.errno);
+            let keep = root && refused.kept_for_root;
             let rules: Vec<Value> = refused
                 .rules
                 .into_iter()
                 .filter(|rule| known_on(arch, rule))
                 .collect();
-            filters.push(compile(
-                target,
-                &json!("allow"),
-                &json!({ "errno": errno }),
-                &rules,
-            )?);
+            let action = if keep {
+                json!({ "trace": HAND_OVER })
+            } else {
+                json!({ "errno": refused.errno })
+            };
+            let filter = compile(target, &json!("allow"), &action, &rules)?;
+            if keep {
+                kept = Some(filter);
+            } else {
+                filters.push(filter);
+            }
         }
-        Ok(Self(filters))
+        Ok(Self { kept, rest: filters })
     }
 
-    /// Applies them to this thread, for good.
-    pub(crate) fn apply(&self) -> Step<()> {
-        for filter in &self.0 {
-            seccompiler::apply_filter(filter).map_err(|error| unusable(&error))?;
+    /// Applies them to this thread, for good. What is to be kept goes to the `keeper`.
+    pub(crate) fn apply(&self, keeper: Option<Wire>) -> Step<()> {
+        if let Some(kept) = &self.kept {
+            let handing_over = instructions(&marked(kept, libc::SECCOMP_RET_USER_NOTIF));
+            match (filter_with_listener(&handing_over), keeper) {
+                (Ok(listener), Some(keeper)) => keeper.send(&(), &[listener.as_fd()])?,
+                // Another listener is there already, as inside of some containers: then these calls are refused.
+                (Err(error), _) if error.raw_os_error() == Some(libc::EBUSY) => {
+                    apply(&marked(
+                        kept,
+                        libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs(),
+                    ))?;
+                }
+                (Err(error), _) => return Err(unusable(&error)),
+                (Ok(_), None) => return Err(unusable(&"there is no keeper")),
+            }
         }
-        Ok(())
+        self.rest.iter().try_for_each(apply)
     }
+}
+
+fn apply(filter: &BpfProgram) -> Step<()> {
+    seccompiler::apply_filter(filter).map_err(|error| unusable(&error))
+}
+
+/// The program with `answer` in place of the mark.
+fn marked(program: &BpfProgram, answer: u32) -> BpfProgram {
+    let returns = u16::try_from(libc::BPF_RET | libc::BPF_K).expect("instructions have 16 bits");
+    let mut program = program.clone();
+    for instruction in &mut program {
+        if instruction.code == returns && instruction.k == libc::SECCOMP_RET_TRACE | HAND_OVER {
+            instruction.k = answer;
+        }
+    }
+    program
+}
+
+/// The same instructions as the C library knows them.
+fn instructions(program: &BpfProgram) -> Vec<libc::sock_filter> {
+    let instructions = program.iter().map(|instruction| libc::sock_filter {
+        code: instruction.code,
+        jt: instruction.jt,
+        jf: instruction.jf,
+        k: instruction.k,
+    });
+    instructions.collect()
 }
 
 /// Whether `rule` is about a call of this architecture: old calls exist on `x86_64` only.

@@ -5,7 +5,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::process::Pid;
@@ -144,6 +144,100 @@ pub(crate) fn close_from(first: u32) -> io::Result<()> {
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// Closes every descriptor but the standard input, whoever owns it. For a process that is done with all that it was given.
+pub(crate) fn close_all_but_stdin() -> io::Result<()> {
+    // SAFETY: owners in this process are left with closed descriptors, which none of them uses again: the caller never returns to them.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 1u32, u32::MAX, 0u32) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Applies a filter of system calls to this thread, for good, and returns the descriptor that tells of the calls which it hands over.
+pub(crate) fn filter_with_listener(program: &[libc::sock_filter]) -> io::Result<OwnedFd> {
+    let length = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog {
+        len: length,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // SAFETY: the program is live and of the length given; the kernel copies and checks it, and writes nothing.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            std::ptr::from_ref(&program),
+        )
+    };
+    let descriptor = i32::try_from(result).map_err(|_| io::ErrorKind::InvalidData)?;
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just made the descriptor for us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// A system call that a filter handed over.
+pub(crate) struct Asked {
+    pub(crate) id: u64,
+    /// The process that waits, as the listener's pid namespace numbers it.
+    pub(crate) process: u32,
+    pub(crate) call: i64,
+    pub(crate) arguments: [u64; 4],
+}
+
+/// `_IOWR('!', 0, struct seccomp_notif)`, `_IOWR('!', 1, struct seccomp_notif_resp)`, `_IOW('!', 2, __u64)`.
+const NOTIF_RECV: u64 = 0xc050_2100;
+const NOTIF_SEND: u64 = 0xc018_2101;
+const NOTIF_ID_VALID: u64 = 0x4008_2102;
+
+fn notif<T>(listener: BorrowedFd<'_>, request: u64, argument: *mut T) -> io::Result<()> {
+    #[expect(
+        clippy::useless_conversion,
+        reason = "the type of requests differs between C libraries"
+    )]
+    let request = request.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: each caller below passes a live value of the type that its request is for, whose size is part of the request's number.
+    let result = unsafe { libc::ioctl(listener.as_raw_fd(), request, argument) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Waits for the next call.
+pub(crate) fn next_asked(listener: BorrowedFd<'_>) -> io::Result<Asked> {
+    // SAFETY: `seccomp_notif` is plain data for which zero is a value, and the kernel wants it zeroed.
+    let mut asked: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    notif(listener, NOTIF_RECV, &raw mut asked)?;
+    let [first, second, third, fourth, ..] = asked.data.args;
+    Ok(Asked {
+        id: asked.id,
+        process: asked.pid,
+        call: asked.data.nr.into(),
+        arguments: [first, second, third, fourth],
+    })
+}
+
+/// Whether the process of the call still waits.
+pub(crate) fn still_asked(listener: BorrowedFd<'_>, mut id: u64) -> io::Result<()> {
+    notif(listener, NOTIF_ID_VALID, &raw mut id)
+}
+
+/// Has the call return zero, or fail with an error number.
+pub(crate) fn answer_asked(listener: BorrowedFd<'_>, id: u64, outcome: Result<(), i32>) -> io::Result<()> {
+    let mut answer = libc::seccomp_notif_resp {
+        id,
+        val: 0,
+        error: outcome.err().map_or(0, |errno| -errno),
+        flags: 0,
+    };
+    notif(listener, NOTIF_SEND, &raw mut answer)
 }
 
 /// Gives every signal its default disposition and blocks none. Rust's runtime ignores `SIGPIPE`, and what started us may have ignored others.

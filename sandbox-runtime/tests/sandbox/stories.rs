@@ -101,8 +101,13 @@ pub(crate) const STORIES: &[(&str, Story)] = &[
         setuid_files_cannot_be_left_behind,
     ),
     (
-        "root_of_a_sandbox_leaves_no_setuid_files_and_packages_believe_they_did",
-        root_of_a_sandbox_leaves_no_setuid_files_and_packages_believe_they_did,
+        "root_of_a_sandbox_gets_the_other_bits_where_it_asks_for_setuid",
+        root_of_a_sandbox_gets_the_other_bits_where_it_asks_for_setuid,
+    ),
+    ("the_keeper_acts_as_who_asks", the_keeper_acts_as_who_asks),
+    (
+        "the_keeper_cannot_be_touched_and_without_it_nothing_is_done",
+        the_keeper_cannot_be_touched_and_without_it_nothing_is_done,
     ),
     (
         "no_way_of_making_a_file_gives_it_special_bits",
@@ -788,13 +793,50 @@ fn setuid_files_cannot_be_left_behind() {
     assert_eq!(special_bits(&ground), [""; 0]);
 }
 
-fn root_of_a_sandbox_leaves_no_setuid_files_and_packages_believe_they_did() {
+fn root_of_a_sandbox_gets_the_other_bits_where_it_asks_for_setuid() {
     let ground = Ground::new();
-    let mut spec = ground.spec("cp /bin/true t; chmod 6755 t && install -m 4755 /bin/true u && tar cf a.tar --mode=6755 t && tar xpf a.tar && echo well; stat -c %a t; chmod 700 t && stat -c %a t");
+    let script = "cp /bin/true t; chmod 600 t; chmod 6755 t && stat -c %a t
+        install -m 4711 /bin/true $PWD/u && stat -c %a u
+        cp t v; mkdir d; cd d; chmod 2750 ../v && stat -c %a ../v; chmod 2770 . && stat -c %a .; cd ..
+        tar cf a.tar --mode=6755 t && rm t && tar xpf a.tar && stat -c %a t
+        chmod 4755 missing 2>&1 | grep -c 'No such file'; ln -s t link; chmod 4700 link; stat -c %a t; ps ax 2>/dev/null | grep -c '[o]utwall-keeper'";
+    let mut spec = ground.spec(script);
     spec.root = true;
     let went = run(spec);
-    assert!(went.output.starts_with("well\n"), "{went:?}");
-    assert!(went.output.ends_with("\n700\n"), "{went:?}");
+    let wanted = "755\n711\n750\n770\n755\n1\n700\n";
+    assert!(went.output.starts_with(wanted), "{went:?}");
+    assert_eq!(special_bits(&ground), [""; 0]);
+}
+
+fn the_keeper_acts_as_who_asks() {
+    let ground = Ground::new();
+    let mut spec = ground.spec("cd /tmp; touch own; chmod 600 own; setpriv --reuid 42 --regid 42 --clear-groups true || { echo alone; exit; }
+        mkdir theirs; chown 42:42 theirs; cd theirs; setpriv --reuid 42 --regid 42 --clear-groups sh -c 'chmod 4777 ../own; touch f && chmod 4711 f && stat -c %a f'; stat -c %a ../own");
+    spec.root = true;
+    let went = run(spec);
+    if went.output.ends_with("alone\n") {
+        assert!(!is_root(), "{went:?}");
+        return println!("       (only one user in the sandbox here)");
+    }
+    assert!(went.output.contains("not permitted"), "{went:?}");
+    assert!(went.output.ends_with("\n711\n600\n"), "{went:?}");
+}
+
+fn the_keeper_cannot_be_touched_and_without_it_nothing_is_done() {
+    let ground = Ground::new();
+    let mut spec = ground.spec("k=$(grep -l outwall-keeper /proc/[0-9]*/comm | cut -d/ -f3); test -n \"$k\" && echo found
+        cat /proc/$k/environ /proc/$k/mem /proc/$k/maps > /dev/null && echo read; ls /proc/$k/fd /proc/$k/root && echo listed
+        touch t; kill -9 $k; sleep 0.2; chmod 4755 t || echo refused; chmod 755 t && echo allowed");
+    spec.root = true;
+    let went = run(spec);
+    assert!(
+        went.output.starts_with("found\n") && went.output.ends_with("refused\nallowed\n"),
+        "{went:?}"
+    );
+    assert!(
+        !went.output.contains("read\n") && !went.output.contains("listed\n"),
+        "{went:?}"
+    );
     assert_eq!(special_bits(&ground), [""; 0]);
 }
 
@@ -1395,10 +1437,17 @@ fn packages_install_as_root_of_a_sandbox_of_real_root() {
     ground.write("p/DEBIAN/control", "Package: outwall-test\nVersion: 1\nArchitecture: all\nMaintainer: m <m@example.org>\nDescription: d\n");
     ground.write("p/usr/bin/outwall-test", "#!/bin/sh\necho installed\n");
     ground.write("p/var/lib/outwall-test/file", "");
-    let mut spec = ground.spec("chmod 755 p/usr/bin/outwall-test; dpkg-deb --build p p.deb && dpkg -i p.deb && outwall-test && stat -c %u /usr/bin/outwall-test && apt-get check");
+    // A package with a setuid program and a setgid directory.
+    for (path, mode) in [
+        ("p/usr/bin/outwall-test", 0o4755),
+        ("p/var/lib/outwall-test", 0o2775),
+    ] {
+        fs::set_permissions(ground.project.join(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let mut spec = ground.spec("dpkg-deb --build p p.deb && dpkg -i p.deb && outwall-test && stat -c %u-%a /usr/bin/outwall-test && stat -c %a /var/lib/outwall-test && apt-get check");
     spec.root = true;
     let went = run(spec);
-    assert!(went.output.contains("installed\n0\n"), "{went:?}");
+    assert!(went.output.contains("installed\n0-755\n775\n"), "{went:?}");
     assert_eq!(went.exit, Exit::Code(0), "{went:?}");
     assert!(!PathBuf::from("/usr/bin/outwall-test").exists());
 }
