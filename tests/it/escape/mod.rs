@@ -6,6 +6,7 @@
 
 mod files;
 mod network;
+mod planted;
 
 use std::fs;
 use std::process::Command;
