@@ -117,25 +117,29 @@ impl Drop for Building {
     }
 }
 
+/// Where `certutil` may be. Not wherever `PATH` says: it may lead into a project, where an earlier sandbox could have left one
+/// that would run on the host.
+const PROGRAMS: [&str; 4] = [
+    "/usr/bin/certutil",
+    "/bin/certutil",
+    "/usr/local/bin/certutil",
+    "/run/current-system/sw/bin/certutil",
+];
+
 fn certutil<S: AsRef<OsStr>>(
     database: &Path,
     arguments: impl IntoIterator<Item = S>,
 ) -> Result<(), NssError> {
     let mut location = std::ffi::OsString::from("sql:");
     location.push(database);
-    let output = Command::new("certutil")
+    let program = PROGRAMS.iter().find(|program| Path::new(program).exists());
+    let output = Command::new(program.ok_or(NssError::NoCertutil)?)
         .arg("-d")
         .arg(location)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| {
-            if error.kind() == io::ErrorKind::NotFound {
-                NssError::NoCertutil
-            } else {
-                NssError::Run(error)
-            }
-        })?;
+        .map_err(NssError::Run)?;
     if output.status.success() {
         return Ok(());
     }

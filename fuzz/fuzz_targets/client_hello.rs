@@ -7,15 +7,21 @@ use outwall_proxy::client_hello::{Reading, read};
 const LONGEST: usize = 16_384;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(Reading::Complete(hello)) = read(bytes, LONGEST) else { return };
+    let Ok(Reading::Complete(hello)) = read(bytes, LONGEST) else {
+        return;
+    };
     let end = (0..=bytes.len())
         .find(|end| matches!(read(&bytes[..*end], LONGEST), Ok(Reading::Complete(_))))
         .expect("the whole is complete");
-    let Ok(Reading::Complete(earliest)) = read(&bytes[..end], LONGEST) else { unreachable!("just found") };
+    let Ok(Reading::Complete(earliest)) = read(&bytes[..end], LONGEST) else {
+        unreachable!("just found")
+    };
     assert_eq!(earliest, hello, "what comes after a hello does not change it");
     // Only a hello in one record is read plainly; rustls joins fragments.
     if let Some(plain) = plain_server_name(bytes) {
-        let plain = std::str::from_utf8(plain).ok().and_then(|name| Host::parse(name).ok());
+        let plain = std::str::from_utf8(plain)
+            .ok()
+            .and_then(|name| Host::parse(name).ok());
         if let Some(name) = &hello.server_name {
             assert_eq!(plain.as_ref(), Some(name));
         }
@@ -48,5 +54,8 @@ fn plain_server_name(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<usize> {
-    Some(usize::from(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])))
+    Some(usize::from(u16::from_be_bytes([
+        *bytes.get(at)?,
+        *bytes.get(at + 1)?,
+    ])))
 }

@@ -7,8 +7,18 @@ fuzz_target!(|text: &str| {
     let Ok(target) = Target::parse(text) else { return };
     let normal = target.to_string();
     assert_eq!(Target::parse(&normal), Ok(target.clone()));
-    assert!(text.ends_with(|c: char| c.is_ascii_digit()), "a port is written in {text:?}");
-    assert!(!text.contains(['@', '/', '\\', '\0', '\r', '\n', ' ', '%', '#', '?']), "{text:?}");
-    let defaulted = Target::parse_with_default(text, 1).expect("what parses without a default parses with one");
-    assert_eq!(defaulted, target, "a default port does not win over a written one");
+    assert!(
+        text.ends_with(|c: char| c.is_ascii_digit()),
+        "a port is written in {text:?}"
+    );
+    assert!(
+        !text.contains(['@', '/', '\\', '\0', '\r', '\n', ' ', '%', '#', '?']),
+        "{text:?}"
+    );
+    let defaulted =
+        Target::parse_with_default(text, 1).expect("what parses without a default parses with one");
+    assert_eq!(
+        defaulted, target,
+        "a default port does not win over a written one"
+    );
 });

@@ -20,22 +20,34 @@ fuzz_target!(|text: &str| {
             assert!(!errors.problems().is_empty());
             let lines = text.split('\n').count();
             for problem in errors.problems() {
-                assert!(problem.line().is_none_or(|line| (1..=lines).contains(&line)), "{problem}");
+                assert!(
+                    problem.line().is_none_or(|line| (1..=lines).contains(&line)),
+                    "{problem}"
+                );
                 assert!(!problem.remedy().is_empty(), "{problem}");
             }
             return;
         }
     };
-    let Ok(policy) = Policy::compile(&document) else { return };
+    let Ok(policy) = Policy::compile(&document) else {
+        return;
+    };
     for environment in policy.environments() {
         shut(&document, environment.name().as_str());
     }
 });
 
 fn shut(document: &PolicyDocument, environment: &str) {
-    let none = Overrides { network: Some(NetworkLevel::None), ..Overrides::default() };
-    let Ok(document) = document.with_overrides(Some(environment), &none) else { return };
-    let Ok(policy) = Policy::compile(&document) else { return };
+    let none = Overrides {
+        network: Some(NetworkLevel::None),
+        ..Overrides::default()
+    };
+    let Ok(document) = document.with_overrides(Some(environment), &none) else {
+        return;
+    };
+    let Ok(policy) = Policy::compile(&document) else {
+        return;
+    };
     for url in URLS {
         if let Ok(Checked::Allow { rule, .. }) = policy.check(Some(environment), "GET", url) {
             let by_exception = matches!(rule, RuleName::AlwaysReachable(_) | RuleName::Rule { .. });

@@ -4,14 +4,22 @@ use libfuzzer_sys::fuzz_target;
 use outwall_policy::RequestPath;
 
 fuzz_target!(|text: &str| {
-    let Ok(path) = RequestPath::parse(text) else { return };
+    let Ok(path) = RequestPath::parse(text) else {
+        return;
+    };
     let normal = path.as_str();
-    assert_eq!(RequestPath::parse(normal).expect("a normal form parses").as_str(), normal);
+    assert_eq!(
+        RequestPath::parse(normal).expect("a normal form parses").as_str(),
+        normal
+    );
     if normal == "*" {
         return;
     }
     assert!(normal.starts_with('/'));
     assert!(normal.bytes().all(|b| b.is_ascii_graphic()), "{normal:?}");
     assert!(!normal.contains(['?', '#', '\\']), "{normal:?}");
-    assert!(normal.split('/').all(|segment| segment != "." && segment != ".."), "{normal:?}");
+    assert!(
+        normal.split('/').all(|segment| segment != "." && segment != ".."),
+        "{normal:?}"
+    );
 });
