@@ -43,6 +43,7 @@ pub(super) fn tell(client: &'static Client) -> Result<Told> {
         .iter()
         .map(|host| fails_without(client, host))
         .collect::<Result<Vec<_>>>()?;
+    fails_at_none(client)?;
     let trust = trusts(client)?;
     Ok(Told::Seen(Row {
         client,
@@ -138,6 +139,33 @@ fn fails_without(client: &Client, host: &str) -> Result<String> {
         Some(code) => format!("exit {code}"),
         None => "ended by a signal".to_owned(),
     })
+}
+
+/// At level `none` it fails, nothing goes out, and the audit says why.
+fn fails_at_none(client: &Client) -> Result<()> {
+    let ran = wall::run(client, &Environment::none(client), client.command, User::Same)?;
+    ensure!(
+        !ran.shows(client.shows),
+        "it works at level `none`: {}",
+        ran.account()
+    );
+    for host in client.needs {
+        ensure!(
+            !event::went_out(&ran.events, host),
+            "the level is `none`, and the audit has requests to {host}"
+        );
+    }
+    let refused = client
+        .needs
+        .iter()
+        .filter_map(|host| event::refusal(&ran.events, host));
+    let reasons: Vec<_> = refused.collect();
+    ensure!(
+        !reasons.is_empty() && reasons.iter().all(|reason| *reason == "network-none"),
+        "the level is `none`, and the audit says {reasons:?}: {}",
+        ran.account()
+    );
+    Ok(())
 }
 
 /// Takes the trust variables away, to see which one the client cannot do without.

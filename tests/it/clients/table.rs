@@ -48,7 +48,8 @@ real registry with empty caches, no proxy variable and no certificate flag.
 - *Works*: it did its job, and the audit has a successful answer of each host that it needs; with Outwall run by root, by
   an ordinary user, or by both.
 - *Refused off the list*: with any one of these hosts taken off the list it failed, the audit has the refusal
-  (`host-not-allowed`), and nothing went out to that host.
+  (`host-not-allowed`), and nothing went out to that host. At level `none` it failed as well, and the audit has
+  `network-none`.
 - *Trusts us by*: the system bundle, where it worked with every trust variable removed; a variable, where it failed
   without and worked with that one alone; a store that it reads besides.
 

@@ -23,10 +23,19 @@ pub(super) enum User {
 
 /// The environment that a sandbox starts from.
 pub(super) struct Environment {
-    /// None: the Trusted list and `allow`, from the command line. Some: these hosts and no other, from a file.
-    only: Option<Vec<String>>,
+    reach: Reach,
     allow: &'static [&'static str],
     nested_namespaces: bool,
+}
+
+/// What it reaches.
+enum Reach {
+    /// The Trusted list and `allow`, from the command line.
+    Trusted,
+    /// These hosts and no other, from a file.
+    Only(Vec<String>),
+    /// Nothing, from a file.
+    Nothing,
 }
 
 /// What a command came to.
@@ -38,7 +47,7 @@ pub(super) struct Ran {
 impl Environment {
     pub(super) fn trusted(client: &Client) -> Self {
         Self {
-            only: None,
+            reach: Reach::Trusted,
             allow: client.allow,
             nested_namespaces: client.nested_namespaces,
         }
@@ -53,7 +62,15 @@ impl Environment {
             .chain(client.allow.iter().copied())
             .filter(|entry| *entry != host);
         Self {
-            only: Some(only.map(str::to_owned).collect()),
+            reach: Reach::Only(only.map(str::to_owned).collect()),
+            ..Self::trusted(client)
+        }
+    }
+
+    /// At level `none`.
+    pub(super) fn none(client: &Client) -> Self {
+        Self {
+            reach: Reach::Nothing,
             ..Self::trusted(client)
         }
     }
@@ -66,9 +83,10 @@ impl Environment {
     }
 
     fn document(&self) -> String {
-        let network = match &self.only {
-            None => "network = \"trusted\"".to_owned(),
-            Some(hosts) => format!("network = \"custom\"\nallowed_domains = {hosts:?}"),
+        let network = match &self.reach {
+            Reach::Trusted => "network = \"trusted\"".to_owned(),
+            Reach::Only(hosts) => format!("network = \"custom\"\nallowed_domains = {hosts:?}"),
+            Reach::Nothing => "network = \"none\"".to_owned(),
         };
         let nested = self.nested_namespaces;
         format!(
@@ -78,11 +96,11 @@ impl Environment {
 
     fn options(&self) -> Vec<&str> {
         let network = ["--network", "trusted"].into_iter();
-        match self.only {
-            None => network
+        match self.reach {
+            Reach::Trusted => network
                 .chain(self.allow.iter().flat_map(|host| ["--allow", host]))
                 .collect(),
-            Some(_) => Vec::new(),
+            Reach::Only(_) | Reach::Nothing => Vec::new(),
         }
     }
 }
