@@ -37,7 +37,7 @@ pub(crate) fn new_sandbox(
 ) -> Result<Sandbox, Failure> {
     let environment = environment_name(policy, environment)?;
     let mut random = [0; 4];
-    // Not from the cryptographic library, whose first random number costs more than all else at the start.
+    // A name, not a secret: asked of the kernel, for a cryptographic library may take 20 ms over its first random number.
     rustix::rand::getrandom(&mut random, GetRandomFlags::empty())
         .explain("the system gives no random numbers")?;
     Ok(Sandbox {

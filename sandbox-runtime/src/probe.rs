@@ -128,11 +128,16 @@ pub(crate) fn try_all() -> Step<Vec<Option<Failure>>> {
 }
 
 fn try_one(subject: Subject) -> Step<Option<Failure>> {
+    in_child(|| attempt(subject))
+}
+
+/// Makes an attempt in a process of its own, so that what it changes goes with it, and returns how it failed.
+fn in_child(attempt: impl FnOnce() -> Step<()>) -> Step<Option<Failure>> {
     let (failed, tell_failed) = pipe_with(PipeFlags::CLOEXEC).doing(Part::Conversation, "make a pipe")?;
     match clone_process(UnshareFlags::empty()).doing(Part::Namespaces, "fork")? {
         Cloned::Child => {
             drop(failed);
-            tell(tell_failed, attempt(subject).err().as_ref());
+            tell(tell_failed, attempt().err().as_ref());
             std::process::exit(0)
         }
         Cloned::Parent(child) => {
@@ -201,27 +206,7 @@ fn all_namespaces() -> Step<()> {
 /// A `/proc` can be mounted by a member of a new pid namespace only, which its maker is not.
 fn in_pid_namespace(attempt: fn() -> Step<()>) -> Step<()> {
     unshare(UnshareFlags::NEWPID).doing(Part::Namespaces, "make a pid namespace")?;
-    let (failed, tell_failed) = pipe_with(PipeFlags::CLOEXEC).doing(Part::Conversation, "make a pipe")?;
-    match clone_process(UnshareFlags::empty()).doing(Part::Namespaces, "fork")? {
-        Cloned::Child => {
-            drop(failed);
-            tell(tell_failed, attempt().err().as_ref());
-            std::process::exit(0)
-        }
-        Cloned::Parent(child) => {
-            drop(tell_failed);
-            let mut report = Vec::new();
-            fs::File::from(failed)
-                .read_to_end(&mut report)
-                .doing(Part::Conversation, "hear from a child")?;
-            waitpid(Some(child), WaitOptions::empty()).doing(Part::Conversation, "wait for a child")?;
-            match serde_json::from_slice::<Option<Failure>>(&report) {
-                Ok(None) => Ok(()),
-                Ok(Some(failure)) => Err(failure),
-                Err(_) => Err(Failure::new(Part::Conversation, "hear from a child")),
-            }
-        }
-    }
+    in_child(attempt)?.map_or(Ok(()), Err)
 }
 
 fn identity(real_root: bool) -> Capability {

@@ -13,7 +13,8 @@ pub(crate) fn document(origin: &Origin) -> String {
     )
 }
 
-const ALL: [(Via, OriginKind); 4] = [
+/// Every protocol on either side.
+pub(crate) const ALL: [(Via, OriginKind); 4] = [
     (Via::Http1, OriginKind::Http1),
     (Via::Http1, OriginKind::H2),
     (Via::H2, OriginKind::Http1),

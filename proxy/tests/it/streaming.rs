@@ -7,16 +7,9 @@ use futures_util::stream;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 
-use crate::intercepted::document;
+use crate::intercepted::{ALL, document};
 use crate::support::client::{empty, read};
 use crate::support::{Client, Origin, OriginKind, TestGate, Via};
-
-const ALL: [(Via, OriginKind); 4] = [
-    (Via::Http1, OriginKind::Http1),
-    (Via::Http1, OriginKind::H2),
-    (Via::H2, OriginKind::Http1),
-    (Via::H2, OriginKind::H2),
-];
 
 #[tokio::test]
 async fn events_arrive_one_by_one() {
