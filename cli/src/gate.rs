@@ -1,7 +1,7 @@
-//! Composes a gate: the policy, the CA, the audit log and the roots that origins are verified against.
+//! Composes a gate: the policy with the files that it names, the CA and the audit log.
 
 use outwall_audit::{AuditLog, Options};
-use outwall_certs::{Ca, origin_roots};
+use outwall_certs::Ca;
 use outwall_policy::{EnvironmentName, Policy, Sandbox, SandboxId, UnknownEnvironment};
 use outwall_proxy::{Gate, GateParts, Limits};
 use rustix::rand::GetRandomFlags;
@@ -12,13 +12,10 @@ use crate::policy_in_force::PolicyInForce;
 
 /// The gate. Its own resources are made as it is used.
 pub(crate) fn gate(in_force: &PolicyInForce, ca: Ca, audit: AuditLog) -> Result<Gate, Failure> {
-    let roots = origin_roots(&in_force.extra_roots())
-        .explain("cannot read the roots that servers are verified against")?;
     let parts = GateParts {
-        policy: in_force.policy.clone(),
+        in_force: in_force.read_files()?,
         ca,
         audit,
-        roots,
         limits: Limits::default(),
     };
     Gate::new(parts).explain("cannot make the gate")

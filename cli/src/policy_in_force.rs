@@ -3,11 +3,13 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use outwall_certs::origin_roots;
 use outwall_policy::{Overrides, Policy, PolicyDocument};
+use outwall_proxy::{InForce, OriginTrust};
 
 use crate::arguments::Session;
 use crate::discovery::{Discovery, Place};
-use crate::failure::{Failure, multiline};
+use crate::failure::{Explain, Failure, multiline};
 use crate::interfaces::own_addresses;
 use crate::terminal::Paint;
 
@@ -63,18 +65,34 @@ impl PolicyInForce {
         }
     }
 
-    /// The files with further roots, which are relative to the policy file.
+    /// What the gate is given: the policy, and what the files that it names hold now.
+    pub(crate) fn read_files(&self) -> Result<InForce, Failure> {
+        let roots = origin_roots(&self.extra_roots())
+            .explain("cannot read the roots that servers are verified against")?;
+        Ok(InForce {
+            policy: self.policy.clone(),
+            trust: OriginTrust::new(roots),
+        })
+    }
+
+    /// Every file that says what is in force: the policy's own, if there is one, and those that it names. To be watched, and
+    /// kept from whom they are about.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let own = self.file.iter().map(|(_, path)| path.clone());
+        let named = self.policy.origins().files().map(|file| self.locate(file));
+        own.chain(named).collect()
+    }
+
+    /// The files with further roots.
     pub(crate) fn extra_roots(&self) -> Vec<PathBuf> {
-        let folder = self
-            .file
-            .as_ref()
-            .and_then(|(_, path)| path.parent())
-            .unwrap_or(Path::new("/"));
-        self.policy
-            .origins()
-            .extra_roots()
-            .map(|root| folder.join(root))
-            .collect()
+        let written = self.policy.origins().extra_roots();
+        written.map(|root| self.locate(root)).collect()
+    }
+
+    /// A file that the policy names: relative to the policy's own.
+    fn locate(&self, named: &Path) -> PathBuf {
+        let own = self.file.as_ref().map(|(_, path)| path.as_path());
+        own.and_then(Path::parent).unwrap_or(Path::new("/")).join(named)
     }
 
     /// Where the policy comes from, for people.

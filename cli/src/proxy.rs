@@ -93,10 +93,13 @@ impl Arguments {
 
     /// A policy that is wrong changes nothing: the last good one stays, and the failure is loud.
     fn reload(&self, session: &Session, gate: &Gate) {
-        match self.policy(session) {
-            Ok(in_force) => {
+        let loaded = self
+            .policy(session)
+            .and_then(|in_force| in_force.read_files().map(|files| (in_force, files)));
+        match loaded {
+            Ok((in_force, next)) => {
                 in_force.warn();
-                gate.replace_policy(in_force.policy);
+                gate.replace(next);
                 let _ = writeln!(std::io::stderr(), "outwall: the policy was read again");
             }
             Err(failure) => failure

@@ -38,7 +38,7 @@ impl Arguments {
         }
         let shown = path.display();
         let text = read_policy(&path).explain(format!("cannot read `{shown}`"))?;
-        let companions = certificates_named(&path, &text)?;
+        let companions = files_named(&path, &text)?;
         session.state.make()?;
         session
             .trust_store()
@@ -90,16 +90,12 @@ fn revoke(path: &Path, session: &Session) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The certificate files that the policy names. A policy that is wrong cannot be trusted: its errors
+/// The files that the policy names. A policy that is wrong cannot be trusted: its errors
 /// are wanted now, and not at the next `outwall run`.
-fn certificates_named(path: &Path, text: &str) -> Result<Vec<PathBuf>, Failure> {
+fn files_named(path: &Path, text: &str) -> Result<Vec<PathBuf>, Failure> {
     let policy = PolicyDocument::parse(text, &path.display().to_string())
         .and_then(|document| Policy::compile(&document))
         .explain(format!("`{}` is not a policy", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    Ok(policy
-        .origins()
-        .extra_roots()
-        .map(|root| folder.join(root))
-        .collect())
+    Ok(policy.origins().files().map(|file| folder.join(file)).collect())
 }

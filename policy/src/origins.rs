@@ -29,6 +29,11 @@ impl Origins {
         self.extra_roots.iter().map(PathBuf::as_path)
     }
 
+    /// Every file that is named here, as written: what it holds is part of the policy.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.extra_roots()
+    }
+
     /// The DNS server to ask; none means the system's.
     pub fn resolver(&self) -> Option<SocketAddr> {
         self.resolver

@@ -16,6 +16,7 @@ use tower::Service as _;
 
 use crate::action::{self, Expected};
 use crate::body::{Held, ResponseBody, Upload};
+use crate::current::Snapshot;
 use crate::error::Error;
 use crate::hop_by_hop;
 use crate::origins::{OriginClient, Outgoing, Pool};
@@ -194,7 +195,7 @@ impl Exchanges {
         }
     }
 
-    /// The policy in force decides, and its generation chooses the pool.
+    /// The policy in force decides, and chooses the pool.
     fn decide(
         &self,
         via: &ConnectionPermit,
@@ -205,7 +206,7 @@ impl Exchanges {
             RequestDecision::Deny(denial, _request) => Err(denial),
             RequestDecision::Allow(permitted) => {
                 let (permit, request) = permitted.into_parts();
-                let pool = self.pool(&permit, snapshot.generation);
+                let pool = self.pool(&permit, &snapshot);
                 Ok((permit, request, pool))
             }
         }
@@ -233,16 +234,16 @@ impl Exchanges {
         ))
     }
 
-    fn pool(&self, permit: &RequestPermit, generation: u64) -> Arc<Pool> {
+    fn pool(&self, permit: &RequestPermit, snapshot: &Snapshot) -> Arc<Pool> {
         let origins = self.client.origins();
         if let Grant::EachItsOwn = self.grant {
-            return origins.pool(permit.scheme(), permit.target(), generation);
+            return origins.pool(permit.scheme(), permit.target(), snapshot);
         }
         let mut last = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
-            Some(pool) if pool.generation == generation => Arc::clone(pool),
+            Some(pool) if pool.generation == snapshot.generation => Arc::clone(pool),
             _ => {
-                let pool = origins.pool(permit.scheme(), permit.target(), generation);
+                let pool = origins.pool(permit.scheme(), permit.target(), snapshot);
                 *last = Some(Arc::clone(&pool));
                 pool
             }

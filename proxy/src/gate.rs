@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use outwall_audit::AuditLog;
 use outwall_certs::Ca;
-use outwall_policy::{Policy, Sandbox};
-use rustls::RootCertStore;
+use outwall_policy::Sandbox;
 use thiserror::Error;
 use tokio::net::{TcpListener, UdpSocket};
 
@@ -20,18 +19,17 @@ use crate::oversight::Recording;
 use crate::sandbox_gate::SandboxGate;
 use crate::shutdown::ServeHandle;
 use crate::tls::ClientTls;
+use crate::trust::InForce;
 
 /// What a gate is made of.
 #[derive(Debug)]
 pub struct GateParts {
-    /// The policy in force from the start.
-    pub policy: Policy,
+    /// The policy in force from the start, and whom it takes for origins.
+    pub in_force: InForce,
     /// Signs the leaves that clients see.
     pub ca: Ca,
     /// Where everything is written down first.
     pub audit: AuditLog,
-    /// What origins are verified against.
-    pub roots: RootCertStore,
     /// Bounds.
     pub limits: Limits,
 }
@@ -47,7 +45,6 @@ pub(crate) struct Shared {
     pub(crate) policy: Arc<CurrentPolicy>,
     pub(crate) audit: AuditLog,
     pub(crate) client_tls: ClientTls,
-    pub(crate) roots: Arc<RootCertStore>,
     pub(crate) resolvers: Arc<Resolvers>,
     pub(crate) limits: Limits,
     pub(crate) panics: AtomicU64,
@@ -82,27 +79,22 @@ pub enum ServeError {
     /// A listener is not usable.
     #[error("a listener cannot be used")]
     Listener(#[from] std::io::Error),
-    /// No TLS configuration for origins.
-    #[error("cannot prepare TLS")]
-    Tls(#[from] rustls::Error),
 }
 
 impl Gate {
     /// A gate that serves nobody yet.
     pub fn new(parts: GateParts) -> Result<Self, GateError> {
         let GateParts {
-            policy,
+            in_force,
             ca,
             audit,
-            roots,
             limits,
         } = parts;
         let lanes = Lanes::start(limits.lanes)?;
         let shared = Shared {
-            policy: Arc::new(CurrentPolicy::new(policy)),
+            policy: Arc::new(CurrentPolicy::new(in_force)),
             audit,
             client_tls: ClientTls::new(Arc::new(ca))?,
-            roots: Arc::new(roots),
             resolvers: Arc::default(),
             limits,
             panics: AtomicU64::new(0),
@@ -116,7 +108,7 @@ impl Gate {
     /// Serves clients that know that they speak to a proxy; whoever can connect is `sandbox`. Within a Tokio runtime.
     pub fn serve_explicit(&self, listener: TcpListener, sandbox: Sandbox) -> Result<ServeHandle, ServeError> {
         let own = vec![listener.local_addr()?];
-        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, None, own)?;
+        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, None, own);
         let serving = tokio::spawn(serve(Arc::clone(&gate), listener, Doorway::Explicit));
         Ok(ServeHandle::new(gate, vec![serving], Vec::new()))
     }
@@ -148,7 +140,7 @@ impl Gate {
             .into_iter()
             .map(listener)
             .collect::<Result<Vec<_>, _>>()?;
-        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, Some(Arc::clone(&names)), own)?;
+        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, Some(Arc::clone(&names)), own);
         let responder = Arc::new(Responder::new(names, Recording::new(&gate)));
         let name_service = serve_names(&responder, listeners.dns_udp, listeners.dns_tcp)?;
         let doorway = Doorway::Captured(destination);
@@ -159,10 +151,10 @@ impl Gate {
         Ok(ServeHandle::new(gate, serving, name_service))
     }
 
-    /// Puts another policy in force, for the next request of every connection; tunnels and running exchanges that it does not
-    /// grant end.
-    pub fn replace_policy(&self, policy: Policy) {
-        self.shared.policy.replace(policy);
+    /// Puts another policy in force, with all that goes with it and in one step, for the next request of every connection;
+    /// tunnels and running exchanges that it does not grant end.
+    pub fn replace(&self, next: InForce) {
+        self.shared.policy.replace(next);
     }
 
     /// How many connections ended in a panic: a defect of ours, each.

@@ -48,6 +48,7 @@ mod sandbox_gate;
 mod shutdown;
 mod target;
 mod tls;
+mod trust;
 mod tunnel;
 mod vigil;
 
@@ -56,3 +57,4 @@ pub use gate::{CapturedListeners, Gate, GateError, GateParts, ServeError};
 pub use limits::Limits;
 pub use listener::{OriginalDestination, Redirected};
 pub use shutdown::ServeHandle;
+pub use trust::{InForce, OriginTrust};

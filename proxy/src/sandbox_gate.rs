@@ -14,8 +14,7 @@ use crate::distinct_names::{DistinctNames, TooManyNames};
 use crate::dns::NameTable;
 use crate::gate::Shared;
 use crate::limits::Limits;
-use crate::origins::Origins;
-use crate::tls::OriginTls;
+use crate::origins::{Origins, SandboxTls};
 
 /// The gate as one sandbox has it.
 pub(crate) struct SandboxGate {
@@ -44,20 +43,20 @@ impl SandboxGate {
         sandbox: Sandbox,
         names: Option<Arc<NameTable>>,
         own_listeners: Vec<SocketAddr>,
-    ) -> Result<Arc<Self>, rustls::Error> {
+    ) -> Arc<Self> {
         let limits = shared.limits.clone();
         let dialer = Dialer::new(
             Arc::clone(&shared.policy),
             Arc::clone(&shared.resolvers),
             limits.connect_address,
         );
-        let tls = OriginTls::new(Arc::clone(&shared.roots))?;
+        let tls = Arc::new(SandboxTls::default());
         let origins = shared.lanes.runtimes().map(|lane| {
-            let origins = Origins::new(dialer.clone(), tls.clone(), limits.clone());
+            let origins = Origins::new(dialer.clone(), Arc::clone(&tls), limits.clone());
             origins.sweep_on(lane);
             origins
         });
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             origins: origins.collect(),
             dialer,
             shared,
@@ -70,7 +69,7 @@ impl SandboxGate {
             drain: watch::channel(false).0,
             refusals: Mutex::new(Pace::new(&limits)),
             distinct_names: DistinctNames::new(&limits),
-        }))
+        })
     }
 
     /// The origins as the connections of one lane reach them.

@@ -1,24 +1,18 @@
-//! TLS on both sides: what the gate shows to clients, and what it demands of origins.
+//! What the gate shows to clients: TLS with a leaf for the name that they asked for. What it demands of origins is in
+//! `origins::tls`.
 
-use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use outwall_certs::Ca;
-use outwall_policy::{Host, Scheme, Target};
-use rustls::client::Resumption;
+use outwall_policy::Host;
+use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use crate::error::Error;
-use crate::origin_stream::OriginStream;
 
 /// What clients meet: one configuration for every host, so that sessions resume and a connection costs no setup.
 #[derive(Clone)]
@@ -82,63 +76,11 @@ impl ResolvesServerCert for Only {
     }
 }
 
-/// How one sandbox's connections to origins are protected. Sessions are resumed within the sandbox and never across.
-#[derive(Clone)]
-pub(crate) struct OriginTls {
-    connector: TlsConnector,
-}
-
-impl OriginTls {
-    pub(crate) fn new(roots: Arc<RootCertStore>) -> Result<Self, rustls::Error> {
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        config.resumption = Resumption::in_memory_sessions(RESUMABLE_ORIGINS);
-        Ok(Self {
-            connector: TlsConnector::from(Arc::new(config)),
-        })
-    }
-
-    /// Protects a connection, as its scheme demands.
-    pub(crate) async fn wrap(
-        &self,
-        scheme: Scheme,
-        target: &Target,
-        stream: TcpStream,
-    ) -> Result<OriginStream, Error> {
-        match scheme {
-            Scheme::Http => Ok(OriginStream::Plain(stream)),
-            Scheme::Https => {
-                let name = server_name(&target.host).map_err(Error::OriginTls)?;
-                let stream = self
-                    .connector
-                    .connect(name, stream)
-                    .await
-                    .map_err(Error::OriginTls)?;
-                Ok(OriginStream::Tls(Box::new(stream)))
-            }
-        }
-    }
-}
-
-fn server_name(host: &Host) -> io::Result<ServerName<'static>> {
-    match host {
-        Host::Address(address) => Ok(ServerName::IpAddress(IpAddr::into(*address))),
-        Host::Name(name) => ServerName::try_from(name.as_str().to_owned())
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error)),
-    }
-}
-
 /// AES-128 first: with AES-256 comes SHA-384, which is a tenth of the cost of a new connection.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     let mut provider = default_provider();
     provider
         .cipher_suites
         .sort_by_key(|suite| *suite != TLS13_AES_128_GCM_SHA256);
     Arc::new(provider)
 }
-
-/// Origins whose sessions one sandbox may resume.
-const RESUMABLE_ORIGINS: usize = 256;

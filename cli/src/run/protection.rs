@@ -17,13 +17,14 @@ use crate::policy_in_force::PolicyInForce;
 
 /// The read-only mounts that it takes.
 pub(super) fn of_policy(in_force: &PolicyInForce, spec: &Spec) -> Result<Vec<Mount>, Failure> {
-    let policy = match &in_force.file {
+    match &in_force.file {
         None | Some((Place::Project, _)) => return Ok(Vec::new()),
-        Some((Place::Option | Place::Variable | Place::User | Place::System, policy)) => policy,
-    };
+        Some((Place::Option | Place::Variable | Place::User | Place::System, _)) => {}
+    }
     let writable = writable_directories(spec);
-    let files = std::iter::once(policy.clone()).chain(in_force.extra_roots());
+    let files = in_force.files();
     files
+        .into_iter()
         .filter_map(|file| protected(&file, &writable).transpose())
         .collect()
 }

@@ -8,6 +8,7 @@
 mod exclusive;
 mod pool;
 mod shared;
+mod tls;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -26,20 +27,23 @@ use tower::Service;
 pub(crate) use exclusive::Exclusive;
 pub(crate) use pool::Pool;
 pub(crate) use shared::Shared;
+pub(crate) use tls::{Offer, SandboxTls};
 
 use crate::body::{Held, Relayed, ResponseBody, Upload};
+use crate::current::Snapshot;
 use crate::dialer::Dialer;
 use crate::error::Error;
 use crate::hop_by_hop;
 use crate::limits::Limits;
+use crate::origin_stream::OriginStream;
 use crate::record::ExchangeRecord;
-use crate::tls::OriginTls;
 
 /// The pools of one sandbox.
 pub(crate) struct Origins {
     pools: Mutex<HashMap<Key, Arc<Pool>>>,
     dialer: Dialer,
-    tls: OriginTls,
+    /// Shared by all lanes.
+    tls: Arc<SandboxTls>,
     limits: Limits,
 }
 
@@ -102,7 +106,7 @@ impl Service<Outgoing> for OriginClient {
 }
 
 impl Origins {
-    pub(crate) fn new(dialer: Dialer, tls: OriginTls, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(dialer: Dialer, tls: Arc<SandboxTls>, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             pools: Mutex::default(),
             dialer,
@@ -116,19 +120,36 @@ impl Origins {
         lane.spawn(sweep(Arc::downgrade(self)));
     }
 
-    /// The pool for a target under one generation of the policy.
-    pub(crate) fn pool(&self, scheme: Scheme, target: &Target, generation: u64) -> Arc<Pool> {
+    /// The pool for a target under one policy.
+    pub(crate) fn pool(&self, scheme: Scheme, target: &Target, snapshot: &Snapshot) -> Arc<Pool> {
         let key = Key {
             scheme,
             target: target.clone(),
-            generation,
+            generation: snapshot.generation,
         };
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            pools
-                .entry(key)
-                .or_insert_with(|| Pool::new(generation, &self.limits)),
-        )
+        let made = || Pool::new(snapshot.generation, self.tls.under(snapshot), &self.limits);
+        Arc::clone(pools.entry(key).or_insert_with(made))
+    }
+
+    /// A connection of its own, outside of all pools: dials and, for https, shakes hands; in bounded time.
+    pub(crate) async fn connect(
+        &self,
+        permit: &RequestPermit,
+        record: &ExchangeRecord,
+        pool: &Pool,
+        offer: Offer,
+    ) -> Result<OriginStream, Error> {
+        let connection = permit.connection();
+        let connecting = async {
+            let stream = self.dialer.connect(connection, record.recorded()).await?;
+            let tls = pool.tls();
+            tls.wrap(permit.scheme(), connection.target(), stream, offer)
+                .await
+        };
+        tokio::time::timeout(self.limits.connect, connecting)
+            .await
+            .unwrap_or(Err(Error::ConnectTimeout))
     }
 
     /// Sends, once more on a fresh connection when an old one turned out to be closed, and shapes the response for the client.
@@ -223,7 +244,11 @@ impl Sending<'_> {
     }
 
     async fn send_fresh(&self, request: Request<Upload>) -> Result<(Response<Incoming>, Lease), Error> {
-        let lease = Box::pin(self.pool.open(|| self.connect())).await?;
+        let lease = Box::pin(self.pool.open(|| {
+            self.origins
+                .connect(self.permit, self.record, self.pool, Offer::Any)
+        }))
+        .await?;
         self.send_over(lease, request)
             .await
             .map_err(|unanswered| Error::OriginHttp(unanswered.error))
@@ -245,26 +270,6 @@ impl Sending<'_> {
                 let response = connection.send(request).await?;
                 Ok((response, Lease::Shared(connection)))
             }
-        }
-    }
-
-    /// Dials and, for https, shakes hands; in bounded time.
-    async fn connect(&self) -> Result<crate::origin_stream::OriginStream, Error> {
-        let connection = self.permit.connection();
-        let connecting = async {
-            let stream = self
-                .origins
-                .dialer
-                .connect(connection, self.record.recorded())
-                .await?;
-            self.origins
-                .tls
-                .wrap(self.permit.scheme(), connection.target(), stream)
-                .await
-        };
-        match tokio::time::timeout(self.origins.limits.connect, connecting).await {
-            Ok(connected) => connected,
-            Err(_elapsed) => Err(Error::ConnectTimeout),
         }
     }
 }

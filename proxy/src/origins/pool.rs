@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::exclusive::{Connection, Exclusive};
+use super::tls::OriginTls;
 use super::{Lease, Shared};
 use crate::error::Error;
 use crate::limits::Limits;
@@ -13,6 +14,8 @@ use crate::origin_stream::OriginStream;
 pub(crate) struct Pool {
     /// Which policy admitted the addresses that these connections lead to.
     pub(crate) generation: u64,
+    /// How its connections are protected, under that policy.
+    tls: OriginTls,
     limits: PoolLimits,
     connections: Mutex<Connections>,
     /// Held while the first connection is made, so that a burst to an origin that speaks h2 opens one and not many.
@@ -44,9 +47,10 @@ enum Speaks {
 }
 
 impl Pool {
-    pub(super) fn new(generation: u64, limits: &Limits) -> Arc<Self> {
+    pub(super) fn new(generation: u64, tls: OriginTls, limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             generation,
+            tls,
             limits: PoolLimits {
                 idle: limits.pool_idle,
                 resting: limits.pool_idle_per_origin,
@@ -55,6 +59,10 @@ impl Pool {
             connections: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
         })
+    }
+
+    pub(super) fn tls(&self) -> &OriginTls {
+        &self.tls
     }
 
     /// A connection that exists, the one used last first.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
-use outwall_proxy::Limits;
+use outwall_proxy::{InForce, Limits, OriginTrust};
+use rustls::RootCertStore;
 use tokio::io::AsyncReadExt as _;
 
 use crate::intercepted::document;
@@ -21,10 +22,10 @@ async fn the_next_request_of_an_open_connection_is_decided_by_the_new_policy() {
         let gate = TestGate::explicit(&document(&origin)).await;
         let mut client = Client::to(&gate, "allowed.test", via).await;
         assert_eq!(client.get("allowed.test", "/hello").await.0, 200);
-        gate.gate.replace_policy(policy(NOTHING));
+        gate.replace(NOTHING);
         let (status, reason, _) = client.get("allowed.test", "/hello").await;
         assert_eq!((status, reason.as_str()), (403, "network-none"), "{via:?}");
-        gate.gate.replace_policy(policy(&document(&origin)));
+        gate.replace(&document(&origin));
         assert_eq!(client.get("allowed.test", "/hello").await.0, 200, "{via:?}");
     }
 }
@@ -38,11 +39,11 @@ async fn a_running_body_ends_when_its_permit_is_withdrawn_and_goes_on_when_it_is
         let request = client.request("GET", "allowed.test", "/events?10000", empty());
         let mut body = client.send(request).await.unwrap().into_body();
         body.frame().await.unwrap().unwrap();
-        gate.gate.replace_policy(policy(&document(&origin)));
+        gate.replace(&document(&origin));
         for _ in 0..3 {
             body.frame().await.unwrap().unwrap();
         }
-        gate.gate.replace_policy(policy(NOTHING));
+        gate.replace(NOTHING);
         let ended = async { while let Some(Ok(_)) = body.frame().await {} };
         tokio::time::timeout(Duration::from_secs(2), ended)
             .await
@@ -61,10 +62,10 @@ async fn a_stream_ends_when_its_permit_is_withdrawn() {
     let mut stream = gate.capture(gate.synthetic("stream.test", 5432)).await;
     let mut greeting = [0; 11];
     stream.read_exact(&mut greeting).await.unwrap();
-    gate.gate.replace_policy(policy(&document));
+    gate.replace(&document);
     let rest = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut greeting)).await;
     assert!(rest.is_err(), "still open");
-    gate.gate.replace_policy(policy(NOTHING));
+    gate.replace(NOTHING);
     let rest = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut greeting))
         .await
         .unwrap();
@@ -130,4 +131,22 @@ async fn a_client_that_says_nothing_and_one_that_is_too_slow_are_given_up() {
     let _ = tokio::time::timeout(Duration::from_secs(2), closed)
         .await
         .expect("a slow head is given up");
+}
+
+#[tokio::test]
+async fn roots_are_replaced_with_the_policy_and_connections_that_they_vouched_for_are_not_used_again() {
+    for via in [Via::Http1, Via::H2] {
+        let origin = Origin::start(OriginKind::H2).await;
+        let gate = TestGate::explicit(&document(&origin)).await;
+        let mut client = Client::to(&gate, "allowed.test", via).await;
+        assert_eq!(client.get("allowed.test", "/hello").await.0, 200);
+        gate.gate.replace(InForce {
+            policy: policy(&document(&origin)),
+            trust: OriginTrust::new(RootCertStore::empty()),
+        });
+        let (status, reason, _) = client.get("allowed.test", "/hello").await;
+        assert_eq!((status, reason.as_str()), (502, "origin-tls"), "{via:?}");
+        gate.replace(&document(&origin));
+        assert_eq!(client.get("allowed.test", "/hello").await.0, 200, "{via:?}");
+    }
 }

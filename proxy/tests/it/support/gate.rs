@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use outwall_audit::{AuditLog, Options};
 use outwall_certs::Ca;
 use outwall_policy::{Policy, PolicyDocument, Sandbox, SandboxId};
-use outwall_proxy::{CapturedListeners, Gate, GateParts, Limits, OriginalDestination, ServeHandle};
+use outwall_proxy::{
+    CapturedListeners, Gate, GateParts, InForce, Limits, OriginTrust, OriginalDestination, ServeHandle,
+};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -49,6 +51,13 @@ pub(crate) fn policy(document: &str) -> Policy {
     Policy::compile(&PolicyDocument::parse(document, "test.toml").unwrap()).unwrap()
 }
 
+/// Believes the origins of the tests.
+pub(crate) fn trust() -> OriginTrust {
+    let mut roots = RootCertStore::empty();
+    roots.add(origin::ca().certificate.clone()).unwrap();
+    OriginTrust::new(roots)
+}
+
 impl TestGate {
     pub(crate) async fn explicit(document: &str) -> Self {
         Self::start(document, Limits::default(), false).await
@@ -63,8 +72,6 @@ impl TestGate {
         let ca = Ca::load_or_create(&directory.path().join("ca")).unwrap();
         let ca_certificate = CertificateDer::from_pem_slice(ca.certificate_pem().as_bytes()).unwrap();
         let audit = AuditLog::open(&directory.path().join("audit"), Options::default()).unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(origin::ca().certificate.clone()).unwrap();
         let policy = policy(document);
         let environment = policy.environment(None).unwrap().name().clone();
         let sandbox = Sandbox {
@@ -72,10 +79,12 @@ impl TestGate {
             environment,
         };
         let gate = Gate::new(GateParts {
-            policy,
+            in_force: InForce {
+                policy,
+                trust: trust(),
+            },
             ca,
             audit: audit.clone(),
-            roots,
             limits,
         })
         .unwrap();
@@ -102,6 +111,14 @@ impl TestGate {
             directory,
             originals,
         }
+    }
+
+    /// Puts another policy in force, with the same trust.
+    pub(crate) fn replace(&self, document: &str) {
+        self.gate.replace(InForce {
+            policy: policy(document),
+            trust: trust(),
+        });
     }
 
     /// A connection that was going to `original` when it was captured.

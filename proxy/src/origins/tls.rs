@@ -1,0 +1,104 @@
+//! What the gate demands of origins: TLS, as one sandbox has it under one policy.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use outwall_policy::{Host, Scheme, Target};
+use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::current::Snapshot;
+use crate::error::Error;
+use crate::origin_stream::OriginStream;
+
+/// How one sandbox's connections to origins are protected. Sessions are resumed within the sandbox and under one policy, and
+/// never across: a session stands for a certificate that was verified, against roots that may count no more.
+#[derive(Default)]
+pub(crate) struct SandboxTls {
+    newest: Mutex<Option<(u64, OriginTls)>>,
+}
+
+/// The same under one policy. Cloning is cheap.
+#[derive(Clone)]
+pub(crate) struct OriginTls {
+    connector: TlsConnector,
+}
+
+/// Which protocols an origin is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// h2 and http/1.1: the origin chooses.
+    Any,
+    /// http/1.1 alone, for what h2 cannot carry or not everywhere: an upgrade.
+    #[expect(dead_code, reason = "upgrades ask for it")]
+    Http1,
+}
+
+impl SandboxTls {
+    /// What a policy demands.
+    pub(crate) fn under(&self, snapshot: &Snapshot) -> OriginTls {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((generation, tls)) = newest.as_ref()
+            && *generation == snapshot.generation
+        {
+            return tls.clone();
+        }
+        let made = OriginTls::new(snapshot);
+        if newest
+            .as_ref()
+            .is_none_or(|(known, _)| *known < snapshot.generation)
+        {
+            *newest = Some((snapshot.generation, made.clone()));
+        }
+        made
+    }
+}
+
+impl OriginTls {
+    fn new(snapshot: &Snapshot) -> Self {
+        let mut config = snapshot.trust.config().clone();
+        config.resumption = Resumption::in_memory_sessions(RESUMABLE_ORIGINS);
+        Self {
+            connector: TlsConnector::from(Arc::new(config)),
+        }
+    }
+
+    /// Protects a connection, as its scheme demands.
+    pub(crate) async fn wrap(
+        &self,
+        scheme: Scheme,
+        target: &Target,
+        stream: TcpStream,
+        offer: Offer,
+    ) -> Result<OriginStream, Error> {
+        match scheme {
+            Scheme::Http => Ok(OriginStream::Plain(stream)),
+            Scheme::Https => {
+                let name = server_name(&target.host).map_err(Error::OriginTls)?;
+                let shaking_hands = match offer {
+                    Offer::Any => self.connector.connect(name, stream),
+                    Offer::Http1 => self
+                        .connector
+                        .with_alpn(vec![b"http/1.1".to_vec()])
+                        .connect(name, stream),
+                };
+                let stream = shaking_hands.await.map_err(Error::OriginTls)?;
+                Ok(OriginStream::Tls(Box::new(stream)))
+            }
+        }
+    }
+}
+
+fn server_name(host: &Host) -> io::Result<ServerName<'static>> {
+    match host {
+        Host::Address(address) => Ok(ServerName::IpAddress(IpAddr::into(*address))),
+        Host::Name(name) => ServerName::try_from(name.as_str().to_owned())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error)),
+    }
+}
+
+/// Origins whose sessions one sandbox may resume.
+const RESUMABLE_ORIGINS: usize = 256;
