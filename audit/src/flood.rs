@@ -192,10 +192,7 @@ mod tests {
     use super::*;
 
     fn sandbox(number: u8) -> Sandbox {
-        Sandbox {
-            id: SandboxId::from_random([number; 4]),
-            environment: "web".parse().unwrap(),
-        }
+        Sandbox::new(SandboxId::from_random([number; 4]), "web".parse().unwrap())
     }
 
     fn event<'a>(sandbox: &'a Sandbox, kind: Kind, reason: &'a str) -> Frequent<'a> {

@@ -37,10 +37,7 @@ pub(crate) fn new_sandbox(
     // A name, not a secret: asked of the kernel, for a cryptographic library may take 20 ms over its first random number.
     rustix::rand::getrandom(&mut random, GetRandomFlags::empty())
         .explain("the system gives no random numbers")?;
-    Ok(Sandbox {
-        id: SandboxId::from_random(random),
-        environment,
-    })
+    Ok(Sandbox::new(SandboxId::from_random(random), environment))
 }
 
 fn environment_name(

@@ -153,6 +153,10 @@ impl Show {
                 exceptions.join(", ")
             )?;
         }
+        let anonymous = in_force.policy.anonymous_environment();
+        if anonymous == Some(environment.name()) {
+            say!("\nclients of `outwall proxy` without a credential are served, in this environment")?;
+        }
         let others = in_force.policy.environments().map(Environment::name);
         let others: Vec<_> = others
             .filter(|other| *other != environment.name())

@@ -70,10 +70,7 @@ impl Policy {
     /// What a name resolves to is not asked: that is for the wire.
     pub fn check(&self, environment: Option<&str>, method: &str, url: &str) -> Result<Checked, CheckError> {
         let environment = self.environment(environment)?.name().clone();
-        let sandbox = Sandbox {
-            id: SandboxId::from_random([0; 4]),
-            environment,
-        };
+        let sandbox = Sandbox::new(SandboxId::from_random([0; 4]), environment);
         let method = Method::parse(method)?;
         let parts = Parts::parse(url)?;
         let (permit, is_read) = match self.decide_connection(&sandbox, &parts.target, Opening::Unread) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::document::{
     COMMAND_LINE, DocumentErrors, EnvironmentDocument, LimitsDocument, NetworkLevel, Place, PolicyDocument,
-    Problem, Warning,
+    Problem, Warning, Written,
 };
 use crate::environment::{Environment, Exceptions};
 use crate::matcher::{Grant, Matcher};
@@ -37,6 +37,7 @@ impl Policy {
             .map(|(name, written)| (name.clone(), compiler.environment(name, written)))
             .collect();
         let origins = compiler.origins(&document.origins);
+        let anonymous_environment = compiler.anonymous_environment(document);
         let default_environment = match compiler.default_environment(document) {
             Some(name) if compiler.problems.is_empty() => name,
             Some(_) | None => return Err(DocumentErrors::new(compiler.problems)),
@@ -45,6 +46,7 @@ impl Policy {
         Ok(Self {
             environments: Arc::new(environments),
             default_environment,
+            anonymous_environment,
             origins: Arc::new(origins),
             own_addresses: Vec::new(),
             warnings: compiler.warnings,
@@ -113,6 +115,26 @@ impl Compiler {
                 place,
                 format!("`default_environment` is \"{name}\", and there is no [environments.{name}]"),
                 format!("write one of {}, or add that table", known.join(", ")),
+            );
+        }
+        found
+    }
+
+    /// None is with a problem where one is written.
+    fn anonymous_environment(&mut self, document: &PolicyDocument) -> Option<EnvironmentName> {
+        let Written { value: name, place } = document.proxy.anonymous_environment.as_ref()?;
+        let mut known = document.environments.keys();
+        let found = known.find(|known| known.as_str() == name).cloned();
+        if found.is_none() {
+            let known: Vec<&str> = document
+                .environments
+                .keys()
+                .map(EnvironmentName::as_str)
+                .collect();
+            self.problem(
+                *place,
+                format!("clients without a credential are to have the environment \"{name}\", and there is no [environments.{name}]"),
+                format!("write one of {}, or leave it out: then they are refused", known.join(", ")),
             );
         }
         found

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::address::{AddressClass, carried_v4, classify};
+use crate::credential_fault::CredentialFault;
 use crate::decision::{Action, ConnectionDecision, Opening, RequestDecision};
 use crate::denial::Denial;
 use crate::environment::{Environment, Treatment};
@@ -10,13 +11,13 @@ use crate::permit::{ConnectionPermit, DialPermit, Permitted, RuleName};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::rules::Ruling;
-use crate::sandbox::{EnvironmentName, Sandbox};
+use crate::sandbox::{Identity, Sandbox};
 use crate::target::{Scheme, Target};
 
 impl Policy {
     /// May this sandbox open this connection, and what is done with it?
     ///
-    /// 1. The sandbox's environment is in the policy.
+    /// 1. The sandbox's environment is in the policy, and the policy gives it to clients without identity if it has none.
     /// 2. An entry names the host at this port, or the level covers it.
     /// 3. The opening fits the entry: plain TCP is not for HTTP requests.
     ///
@@ -27,7 +28,7 @@ impl Policy {
         target: &Target,
         opening: Opening,
     ) -> ConnectionDecision {
-        match self.grant(&sandbox.environment, target, opening) {
+        match self.grant(sandbox, target, opening) {
             Err(denial) => ConnectionDecision::Deny(denial),
             Ok((rule, treatment)) => {
                 let permit = ConnectionPermit::new(sandbox.clone(), target.clone(), rule, treatment);
@@ -60,7 +61,7 @@ impl Policy {
     /// 3. The port is the target's, and the address is the target's if it asked for a literal.
     /// 4. The address is not of a refused class, and not the machine's own, or `allowed_addresses` has an exception for it.
     pub fn admit(&self, permit: &ConnectionPermit, address: SocketAddr) -> Result<DialPermit, Denial> {
-        let environment = self.environment_of(permit.environment())?;
+        let environment = self.environment_of(permit.sandbox())?;
         self.still_granted(permit)?;
         let target = permit.target();
         let fixed = self.static_address(target);
@@ -119,18 +120,26 @@ impl Policy {
         own(&address.to_canonical()) || carried.is_some_and(|carried| own(&IpAddr::V4(carried)))
     }
 
-    fn environment_of(&self, name: &EnvironmentName) -> Result<&Environment, Denial> {
+    fn environment_of(&self, sandbox: &Sandbox) -> Result<&Environment, Denial> {
+        let name = &sandbox.environment;
+        let may_be_used = match sandbox.identity {
+            Identity::Own => true,
+            Identity::Anonymous => self.anonymous_environment.as_ref() == Some(name),
+        };
+        if !may_be_used {
+            return Err(Denial::new(name, Reason::Credential(CredentialFault::Missing)));
+        }
         let found = self.environments.get(name);
         found.ok_or_else(|| Denial::new(name, Reason::UnknownEnvironment))
     }
 
     fn grant(
         &self,
-        environment: &EnvironmentName,
+        sandbox: &Sandbox,
         target: &Target,
         opening: Opening,
     ) -> Result<(RuleName, Treatment), Denial> {
-        let environment = self.environment_of(environment)?;
+        let environment = self.environment_of(sandbox)?;
         let (rule, treatment) = environment
             .grant(target)
             .map_err(|reason| Denial::of(environment, reason, None))?;
@@ -154,7 +163,7 @@ impl Policy {
             Treatment::Forward => Opening::Http,
             Treatment::Intercept | Treatment::Tunnel | Treatment::Stream => Opening::Unread,
         };
-        let (rule, treatment) = self.grant(permit.environment(), permit.target(), opening)?;
+        let (rule, treatment) = self.grant(permit.sandbox(), permit.target(), opening)?;
         if treatment == permit.treatment() {
             return Ok(rule);
         }
@@ -162,14 +171,14 @@ impl Policy {
             target: permit.target().clone(),
         };
         Err(Denial::of(
-            self.environment_of(permit.environment())?,
+            self.environment_of(permit.sandbox())?,
             reason,
             Some(rule),
         ))
     }
 
     fn rule_for<R>(&self, via: &ConnectionPermit, action: &Action<R>) -> Result<RuleName, Denial> {
-        let environment = self.environment_of(via.environment())?;
+        let environment = self.environment_of(via.sandbox())?;
         let granted_by = self.still_granted(via)?;
         let target = via.target();
         let deny = |reason| Err(Denial::of(environment, reason, None));

@@ -147,6 +147,7 @@ impl Denial {
             Reason::UnknownEnvironment => Some(Lines::Table(format!(
                 "define it again: [environments.{environment}] network = \"trusted\""
             ))),
+            Reason::Credential(fault) => fault.remedy(Some(environment)).map(Lines::Table),
             Reason::AddressMismatch { .. }
             | Reason::PlainConnectionNotAllowed { .. }
             | Reason::Fronting { .. }

@@ -23,6 +23,7 @@ pub struct PolicyDocument {
     pub(crate) default_environment: Option<Written<String>>,
     pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentDocument>,
     pub(crate) origins: OriginsDocument,
+    pub(crate) proxy: ProxyDocument,
 }
 
 /// `[environments.NAME]`. The keys of DESIGN.md section 3.
@@ -67,6 +68,12 @@ pub(crate) struct OriginsDocument {
     pub(crate) hosts: Vec<(Written<String>, Written<String>)>,
     pub(crate) resolver: Option<Written<String>>,
     pub(crate) parent_proxy: Option<Written<String>>,
+}
+
+/// `[proxy]`: what concerns `outwall proxy` alone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProxyDocument {
+    pub(crate) anonymous_environment: Option<Written<String>>,
 }
 
 /// A value and where it was written.
@@ -120,6 +127,20 @@ pub struct Overrides {
     pub allow: Vec<String>,
     /// True allows namespaces inside the sandbox; false leaves what the document says.
     pub nested_namespaces: bool,
+    /// `--anonymous`: replaces `[proxy] anonymous_environment`.
+    pub anonymous: AnonymousClients,
+}
+
+/// Which environment clients of a proxy have that show no credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AnonymousClients {
+    /// What the document says; where it says nothing they are refused.
+    #[default]
+    AsWritten,
+    /// The default one.
+    InDefault,
+    /// This one.
+    In(EnvironmentName),
 }
 
 /// Not one of the four levels.
@@ -162,7 +183,17 @@ impl PolicyDocument {
         if overrides.nested_namespaces {
             environment.nested_namespaces = Some(Written::on_command_line(true));
         }
+        document.give_to_anonymous(&overrides.anonymous);
         result.map(|()| document)
+    }
+
+    fn give_to_anonymous(&mut self, clients: &AnonymousClients) {
+        let name = match clients {
+            AnonymousClients::AsWritten => return,
+            AnonymousClients::InDefault => self.default_name().map(str::to_owned),
+            AnonymousClients::In(name) => Some(name.to_string()),
+        };
+        self.proxy.anonymous_environment = name.map(Written::on_command_line);
     }
 
     /// The name of the environment that is meant when none is named: `default_environment`, else the only one there is, else
@@ -185,6 +216,7 @@ impl PolicyDocument {
             default_environment: None,
             environments: BTreeMap::new(),
             origins: OriginsDocument::default(),
+            proxy: ProxyDocument::default(),
         }
     }
 

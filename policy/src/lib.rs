@@ -17,7 +17,7 @@
 //! # use outwall_policy::*;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let policy = Policy::compile(&PolicyDocument::default())?; // one environment, `default`, at `trusted`
-//! let sandbox = Sandbox { id: SandboxId::from_random([0; 4]), environment: "default".parse()? };
+//! let sandbox = Sandbox::new(SandboxId::from_random([0; 4]), "default".parse()?);
 //! let target = Target::parse("PyPI.org.:443")?;
 //! let ConnectionDecision::Intercept(permit) = policy.decide_connection(&sandbox, &target, Opening::Unread) else {
 //!     panic!("pypi.org is on the Trusted list");
@@ -72,6 +72,7 @@
 mod address;
 mod check;
 mod compile;
+mod credential_fault;
 mod decide;
 mod decision;
 mod denial;
@@ -95,10 +96,12 @@ pub mod trusted;
 
 pub use address::{AddressClass, classify};
 pub use check::{CheckError, Checked};
+pub use credential_fault::CredentialFault;
 pub use decision::{Action, ConnectionDecision, Opening, RequestDecision};
 pub use denial::Denial;
 pub use document::{
-    DocumentErrors, NetworkLevel, Overrides, PolicyDocument, Problem, RefusedNames, UnknownLevel, Warning,
+    AnonymousClients, DocumentErrors, NetworkLevel, Overrides, PolicyDocument, Problem, RefusedNames,
+    UnknownLevel, Warning,
 };
 pub use environment::{Entry, Environment, RuleEntry, Treatment};
 pub use host::{DomainName, Host, HostError};
@@ -109,5 +112,5 @@ pub use pattern::{HostPattern, PatternError};
 pub use permit::{ConnectionPermit, DialPermit, Permitted, RequestPermit, RuleName};
 pub use policy::{Policy, UnknownEnvironment};
 pub use reason::Reason;
-pub use sandbox::{EnvironmentName, NameError, Sandbox, SandboxId};
+pub use sandbox::{EnvironmentName, Identity, NameError, Sandbox, SandboxId};
 pub use target::{Scheme, Target, TargetError};

@@ -16,6 +16,8 @@ use crate::sandbox::EnvironmentName;
 pub struct Policy {
     pub(crate) environments: Arc<BTreeMap<EnvironmentName, Environment>>,
     pub(crate) default_environment: EnvironmentName,
+    /// Of clients of a proxy that show no credential; none: they are refused.
+    pub(crate) anonymous_environment: Option<EnvironmentName>,
     pub(crate) origins: Arc<Origins>,
     /// In canonical form, sorted.
     pub(crate) own_addresses: Vec<IpAddr>,
@@ -45,6 +47,11 @@ impl Policy {
     /// All environments, by name.
     pub fn environments(&self) -> impl Iterator<Item = &Environment> {
         self.environments.values()
+    }
+
+    /// The environment of clients of `outwall proxy` that show no credential; none where they are refused.
+    pub fn anonymous_environment(&self) -> Option<&EnvironmentName> {
+        self.anonymous_environment.as_ref()
     }
 
     /// How the gate itself reaches origins.

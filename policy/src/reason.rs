@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::address::AddressClass;
+use crate::credential_fault::CredentialFault;
 use crate::method::Method;
 use crate::target::Target;
 
@@ -126,6 +127,8 @@ pub enum Reason {
     },
     /// The audit log cannot be written. No record, no request.
     AuditUnavailable,
+    /// Who asks cannot be said, or not any longer: something is wrong with the credential that was shown, or none was.
+    Credential(CredentialFault),
 }
 
 impl Reason {
@@ -153,6 +156,7 @@ impl Reason {
             Self::LimitReached { .. } => "limit-reached",
             Self::Withdrawn { .. } => "withdrawn",
             Self::AuditUnavailable => "audit-unavailable",
+            Self::Credential(fault) => fault.code(),
         }
     }
 
@@ -179,7 +183,8 @@ impl Reason {
             | Self::UpgradeRefused { .. }
             | Self::TooManyNames { .. }
             | Self::LimitReached { .. }
-            | Self::AuditUnavailable => None,
+            | Self::AuditUnavailable
+            | Self::Credential(_) => None,
         }
     }
 }
@@ -249,6 +254,7 @@ impl fmt::Display for Reason {
                 write!(f, "the policy in force does not grant {target} any longer")
             }
             Self::AuditUnavailable => f.write_str("the audit log cannot be written"),
+            Self::Credential(fault) => fmt::Display::fmt(fault, f),
         }
     }
 }

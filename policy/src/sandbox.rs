@@ -17,13 +17,26 @@ pub struct SandboxId([u8; 4]);
 #[serde(try_from = "String", into = "String")]
 pub struct EnvironmentName(Arc<str>);
 
-/// Who asks. Identity is where a connection arrived, never something that the sandbox can write.
+/// Who asks. Identity is where a connection arrived, or a credential that only we can issue; never something that the sandbox
+/// can make up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sandbox {
     /// The sandbox.
     pub id: SandboxId,
     /// The environment that it was started from.
     pub environment: EnvironmentName,
+    /// Whether it is one sandbox and no other.
+    pub identity: Identity,
+}
+
+/// Whether who asks is known to be one sandbox and no other. Nothing that belongs to somebody (a secret, a client certificate) is
+/// used for whom that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// It arrived where one sandbox alone can, or showed a credential of its own.
+    Own,
+    /// Anybody who can reach a proxy that is open to those without a credential. All of them are one sandbox in the records.
+    Anonymous,
 }
 
 /// Why a text is not the name of a sandbox or of an environment.
@@ -37,6 +50,26 @@ pub enum NameError {
         "`{0}` is not an environment name, which is 1 to 64 of a-z, 0-9, `_` and `-`, a letter or digit first"
     )]
     Environment(String),
+}
+
+impl Sandbox {
+    /// A sandbox with an identity of its own.
+    pub fn new(id: SandboxId, environment: EnvironmentName) -> Self {
+        Self {
+            id,
+            environment,
+            identity: Identity::Own,
+        }
+    }
+
+    /// Whoever can reach a proxy that asks for no credential.
+    pub fn anonymous(id: SandboxId, environment: EnvironmentName) -> Self {
+        Self {
+            id,
+            environment,
+            identity: Identity::Anonymous,
+        }
+    }
 }
 
 impl SandboxId {

@@ -159,10 +159,7 @@ mod tests {
         let document = format!("[environments.default]\n{network}\n");
         let document = PolicyDocument::parse(&document, "test.toml").unwrap();
         let policy = Policy::compile(&document).unwrap();
-        let sandbox = Sandbox {
-            id: SandboxId::from_random([1; 4]),
-            environment: "default".parse().unwrap(),
-        };
+        let sandbox = Sandbox::new(SandboxId::from_random([1; 4]), "default".parse().unwrap());
         move |host| {
             let target = Target::parse_with_default(host, 443).unwrap();
             match policy.decide_connection(&sandbox, &target, Opening::Unread) {

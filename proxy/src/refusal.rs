@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use outwall_policy::{Denial, Reason};
+use outwall_policy::{CredentialFault, Denial, Reason};
 use serde_json::json;
 
 use crate::error::Error;
@@ -213,9 +213,14 @@ fn status_of(reason: &Reason) -> StatusCode {
     match reason {
         Reason::MalformedTarget { .. } | Reason::MalformedRequest { .. } => StatusCode::BAD_REQUEST,
         Reason::UpgradeRefused { .. } => StatusCode::NOT_IMPLEMENTED,
-        Reason::LimitReached { .. } | Reason::TooManyNames { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Reason::LimitReached { .. }
+        | Reason::TooManyNames { .. }
+        | Reason::Credential(CredentialFault::TooManyAttempts) => StatusCode::TOO_MANY_REQUESTS,
         Reason::UnresolvedName { .. } => StatusCode::BAD_GATEWAY,
-        Reason::AuditUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Reason::AuditUnavailable | Reason::Credential(CredentialFault::Unavailable) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Reason::Credential(_) => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
         _ => StatusCode::FORBIDDEN,
     }
 }

@@ -28,10 +28,7 @@ fn policy() -> Policy {
 }
 
 fn sandbox() -> Sandbox {
-    Sandbox {
-        id: SandboxId::from_random([0x7f, 0x3a, 0, 1]),
-        environment: "web".parse().unwrap(),
-    }
+    Sandbox::new(SandboxId::from_random([0x7f, 0x3a, 0, 1]), "web".parse().unwrap())
 }
 
 fn connection(host: &str) -> ConnectionPermit {

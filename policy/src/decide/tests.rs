@@ -17,10 +17,52 @@ fn custom(keys: &str) -> Policy {
 }
 
 fn sandbox() -> Sandbox {
-    Sandbox {
-        id: SandboxId::from_random([1, 2, 3, 4]),
-        environment: "default".parse().unwrap(),
-    }
+    Sandbox::new(SandboxId::from_random([1, 2, 3, 4]), "default".parse().unwrap())
+}
+
+#[test]
+fn who_has_no_identity_is_served_only_where_the_policy_says_so() {
+    let document = "[environments.default]\nnetwork = \"trusted\"\n[environments.open]\nnetwork = \"full\"\n";
+    let closed = policy(&format!("default_environment = \"default\"\n{document}"));
+    let open = policy(&format!(
+        "default_environment = \"default\"\n{document}[proxy]\nanonymous_environment = \"open\""
+    ));
+    let somebody =
+        |environment: &str| Sandbox::anonymous(SandboxId::from_random([1; 4]), environment.parse().unwrap());
+    let decide = |policy: &Policy, sandbox: &Sandbox| match policy.decide_connection(
+        sandbox,
+        &target("pypi.org:443"),
+        Opening::Unread,
+    ) {
+        ConnectionDecision::Intercept(permit) => Ok(permit),
+        ConnectionDecision::Deny(denial) => Err(denial.code()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        decide(&closed, &somebody("default")).err(),
+        Some("credential-required")
+    );
+    assert_eq!(
+        decide(&closed, &somebody("open")).err(),
+        Some("credential-required")
+    );
+    assert_eq!(
+        decide(&open, &somebody("default")).err(),
+        Some("credential-required")
+    );
+    assert!(
+        decide(&closed, &sandbox()).is_ok(),
+        "who is known needs no permission"
+    );
+    let permit = decide(&open, &somebody("open")).unwrap();
+    assert!(open.still_grants(&permit));
+    assert!(
+        !closed.still_grants(&permit),
+        "the reload that closes the door reaches what runs"
+    );
+    let address = "151.101.0.223:443".parse().unwrap();
+    assert!(open.admit(&permit, address).is_ok());
+    assert!(closed.admit(&permit, address).is_err());
 }
 
 fn target(text: &str) -> Target {

@@ -8,8 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{DocumentErrors, Problem};
 use super::{
-    EnvironmentDocument, LimitsDocument, NetworkLevel, OriginsDocument, Place, PolicyDocument, RefusedNames,
-    RuleDocument, Written,
+    EnvironmentDocument, LimitsDocument, NetworkLevel, OriginsDocument, Place, PolicyDocument, ProxyDocument,
+    RefusedNames, RuleDocument, Written,
 };
 use crate::sandbox::EnvironmentName;
 
@@ -78,10 +78,11 @@ impl Reader {
                     }
                 }
                 "origins" => document.origins = self.origins(value),
+                "proxy" => document.proxy = self.proxy(value),
                 _ => self.unknown_key(
                     key,
                     "the file",
-                    &["default_environment", "environments", "origins"],
+                    &["default_environment", "environments", "origins", "proxy"],
                 ),
             }
         }
@@ -223,6 +224,18 @@ impl Reader {
             }
         }
         origins
+    }
+
+    fn proxy(&mut self, value: Value<'_, '_>) -> ProxyDocument {
+        let mut proxy = ProxyDocument::default();
+        for (key, value) in self.table("[proxy]", value) {
+            let written: &str = key.get_ref();
+            match written {
+                "anonymous_environment" => proxy.anonymous_environment = self.string(written, value),
+                _ => self.unknown_key(key, "[proxy]", &["anonymous_environment"]),
+            }
+        }
+        proxy
     }
 
     fn table<'a, 'i>(&mut self, key: &str, value: Value<'a, 'i>) -> &'a DeTable<'i>

@@ -16,6 +16,52 @@ fn said(text: &str) -> String {
 const COMPLETE: &str = include_str!("complete.toml");
 
 #[test]
+fn clients_without_a_credential_have_an_environment_that_there_is_or_none() {
+    assert_eq!(said("[proxy]\nanonymous_environment = \"default\""), "nothing");
+    insta::assert_snapshot!(
+        said("[environments.web]\n\n[proxy]\nanonymous_environment = \"wbe\"\nlisten = \"x\""),
+        @r"
+        outwall.toml:5: `listen` is not a key of [proxy]
+          hint: the keys are anonymous_environment
+        "
+    );
+    insta::assert_snapshot!(said("[environments.web]\n[proxy]\nanonymous_environment = \"wbe\""), @r#"
+    outwall.toml:3: clients without a credential are to have the environment "wbe", and there is no [environments.wbe]
+      hint: write one of web, or leave it out: then they are refused
+    "#);
+    let overrides = |anonymous| Overrides {
+        anonymous,
+        ..Overrides::default()
+    };
+    let anonymous = |text: &str, clients| {
+        let document = PolicyDocument::parse(text, "outwall.toml").unwrap();
+        let document = document.with_overrides(None, &overrides(clients)).unwrap();
+        let policy = Policy::compile(&document).unwrap();
+        policy.anonymous_environment().map(ToString::to_string)
+    };
+    let written = "[environments.web]\n[environments.open]\n[proxy]\nanonymous_environment = \"open\"";
+    let written = format!("default_environment = \"web\"\n{written}");
+    assert_eq!(anonymous("", AnonymousClients::AsWritten), None);
+    assert_eq!(
+        anonymous("", AnonymousClients::InDefault).as_deref(),
+        Some("default")
+    );
+    assert_eq!(
+        anonymous(&written, AnonymousClients::AsWritten).as_deref(),
+        Some("open")
+    );
+    assert_eq!(
+        anonymous(&written, AnonymousClients::InDefault).as_deref(),
+        Some("web")
+    );
+    let open = "open".parse().unwrap();
+    assert_eq!(
+        anonymous("[environments.open]", AnonymousClients::In(open)).as_deref(),
+        Some("open")
+    );
+}
+
+#[test]
 fn a_document_with_every_key_compiles() {
     assert_eq!(said(COMPLETE), "nothing");
 }

@@ -74,10 +74,7 @@ impl TestGate {
         let audit = AuditLog::open(&directory.path().join("audit"), Options::default()).unwrap();
         let policy = policy(document);
         let environment = policy.environment(None).unwrap().name().clone();
-        let sandbox = Sandbox {
-            id: SandboxId::from_random([1, 2, 3, 4]),
-            environment,
-        };
+        let sandbox = Sandbox::new(SandboxId::from_random([1, 2, 3, 4]), environment);
         let gate = Gate::new(GateParts {
             in_force: InForce {
                 policy,
