@@ -32,6 +32,7 @@ pub(crate) struct Exchanges {
     pub(crate) pulse: Arc<Pulse>,
     grant: Grant,
     tls: Option<ClientTlsFacts>,
+    lane: usize,
     /// The pool used last: nearly always the next one's too.
     pool: Mutex<Option<Arc<Pool>>>,
 }
@@ -122,6 +123,7 @@ impl Exchanges {
             pulse: Arc::new(pulse),
             grant,
             tls,
+            lane,
             pool: Mutex::default(),
         })
     }
@@ -136,6 +138,7 @@ impl Exchanges {
 
     /// Answers one request, whatever happens.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        self.gate.shared.metrics.request(self.lane);
         let running = self.pulse.run();
         let question = Question::of(&request);
         match self.relay(request, running).await {

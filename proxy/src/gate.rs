@@ -1,7 +1,6 @@
 //! The gate as the composition sees it: made of its parts, it serves sandboxes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use outwall_audit::AuditLog;
 use outwall_certs::Ca;
@@ -15,6 +14,7 @@ use crate::dns::{NameLimits, NameTable, Responder, serve_tcp, serve_udp};
 use crate::lanes::Lanes;
 use crate::limits::Limits;
 use crate::listener::{Doorway, OriginalDestination, Redirected, serve};
+use crate::metrics::{Gauges, Metrics};
 use crate::oversight::Recording;
 use crate::sandbox_gate::SandboxGate;
 use crate::shutdown::ServeHandle;
@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) client_tls: ClientTls,
     pub(crate) resolvers: Arc<Resolvers>,
     pub(crate) limits: Limits,
-    pub(crate) panics: AtomicU64,
+    pub(crate) metrics: Metrics,
     pub(crate) lanes: Lanes,
 }
 
@@ -96,8 +96,8 @@ impl Gate {
             audit,
             client_tls: ClientTls::new(Arc::new(ca))?,
             resolvers: Arc::default(),
+            metrics: Metrics::new(limits.lanes),
             limits,
-            panics: AtomicU64::new(0),
             lanes,
         };
         Ok(Self {
@@ -159,7 +159,20 @@ impl Gate {
 
     /// How many connections ended in a panic: a defect of ours, each.
     pub fn panics(&self) -> u64 {
-        self.shared.panics.load(Ordering::Relaxed)
+        self.shared.metrics.panics()
+    }
+
+    /// Counts that a new policy was broken, so that the one before stays in force.
+    pub fn policy_was_refused(&self) {
+        self.shared.metrics.policy_refused();
+    }
+
+    /// What the gate has counted so far, as Prometheus reads it.
+    pub fn metrics(&self) -> String {
+        self.shared.metrics.text(&Gauges {
+            open_connections: self.shared.lanes.connections(),
+            policies_replaced: self.shared.policy.generation(),
+        })
     }
 }
 

@@ -40,6 +40,15 @@ impl Lanes {
         self.lanes.iter().map(|lane| &lane.runtime)
     }
 
+    /// Connections in all lanes.
+    pub(crate) fn connections(&self) -> u64 {
+        let counts = self
+            .lanes
+            .iter()
+            .map(|lane| lane.connections.load(Ordering::Relaxed));
+        counts.sum::<usize>() as u64
+    }
+
     /// A place in the lane with the fewest connections.
     pub(crate) fn place(&self) -> Place {
         let counted = self.lanes.iter().enumerate();

@@ -36,6 +36,7 @@ mod intercept;
 mod lanes;
 mod limits;
 mod listener;
+mod metrics;
 mod origin_stream;
 mod origins;
 mod oversight;

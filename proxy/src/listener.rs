@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -108,6 +107,7 @@ async fn accept_all(
         let lane = place.runtime.clone();
         let connection = async move {
             let lane = place.lane;
+            gate.shared.metrics.connection(lane);
             match admit(stream, &doorway) {
                 Ok((stream, door)) => gate.serve(Accepted { stream, door, lane }).await,
                 Err(error) => tracing::debug!(%error, "a connection ended before it began"),
@@ -135,7 +135,7 @@ fn note_end(gate: &SandboxGate, ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        let panics = gate.shared.panics.fetch_add(1, Ordering::Relaxed) + 1;
+        let panics = gate.shared.metrics.panic();
         tracing::error!(panics, "a connection ended in a panic");
     }
 }

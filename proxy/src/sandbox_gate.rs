@@ -120,6 +120,7 @@ impl SandboxGate {
 
     /// Records what security people should look at.
     pub(crate) fn found(&self, code: &str, message: &str) {
+        self.shared.metrics.finding(code);
         if let Err(error) = self.shared.audit.finding(Some(&self.sandbox), code, message) {
             tracing::error!(%error, "a finding could not be recorded");
         }
@@ -128,6 +129,7 @@ impl SandboxGate {
     /// Records a refusal. It stands whether or not it can be written: nothing leaves either way.
     pub(crate) fn denied(&self, denial: &Denial, asked: Asked<'_>) {
         tracing::debug!(sandbox = %self.sandbox.id, %denial, "refused");
+        self.shared.metrics.denial(denial.code());
         if let Err(error) = self.shared.audit.denied(&self.sandbox, denial, asked) {
             tracing::error!(%error, "a refusal could not be recorded");
         }
