@@ -6,7 +6,6 @@
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method as HttpMethod, Request, Uri, Version};
-use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use outwall_policy::{Action, Method, Reason, RequestPath, Scheme, Target};
 
@@ -184,7 +183,7 @@ fn send_what_is_decided<B>(request: &mut Request<B>, path: &RequestPath) -> Resu
 }
 
 /// The spelling of a request's host: `Host`, else `:authority`.
-pub(crate) fn spelled_host(request: &Request<Incoming>) -> &[u8] {
+pub(crate) fn spelled_host<B>(request: &Request<B>) -> &[u8] {
     let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
     host.or_else(|| {
         request

@@ -7,25 +7,30 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use h2::Reason;
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::arriving::Arriving;
 use crate::error::Error;
-use crate::origins::Lease;
+use crate::h2_pipe::Resets;
+use crate::http_error::HttpError;
+use crate::origins::Carrier;
 use crate::pulse::Running;
 use crate::record::ExchangeRecord;
+use crate::upload_rest;
 
 /// What a client sends with a request.
 pub(crate) enum Upload {
     /// Nothing.
     Empty,
     /// A body, counted as it leaves.
-    Streaming { body: Incoming, sent: Arc<AtomicU64> },
+    Streaming { body: Arriving, sent: Arc<AtomicU64> },
 }
 
 impl Upload {
     /// Takes a request's body over. The counter exists only where there is something to count.
-    pub(crate) fn new(body: Incoming) -> (Self, Option<Arc<AtomicU64>>) {
+    pub(crate) fn new(body: Arriving) -> (Self, Option<Arc<AtomicU64>>) {
         if body.is_end_stream() {
             return (Self::Empty, None);
         }
@@ -47,12 +52,12 @@ impl Upload {
 
 impl Body for Upload {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = HttpError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Streaming { body, sent } => {
@@ -96,22 +101,20 @@ pub(crate) struct Held {
 
 /// An origin's body on its way back, with everything that has to happen at its end.
 pub(crate) struct Relayed {
-    body: Incoming,
-    /// The connection that it comes from. One of http/1.1 moves only when polled, and it is polled here and nowhere else.
-    connection: Option<Lease>,
-    record: Option<ExchangeRecord>,
+    body: Arriving,
+    /// None when it is over.
+    running: Option<(Carrier, ExchangeRecord)>,
     received: u64,
-    _held: Held,
+    held: Option<Held>,
 }
 
 impl Relayed {
-    pub(crate) fn new(body: Incoming, connection: Lease, record: ExchangeRecord, held: Held) -> Self {
+    pub(crate) fn new(body: Arriving, carrier: Carrier, record: ExchangeRecord, held: Held) -> Self {
         Self {
             body,
-            connection: Some(connection),
-            record: Some(record),
+            running: Some((carrier, record)),
             received: 0,
-            _held: held,
+            held: Some(held),
         }
     }
 
@@ -127,31 +130,28 @@ impl Relayed {
         self
     }
 
+    /// A connection of http/1.1 moves only when polled, and it is polled here and nowhere else.
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let polled = match &mut self.connection {
-            Some(Lease::Exclusive(connection)) => connection.poll_body(&mut self.body, cx),
-            Some(Lease::Shared(_)) | None => Pin::new(&mut self.body).poll_frame(cx),
+        let polled = match &mut self.running {
+            Some((Carrier::Exclusive(connection), _)) => connection.poll_body(&mut self.body, cx),
+            Some((Carrier::Shared(_), _)) | None => Pin::new(&mut self.body).poll_frame(cx),
         };
         polled.map_err(Error::OriginHttp)
     }
 
-    /// Everything came: the record is closed, the connection may serve the next.
+    /// Everything came.
     fn end(&mut self, cx: &mut Context<'_>) {
-        if let Some(record) = self.record.take() {
-            record.came_back(self.received, None);
-        }
-        if let Some(Lease::Exclusive(connection)) = self.connection.take() {
-            connection.give_back(cx);
+        if let Some((carrier, record)) = self.running.take() {
+            upload_rest::finish(carrier, record, self.received, &mut self.held, cx);
         }
     }
 
     /// It will not end well.
     fn fail(&mut self, error: &Error) {
         error.log();
-        if let Some(record) = self.record.take() {
+        if let Some((_, record)) = self.running.take() {
             record.came_back(self.received, Some(error));
         }
-        self.connection = None;
     }
 }
 
@@ -187,7 +187,7 @@ impl Body for Relayed {
 /// Whoever drops it before its end is the client's side: it went away, or was closed for a reason that is logged there.
 impl Drop for Relayed {
     fn drop(&mut self) {
-        if let Some(record) = self.record.take() {
+        if let Some((_, record)) = self.running.take() {
             record.abandoned(self.received);
         }
     }
@@ -226,6 +226,23 @@ impl Body for ResponseBody {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }
             Self::Relayed(relayed) => relayed.size_hint(),
+        }
+    }
+}
+
+/// What a client did to its stream is done to the origin's; a client that vanished has cancelled.
+impl Resets for HttpError {
+    fn reason(&self) -> Reason {
+        self.reset().unwrap_or(Reason::CANCEL)
+    }
+}
+
+/// What an origin did to its stream is done to the client's.
+impl Resets for Error {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::OriginHttp(error) => error.reset().unwrap_or(Reason::INTERNAL_ERROR),
+            _ => Reason::INTERNAL_ERROR,
         }
     }
 }

@@ -13,6 +13,7 @@ use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use outwall_audit::Recorded;
 use outwall_policy::{ConnectionPermit, Denial, DialPermit, DomainName, Host};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use crate::current::CurrentPolicy;
@@ -118,7 +119,19 @@ async fn dial_one(dial: &DialPermit) -> Result<TcpStream, Error> {
     let connect = |source| Error::Connect { address, source };
     let stream = TcpStream::connect(address).await.map_err(connect)?;
     stream.set_nodelay(true).map_err(connect)?;
+    notice_when_gone(&stream).map_err(connect)?;
     Ok(stream)
+}
+
+/// An origin that is gone without a word ends what runs over its connections within a minute, silent or not.
+fn notice_when_gone(stream: &TcpStream) -> std::io::Result<()> {
+    let keep_alive = TcpKeepalive::new()
+        .with_time(GONE / 2)
+        .with_interval(GONE / 6)
+        .with_retries(3);
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&keep_alive)?;
+    socket.set_tcp_user_timeout(Some(GONE))
 }
 
 /// The resolver in use, made again when the policy names another server.
@@ -179,6 +192,8 @@ fn only_server(server: SocketAddr) -> ResolverConfig {
     ResolverConfig::from_parts(None, Vec::new(), vec![name_server])
 }
 
+/// Without an acknowledgement for this long, the other side is taken for gone.
+const GONE: Duration = Duration::from_mins(1);
 const CACHED_NAMES: u64 = 4096;
 /// An origin that moves is found again within this, whatever its records say.
 const LONGEST_CACHED: Duration = Duration::from_mins(5);

@@ -11,6 +11,8 @@ use outwall_certs::LeafError;
 use outwall_policy::{Denial, DomainName};
 use thiserror::Error as ThisError;
 
+use crate::http_error::HttpError;
+
 /// Whose fault a failure was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -30,7 +32,7 @@ pub enum Error {
     ClientLost(#[source] io::Error),
     /// The client sent what is no HTTP, or went away within it.
     #[error("the client's HTTP failed")]
-    ClientHttp(#[source] hyper::Error),
+    ClientHttp(#[source] HttpError),
     /// The client and we did not agree on TLS; a client that pins certificates ends here.
     #[error("the TLS handshake with the client failed")]
     ClientTls(#[source] io::Error),
@@ -69,7 +71,7 @@ pub enum Error {
     OriginTls(#[source] io::Error),
     /// The origin's HTTP failed.
     #[error("the origin's HTTP failed")]
-    OriginHttp(#[source] hyper::Error),
+    OriginHttp(#[source] HttpError),
     /// The origin closed a connection that was being relayed.
     #[error("the origin's connection failed")]
     OriginLost(#[source] io::Error),

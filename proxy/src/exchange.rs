@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Request, Response, Uri, Version};
-use hyper::body::Incoming;
 use outwall_audit::{Asked, GoingOut, TlsFacts};
 use outwall_policy::{
     Action, ConnectionDecision, ConnectionPermit, Denial, Method, Opening, Reason, RequestDecision,
@@ -15,6 +14,7 @@ use outwall_policy::{
 use tower::Service as _;
 
 use crate::action::{self, Expected};
+use crate::arriving::Arriving;
 use crate::body::{Held, ResponseBody, Upload};
 use crate::current::Snapshot;
 use crate::error::Error;
@@ -72,7 +72,7 @@ struct Question {
 }
 
 impl Question {
-    fn of(request: &Request<Incoming>) -> Self {
+    fn of(request: &Request<Arriving>) -> Self {
         Self {
             format: Format::accepted(request.headers()),
             method: request.method().clone(),
@@ -137,7 +137,7 @@ impl Exchanges {
     }
 
     /// Answers one request, whatever happens.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+    pub(crate) async fn answer(&self, request: Request<Arriving>) -> Response<ResponseBody> {
         self.gate.shared.metrics.request(self.lane);
         let running = self.pulse.run();
         let question = Question::of(&request);
@@ -150,7 +150,7 @@ impl Exchanges {
     /// Forwards one request: the main path.
     async fn relay(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         running: Running,
     ) -> Result<Response<ResponseBody>, Stopped> {
         let held = Held {
@@ -174,7 +174,7 @@ impl Exchanges {
     }
 
     /// Whose target the request is for: the connection's, or the one that it names itself.
-    fn read_target(&self, request: &Request<Incoming>) -> Result<Ground<'_>, Denial> {
+    fn read_target(&self, request: &Request<Arriving>) -> Result<Ground<'_>, Denial> {
         match &self.grant {
             Grant::Target(permit, expected) => Ok((Cow::Borrowed(permit), Cow::Borrowed(expected))),
             Grant::EachItsOwn => self.read_own_target(request),
@@ -182,7 +182,7 @@ impl Exchanges {
         }
     }
 
-    fn read_own_target(&self, request: &Request<Incoming>) -> Result<Ground<'_>, Denial> {
+    fn read_own_target(&self, request: &Request<Arriving>) -> Result<Ground<'_>, Denial> {
         let target = action::absolute_target(request.uri()).map_err(|reason| self.gate.denial(reason))?;
         match self.gate.decide(&target, Opening::Http) {
             ConnectionDecision::Forward(permit) => Ok((
@@ -202,8 +202,8 @@ impl Exchanges {
     fn decide(
         &self,
         via: &ConnectionPermit,
-        action: Action<Request<Incoming>>,
-    ) -> Result<(RequestPermit, Request<Incoming>, Arc<Pool>), Denial> {
+        action: Action<Request<Arriving>>,
+    ) -> Result<(RequestPermit, Request<Arriving>, Arc<Pool>), Denial> {
         let snapshot = self.gate.shared.policy.load();
         match snapshot.policy.decide_request(via, action) {
             RequestDecision::Deny(denial, _request) => Err(denial),
@@ -219,7 +219,7 @@ impl Exchanges {
     fn record(
         &self,
         permit: &RequestPermit,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
     ) -> Result<(Request<Upload>, ExchangeRecord), Stopped> {
         let mut what = GoingOut::exchange(permit)
             .query(request.uri().query())

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod arriving;
 mod body;
 mod client;
 pub mod client_hello;
@@ -30,11 +31,15 @@ pub mod dns;
 mod error;
 mod exchange;
 mod gate;
+mod h2_connection;
+mod h2_pipe;
 mod hop_by_hop;
 mod http_connection;
+mod http_error;
 mod intercept;
 mod lanes;
 mod limits;
+mod lingering;
 mod listener;
 mod metrics;
 mod origin_stream;
@@ -51,10 +56,12 @@ mod target;
 mod tls;
 mod trust;
 mod tunnel;
+mod upload_rest;
 mod vigil;
 
 pub use error::{Error, Side};
 pub use gate::{CapturedListeners, Gate, GateError, GateParts, ServeError};
+pub use http_error::HttpError;
 pub use limits::Limits;
 pub use listener::{OriginalDestination, Redirected};
 pub use shutdown::ServeHandle;

@@ -11,14 +11,16 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::{Body as _, Frame, Incoming};
+use hyper::body::{Body as _, Frame};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::task::coop::unconstrained;
 
 use super::{Pool, Unanswered};
+use crate::arriving::Arriving;
 use crate::body::Upload;
 use crate::error::Error;
+use crate::http_error::HttpError;
 use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
 
@@ -42,7 +44,7 @@ impl Connection {
             .max_headers(limits.head_fields)
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(Error::OriginHttp)?;
+            .map_err(|error| Error::OriginHttp(error.into()))?;
         Ok(Box::new(Self {
             sender,
             driver: Some(driver),
@@ -68,7 +70,7 @@ impl Exclusive {
     }
 
     /// Sends, and waits for the head of the response.
-    pub(super) async fn send(&mut self, request: Request<Upload>) -> Result<Response<Incoming>, Unanswered> {
+    pub(super) async fn send(&mut self, request: Request<Upload>) -> Result<Response<Arriving>, Unanswered> {
         let connection = &mut *self.connection;
         // What happened while it rested is seen before a request is risked on it.
         poll_fn(|cx| {
@@ -82,10 +84,11 @@ impl Exclusive {
             response.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         })
         .await
+        .map(|response| response.map(Arriving::of_origin))
         .map_err(|mut failed| {
             let unsent = failed.take_message();
             Unanswered {
-                error: failed.into_error(),
+                error: failed.into_error().into(),
                 unsent,
             }
         })
@@ -94,9 +97,9 @@ impl Exclusive {
     /// The next frame of the response's body.
     pub(crate) fn poll_body(
         &mut self,
-        body: &mut Incoming,
+        body: &mut Arriving,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         let mut nobody = Context::from_waker(Waker::noop());
         let body = &mut *body;
         let polled = Pin::new(&mut *body).poll_frame(&mut nobody);
@@ -107,7 +110,15 @@ impl Exclusive {
         Pin::new(body).poll_frame(&mut nobody)
     }
 
-    /// The response came whole. If the request went whole too, another may use the connection.
+    /// The response came whole: ready when the request went whole too, or never will.
+    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.connection.is_ready(cx) || self.connection.driver.is_none() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Both came whole, so that another may use the connection. One that was closed is dropped.
     pub(crate) fn give_back(mut self, cx: &mut Context<'_>) {
         if self.connection.is_ready(cx) {
             self.connection.resting_since = Instant::now();

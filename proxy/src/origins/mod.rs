@@ -19,21 +19,22 @@ use std::time::Duration;
 use http::header::{COOKIE, HOST, HeaderValue};
 use http::uri::{Authority, PathAndQuery};
 use http::{Request, Response, Uri, Version};
-use hyper::body::Incoming;
 use outwall_policy::{RequestPermit, Scheme, Target};
 use tokio::runtime::Handle;
 use tower::Service;
 
 pub(crate) use exclusive::Exclusive;
 pub(crate) use pool::Pool;
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Share, Shared};
 pub(crate) use tls::{Offer, SandboxTls};
 
+use crate::arriving::Arriving;
 use crate::body::{Held, Relayed, ResponseBody, Upload};
 use crate::current::Snapshot;
 use crate::dialer::Dialer;
 use crate::error::Error;
 use crate::hop_by_hop;
+use crate::http_error::HttpError;
 use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
 use crate::record::ExchangeRecord;
@@ -66,12 +67,20 @@ pub(crate) struct Outgoing {
     pub(crate) held: Held,
 }
 
-/// A connection to an origin, held by an exchange while it lasts.
-pub(crate) enum Lease {
+/// A connection to an origin, for one exchange.
+enum Lease {
     /// http/1.1: ours alone until given back.
     Exclusive(Exclusive),
     /// h2: ours among others.
     Shared(Arc<Shared>),
+}
+
+/// What carries an exchange that was answered.
+pub(crate) enum Carrier {
+    /// A connection of http/1.1, which moves only when it is polled.
+    Exclusive(Exclusive),
+    /// A stream of an h2 connection.
+    Shared(Share),
 }
 
 /// The origin client as a service.
@@ -170,12 +179,12 @@ impl Origins {
             authority,
         };
         match sent.send(request).await {
-            Ok((response, lease)) => {
+            Ok((response, carrier)) => {
                 record.answered(response.status());
                 let (mut parts, body) = response.into_parts();
                 hop_by_hop::strip_response(&mut parts.headers);
                 parts.version = Version::HTTP_11;
-                let relayed = Relayed::new(body, lease, record, held).ended_if_empty().await;
+                let relayed = Relayed::new(body, carrier, record, held).ended_if_empty().await;
                 Ok(Response::from_parts(parts, ResponseBody::Relayed(relayed)))
             }
             Err(error) => {
@@ -218,13 +227,23 @@ struct Sending<'a> {
 
 /// Why a request did not get its response.
 struct Unanswered {
-    error: hyper::Error,
+    error: HttpError,
     /// The request, when no byte of it was written.
     unsent: Option<Request<Upload>>,
 }
 
+impl Unanswered {
+    /// No byte of it was written.
+    fn before(error: impl Into<HttpError>, request: Request<Upload>) -> Self {
+        Self {
+            error: error.into(),
+            unsent: Some(request),
+        }
+    }
+}
+
 impl Sending<'_> {
-    async fn send(self, request: Request<Upload>) -> Result<(Response<Incoming>, Lease), Error> {
+    async fn send(self, request: Request<Upload>) -> Result<(Response<Arriving>, Carrier), Error> {
         let Some(lease) = self.pool.take() else {
             return self.send_fresh(request).await;
         };
@@ -237,13 +256,13 @@ impl Sending<'_> {
                 ..
             }) => self.send_fresh(request).await,
             Err(Unanswered { error, unsent: None }) => match spare {
-                Some(request) if was_closed(&error) => self.send_fresh(request).await,
+                Some(request) if error.was_closed() => self.send_fresh(request).await,
                 _ => Err(Error::OriginHttp(error)),
             },
         }
     }
 
-    async fn send_fresh(&self, request: Request<Upload>) -> Result<(Response<Incoming>, Lease), Error> {
+    async fn send_fresh(&self, request: Request<Upload>) -> Result<(Response<Arriving>, Carrier), Error> {
         let lease = Box::pin(self.pool.open(|| {
             self.origins
                 .connect(self.permit, self.record, self.pool, Offer::Any)
@@ -258,17 +277,17 @@ impl Sending<'_> {
         &self,
         lease: Lease,
         mut request: Request<Upload>,
-    ) -> Result<(Response<Incoming>, Lease), Unanswered> {
+    ) -> Result<(Response<Arriving>, Carrier), Unanswered> {
         match lease {
             Lease::Exclusive(mut connection) => {
                 shape_for_http1(&mut request, &self.authority);
                 let response = connection.send(request).await?;
-                Ok((response, Lease::Exclusive(connection)))
+                Ok((response, Carrier::Exclusive(connection)))
             }
             Lease::Shared(connection) => {
                 shape_for_h2(&mut request, &self.authority, self.permit.scheme());
-                let response = connection.send(request).await?;
-                Ok((response, Lease::Shared(connection)))
+                let (response, share) = connection.send(request).await?;
+                Ok((response, Carrier::Shared(share)))
             }
         }
     }
@@ -285,10 +304,6 @@ fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
     request.uri().clone_into(spare.uri_mut());
     request.headers().clone_into(spare.headers_mut());
     Some(spare)
-}
-
-fn was_closed(error: &hyper::Error) -> bool {
-    error.is_incomplete_message() || error.is_canceled() || error.is_closed()
 }
 
 /// Origin form and `Host` (RFC 9112 section 3.2.1).

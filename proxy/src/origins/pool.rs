@@ -102,7 +102,7 @@ impl Pool {
 
     async fn established(self: &Arc<Self>, stream: OriginStream) -> Result<Lease, Error> {
         if stream.speaks_h2() {
-            let shared = Arc::new(Shared::open(stream).await?);
+            let shared = Arc::new(Shared::open(stream, &self.limits.all).await?);
             let mut connections = self.lock();
             connections.speaks = Some(Speaks::H2);
             connections.shared = Some(Arc::clone(&shared));

@@ -1,62 +1,109 @@
 //! A connection to an origin that speaks h2: many exchanges at once, with a task of its own that ends with the last of them.
+//!
+//! On h2 itself and not on hyper's client, which drops interim responses.
 
-use std::sync::{Mutex, PoisonError};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use h2::client::{self, Connection, SendRequest};
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::body::Body as _;
+use tokio::task::JoinHandle;
 
 use super::Unanswered;
+use crate::arriving::Arriving;
 use crate::body::Upload;
 use crate::error::Error;
+use crate::h2_pipe;
+use crate::http_error::HttpError;
+use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
 
 /// A connection that exchanges share.
 pub(crate) struct Shared {
-    sender: http2::SendRequest<Upload>,
+    sender: SendRequest<Bytes>,
     used: Mutex<Instant>,
+    /// Gone, or told not to be used again.
+    over: Arc<AtomicBool>,
+}
+
+/// One exchange's part in a connection. Dropped, its stream ends.
+pub(crate) struct Share {
+    _connection: Arc<Shared>,
+    upload: Option<Uploading>,
+}
+
+/// A request's body on its way out, on a task of its own so that it flows whatever becomes of the response. Dropped, it stops.
+struct Uploading(JoinHandle<()>);
+
+impl Drop for Uploading {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Shared {
-    pub(super) async fn open(stream: OriginStream) -> Result<Self, Error> {
-        let (sender, driver) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PING)
-            .handshake(TokioIo::new(stream))
+    pub(super) async fn open(stream: OriginStream, limits: &Limits) -> Result<Self, Error> {
+        let (sender, connection) = builder(limits)
+            .handshake(stream)
             .await
-            .map_err(Error::OriginHttp)?;
-        tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "an h2 connection to an origin ended");
-            }
-        });
+            .map_err(|error| Error::OriginHttp(error.into()))?;
+        let over = Arc::<AtomicBool>::default();
+        tokio::spawn(drive(connection, Arc::clone(&over)));
         Ok(Self {
             sender,
             used: Mutex::new(Instant::now()),
+            over,
         })
     }
 
-    pub(super) async fn send(&self, request: Request<Upload>) -> Result<Response<Incoming>, Unanswered> {
-        self.sender
-            .clone()
-            .try_send_request(request)
-            .await
-            .map_err(|mut failed| {
-                let unsent = failed.take_message();
-                Unanswered {
-                    error: failed.into_error(),
-                    unsent,
+    /// Sends, and waits for the head of the response.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        request: Request<Upload>,
+    ) -> Result<(Response<Arriving>, Share), Unanswered> {
+        let mut sender = self.sender.clone();
+        if let Err(error) = poll_fn(|cx| sender.poll_ready(cx)).await {
+            self.over.store(true, Relaxed);
+            return Err(Unanswered::before(error, request));
+        }
+        let (parts, upload) = request.into_parts();
+        let is_empty = upload.is_end_stream();
+        let sent = sender.send_request(Request::from_parts(parts, ()), is_empty);
+        let (response, stream) = sent.map_err(|error| self.unanswered(error))?;
+        let upload = (!is_empty).then(|| {
+            let uploading = tokio::spawn(async move {
+                if let Err(unsent) = h2_pipe::send(stream, upload).await {
+                    tracing::debug!(%unsent, "a request did not reach its origin whole");
                 }
-            })
+            });
+            Uploading(uploading)
+        });
+        let share = Share {
+            _connection: Arc::clone(self),
+            upload,
+        };
+        let response = response.await.map_err(|error| self.unanswered(error))?;
+        Ok((Arriving::response_h2(response), share))
+    }
+
+    fn unanswered(&self, error: h2::Error) -> Unanswered {
+        if error.is_go_away() || error.is_io() {
+            self.over.store(true, Relaxed);
+        }
+        Unanswered {
+            error: HttpError::from(error),
+            unsent: None,
+        }
     }
 
     pub(super) fn is_usable(&self) -> bool {
-        !self.sender.is_closed()
+        !self.over.load(Relaxed)
     }
 
     pub(super) fn touch(&self) {
@@ -68,9 +115,38 @@ impl Shared {
     }
 }
 
+impl Share {
+    /// The response came whole: ready when the request went whole too, or never will.
+    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.upload {
+            Some(upload) => Pin::new(&mut upload.0)
+                .poll(cx)
+                .map(|_sent_or_not| self.upload = None),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> client::Builder {
+    let mut builder = client::Builder::new();
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .enable_push(false);
+    builder
+}
+
+/// Moves the connection until it ends. It is not pinged: gRPC servers hang up on clients that do so more often than every five
+/// minutes. That a peer is gone is noticed by TCP's own keep-alive.
+async fn drive(connection: Connection<OriginStream>, over: Arc<AtomicBool>) {
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "an h2 connection to an origin ended");
+    }
+    over.store(true, Relaxed);
+}
+
 /// Room for one response to flow at a gigabit over 8 ms; h2's default of 64 KiB is a brake on every download.
 const STREAM_WINDOW: u32 = 1 << 20;
 /// Four of those at once.
 const CONNECTION_WINDOW: u32 = 4 << 20;
-/// A connection that is in use and does not answer a ping for this long is dead.
-const PING: Duration = Duration::from_secs(20);

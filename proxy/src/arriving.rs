@@ -1,0 +1,163 @@
+//! A body as it arrives, from a client or from an origin, over http/1.1 or over h2.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, EXPECT};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use crate::http_error::HttpError;
+use crate::lingering::Lingering;
+
+/// A body as it arrives.
+pub(crate) enum Arriving {
+    /// From a client over http/1.1.
+    OfClient(Lingering),
+    /// From an origin over http/1.1.
+    OfOrigin(Incoming),
+    /// Over h2, from either.
+    H2(H2Body),
+}
+
+/// The body of one stream of h2.
+pub(crate) struct H2Body {
+    stream: RecvStream,
+    sender: Sender,
+    /// What `Content-Length` says is still to come; h2 itself holds the peer to it.
+    left: Option<u64>,
+    /// All data came; trailers may follow.
+    data_ended: bool,
+    ended: bool,
+}
+
+/// Who sends a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    Client,
+    Origin,
+}
+
+impl Arriving {
+    /// A client's request over http/1.1.
+    pub(crate) fn request_http1(request: http::Request<Incoming>) -> http::Request<Self> {
+        let lingers = !request.headers().contains_key(EXPECT);
+        request.map(|body| Self::OfClient(Lingering::new(body, lingers)))
+    }
+
+    /// The body of an origin's response over http/1.1.
+    pub(crate) fn of_origin(body: Incoming) -> Self {
+        Self::OfOrigin(body)
+    }
+
+    /// A client's request over h2.
+    pub(crate) fn request_h2(request: http::Request<RecvStream>) -> http::Request<Self> {
+        let (parts, stream) = request.into_parts();
+        let body = Self::h2(stream, Sender::Client, &parts.headers);
+        http::Request::from_parts(parts, body)
+    }
+
+    /// An origin's response over h2.
+    pub(crate) fn response_h2(response: http::Response<RecvStream>) -> http::Response<Self> {
+        let (parts, stream) = response.into_parts();
+        let body = Self::h2(stream, Sender::Origin, &parts.headers);
+        http::Response::from_parts(parts, body)
+    }
+
+    fn h2(stream: RecvStream, sender: Sender, headers: &HeaderMap) -> Self {
+        let left = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
+        Self::H2(H2Body {
+            ended: stream.is_end_stream(),
+            stream,
+            sender,
+            left,
+            data_ended: false,
+        })
+    }
+}
+
+impl H2Body {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        while !self.data_ended {
+            match ready!(self.stream.poll_data(cx)) {
+                None => self.data_ended = true,
+                Some(Ok(data)) => {
+                    // The window opens as far as was read, so what is not read on holds its sender back.
+                    let _ = self.stream.flow_control().release_capacity(data.len());
+                    self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+                    self.ended = self.stream.is_end_stream();
+                    if !data.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                    }
+                }
+                Some(Err(error)) if self.was_whole(&error) => self.data_ended = true,
+                Some(Err(error)) => return self.fail(error),
+            }
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match ready!(self.stream.poll_trailers(cx)) {
+            Ok(trailers) => {
+                self.ended = true;
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+            Err(error) if self.was_whole(&error) => {
+                self.ended = true;
+                Poll::Ready(None)
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// An origin that has answered in full asks with this code not to be sent the rest of the request (RFC 9113 section 8.1).
+    /// From a client it would make a request whole that was cut short.
+    fn was_whole(&self, error: &h2::Error) -> bool {
+        self.sender == Sender::Origin
+            && error.is_remote()
+            && error.reason() == Some(Reason::NO_ERROR)
+            && self.left.is_none_or(|left| left == 0)
+    }
+
+    fn fail(&mut self, error: h2::Error) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        (self.data_ended, self.ended) = (true, true);
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        match self.get_mut() {
+            Self::OfClient(body) => Pin::new(body.incoming()).poll_frame(cx).map_err(HttpError::from),
+            Self::OfOrigin(body) => Pin::new(body).poll_frame(cx).map_err(HttpError::from),
+            Self::H2(body) => body.poll(cx).map_err(HttpError::from),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::OfClient(body) => body.is_end_stream(),
+            Self::OfOrigin(body) => body.is_end_stream(),
+            Self::H2(body) => body.ended,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::OfClient(body) => body.size_hint(),
+            Self::OfOrigin(body) => body.size_hint(),
+            Self::H2(body) if body.ended => SizeHint::with_exact(0),
+            Self::H2(body) => body.left.map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+}

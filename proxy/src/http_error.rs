@@ -1,0 +1,49 @@
+//! A failure of HTTP, in either of its versions.
+
+use thiserror::Error;
+
+/// A failure of one message or of the connection that carries it.
+#[derive(Debug, Error)]
+pub enum HttpError {
+    /// Of http/1.1.
+    #[error(transparent)]
+    Http1(#[from] hyper::Error),
+    /// Of h2.
+    #[error(transparent)]
+    H2(#[from] h2::Error),
+}
+
+impl HttpError {
+    /// The connection was closed, and nothing says that the message was looked at.
+    pub(crate) fn was_closed(&self) -> bool {
+        match self {
+            Self::Http1(error) => error.is_incomplete_message() || error.is_canceled() || error.is_closed(),
+            Self::H2(error) => error.is_io() || self.was_not_processed(),
+        }
+    }
+
+    /// The peer promises that it did not process the message, so that it may be sent again (RFC 9113 section 8.7).
+    pub(crate) fn was_not_processed(&self) -> bool {
+        match self {
+            Self::Http1(_) => false,
+            Self::H2(error) if error.is_go_away() => error.is_remote(),
+            Self::H2(error) => error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM),
+        }
+    }
+
+    /// The code with which the peer reset the stream, if it did.
+    pub(crate) fn reset(&self) -> Option<h2::Reason> {
+        match self {
+            Self::H2(error) if error.is_reset() && error.is_remote() => error.reason(),
+            Self::Http1(_) | Self::H2(_) => None,
+        }
+    }
+
+    /// A client that simply went away, between messages or with all of them, has not failed.
+    pub(crate) fn is_farewell(&self) -> bool {
+        match self {
+            Self::Http1(error) => error.is_incomplete_message() || error.is_closed(),
+            Self::H2(error) => error.is_io() || (error.is_go_away() && error.is_remote()),
+        }
+    }
+}
