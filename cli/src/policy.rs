@@ -229,7 +229,9 @@ fn source(rule: &RuleName) -> String {
         RuleName::Tunnelled(_) => "tunnelled_domains".to_owned(),
         RuleName::Tcp(_) => "tcp".to_owned(),
         RuleName::Allowed(_) => "allowed_domains".to_owned(),
-        RuleName::Trusted { .. } | RuleName::Full | RuleName::Rule { .. } => rule.to_string(),
+        RuleName::Trusted { .. } | RuleName::Full | RuleName::Granted { .. } | RuleName::Rule { .. } => {
+            rule.to_string()
+        }
     }
 }
 

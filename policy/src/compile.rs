@@ -50,6 +50,7 @@ impl Policy {
             origins: Arc::new(origins),
             own_addresses: Vec::new(),
             warnings: compiler.warnings,
+            grants: Arc::default(),
         })
     }
 }

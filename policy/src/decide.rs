@@ -18,7 +18,7 @@ impl Policy {
     /// May this sandbox open this connection, and what is done with it?
     ///
     /// 1. The sandbox's environment is in the policy, and the policy gives it to clients without identity if it has none.
-    /// 2. An entry names the host at this port, or the level covers it.
+    /// 2. An entry names the host at this port, the level covers it, or somebody granted it.
     /// 3. The opening fits the entry: plain TCP is not for HTTP requests.
     ///
     /// A host that is refused is refused before anything is resolved.
@@ -140,9 +140,12 @@ impl Policy {
         opening: Opening,
     ) -> Result<(RuleName, Treatment), Denial> {
         let environment = self.environment_of(sandbox)?;
-        let (rule, treatment) = environment
-            .grant(target)
-            .map_err(|reason| Denial::of(environment, reason, None))?;
+        let (rule, treatment) = match environment.grant(target) {
+            Ok(granted) => granted,
+            Err(reason) => self
+                .granted(sandbox, target)
+                .ok_or_else(|| Denial::of(environment, reason, None))?,
+        };
         match (opening, treatment) {
             (Opening::Unread, treatment) => Ok((rule, treatment)),
             // A pinned certificate is no reason not to read what is in the clear.

@@ -79,6 +79,7 @@ mod denial;
 mod document;
 mod environment;
 mod glob;
+mod grants;
 mod host;
 mod matcher;
 mod method;
@@ -90,6 +91,7 @@ mod policy;
 mod reason;
 mod rules;
 mod sandbox;
+mod self_check;
 mod shared_storage;
 mod target;
 pub mod trusted;
@@ -104,6 +106,7 @@ pub use document::{
     UnknownLevel, Warning,
 };
 pub use environment::{Entry, Environment, RuleEntry, Treatment};
+pub use grants::{GrantError, GrantScope, HostGrant};
 pub use host::{DomainName, Host, HostError};
 pub use method::{Method, MethodError};
 pub use origins::Origins;
@@ -113,4 +116,5 @@ pub use permit::{ConnectionPermit, DialPermit, Permitted, RequestPermit, RuleNam
 pub use policy::{Policy, UnknownEnvironment};
 pub use reason::Reason;
 pub use sandbox::{EnvironmentName, Identity, NameError, Sandbox, SandboxId};
+pub use self_check::{SelfCheckError, SelfChecked};
 pub use target::{Scheme, Target, TargetError};

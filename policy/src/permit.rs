@@ -33,6 +33,13 @@ pub enum RuleName {
     },
     /// The level `full`.
     Full,
+    /// Beside the document: somebody let a running sandbox reach it.
+    Granted {
+        /// The hosts.
+        pattern: HostPattern,
+        /// By whom, and until when.
+        note: Arc<str>,
+    },
     /// A rule on requests.
     Rule {
         /// Its place among the environment's rules, from 1.
@@ -215,6 +222,7 @@ impl RuleName {
             | Self::Tcp(pattern)
             | Self::Allowed(pattern)
             | Self::Trusted { pattern, .. }
+            | Self::Granted { pattern, .. }
             | Self::Rule { host: pattern, .. } => Some(pattern),
             Self::Full => None,
         }
@@ -230,6 +238,7 @@ impl fmt::Display for RuleName {
             Self::Allowed(pattern) => write!(f, "allowed_domains \"{pattern}\""),
             Self::Trusted { category, .. } => write!(f, "trusted: {category}"),
             Self::Full => f.write_str("network = \"full\""),
+            Self::Granted { pattern, note } => write!(f, "granted \"{pattern}\" ({note})"),
             Self::Rule { number, host } => write!(f, "rule {number} for \"{host}\""),
         }
     }

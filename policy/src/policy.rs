@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::document::Warning;
 use crate::environment::Environment;
+use crate::grants::HostGrant;
 use crate::origins::Origins;
 use crate::sandbox::EnvironmentName;
 
@@ -22,6 +23,8 @@ pub struct Policy {
     /// In canonical form, sorted.
     pub(crate) own_addresses: Vec<IpAddr>,
     pub(crate) warnings: Vec<Warning>,
+    /// Beside the document, and few.
+    pub(crate) grants: Arc<[HostGrant]>,
 }
 
 /// The policy has no environment of that name.

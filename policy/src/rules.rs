@@ -109,6 +109,11 @@ impl Rules {
         }
     }
 
+    /// True when some rule may name a host of the pattern.
+    pub(crate) fn may_name(&self, pattern: &HostPattern) -> bool {
+        self.in_order.iter().any(|rule| rule.host.overlaps(pattern))
+    }
+
     fn names(&self, target: &Target) -> bool {
         self.of(target).next().is_some()
     }

@@ -1,0 +1,266 @@
+//! Grants: hosts that somebody let running sandboxes reach, beside what the document says.
+//!
+//! A grant widens one environment or one sandbox by an entry like those of `allowed_domains`. It is asked last, so that whatever
+//! denies (a rule on requests, the class of an address) denies what was granted too. It knows no clock: whoever gave it takes it
+//! back by putting a policy without it in force.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::document::NetworkLevel;
+use crate::environment::Treatment;
+use crate::pattern::{HostPattern, Hosts};
+use crate::permit::RuleName;
+use crate::policy::{Policy, UnknownEnvironment};
+use crate::sandbox::{EnvironmentName, Sandbox, SandboxId};
+use crate::target::Target;
+use crate::{shared_storage, trusted};
+
+/// A host, or the hosts below a wildcard, that somebody let reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostGrant {
+    pattern: HostPattern,
+    scope: GrantScope,
+    note: Arc<str>,
+}
+
+/// Who may use a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrantScope {
+    /// Every sandbox of an environment.
+    Environment(EnvironmentName),
+    /// One sandbox.
+    Sandbox(SandboxId),
+}
+
+/// Why a grant may not be given.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum GrantError {
+    /// No such environment.
+    #[error(transparent)]
+    Environment(#[from] UnknownEnvironment),
+    /// The environment is to reach nothing.
+    #[error("environment `{0}` is at network = \"none\", which promises that nothing is reached")]
+    NetworkNone(EnvironmentName),
+}
+
+impl HostGrant {
+    /// A grant; `note` says by whom and until when, for the audit and for refusals.
+    pub fn new(pattern: HostPattern, scope: GrantScope, note: &str) -> Self {
+        Self {
+            pattern,
+            scope,
+            note: note.into(),
+        }
+    }
+
+    /// The hosts.
+    pub fn pattern(&self) -> &HostPattern {
+        &self.pattern
+    }
+
+    /// Who may use it.
+    pub fn scope(&self) -> &GrantScope {
+        &self.scope
+    }
+
+    fn covers(&self, sandbox: &Sandbox, target: &Target) -> bool {
+        let is_theirs = match &self.scope {
+            GrantScope::Environment(name) => *name == sandbox.environment,
+            GrantScope::Sandbox(id) => *id == sandbox.id,
+        };
+        is_theirs && self.pattern.matches(target)
+    }
+
+    fn rule_name(&self) -> RuleName {
+        RuleName::Granted {
+            pattern: self.pattern.clone(),
+            note: Arc::clone(&self.note),
+        }
+    }
+}
+
+impl Policy {
+    /// The same policy with these grants, and none of those before.
+    #[must_use]
+    pub fn with_grants(&self, grants: impl IntoIterator<Item = HostGrant>) -> Self {
+        Self {
+            grants: grants.into_iter().collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Which grant lets this sandbox reach the target. Its requests are read.
+    pub(crate) fn granted(&self, sandbox: &Sandbox, target: &Target) -> Option<(RuleName, Treatment)> {
+        let grant = self.grants.iter().find(|grant| grant.covers(sandbox, target))?;
+        Some((grant.rule_name(), Treatment::Intercept))
+    }
+
+    /// What somebody should know before these hosts are granted to an environment, a sentence each. A level `none` is opened only
+    /// by who says so: `although_none`.
+    pub fn foresee_grant(
+        &self,
+        environment: &EnvironmentName,
+        pattern: &HostPattern,
+        although_none: bool,
+    ) -> Result<Vec<String>, GrantError> {
+        let environment = self.environment(Some(environment.as_str()))?;
+        if environment.network == NetworkLevel::None && !although_none {
+            return Err(GrantError::NetworkNone(environment.name.clone()));
+        }
+        let trusted = environment.include_trusted && trusted::matcher().covers(pattern);
+        let mut known = Vec::new();
+        if trusted || environment.matcher.covers(pattern) {
+            known.push(format!("\"{pattern}\" was allowed already"));
+        }
+        if environment.rules.may_name(pattern) {
+            known.push(format!(
+                "rules of environment `{}` go on to narrow which requests",
+                environment.name
+            ));
+        }
+        known.extend(self.foresee_address(environment, pattern));
+        known.extend(foresee_storage(pattern));
+        Ok(known)
+    }
+
+    fn foresee_address(&self, environment: &crate::Environment, pattern: &HostPattern) -> Option<String> {
+        let Hosts::Literal(address) = pattern.hosts else {
+            return None;
+        };
+        let class = self.classify(address);
+        let refused = class.is_refused() && !environment.exceptions.cover(address, class);
+        refused.then(|| {
+            format!("\"{pattern}\" is {class}, which stays refused until `allowed_addresses` of the policy file names it")
+        })
+    }
+}
+
+fn foresee_storage(pattern: &HostPattern) -> Option<String> {
+    let Hosts::Below(base) = &pattern.hosts else {
+        return None;
+    };
+    if !base.as_str().contains('.') {
+        return Some(format!("\"{pattern}\" covers a whole top-level domain"));
+    }
+    shared_storage::is_below(base.as_str()).then(|| {
+        format!(
+            "\"{pattern}\" covers storage and servers that anybody can rent, so data can leave through it"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use super::*;
+    use crate::{ConnectionDecision, Opening, PolicyDocument};
+
+    fn policy(text: &str) -> Policy {
+        Policy::compile(&PolicyDocument::parse(text, "test.toml").unwrap()).unwrap()
+    }
+
+    fn sandbox(id: u8) -> Sandbox {
+        Sandbox::new(SandboxId::from_random([id; 4]), "a".parse().unwrap())
+    }
+
+    fn decided(policy: &Policy, who: u8, target: &str) -> Result<String, &'static str> {
+        let target = Target::parse(target).unwrap();
+        match policy.decide_connection(&sandbox(who), &target, Opening::Unread) {
+            ConnectionDecision::Deny(denial) => Err(denial.code()),
+            ConnectionDecision::Intercept(permit) => Ok(permit.rule().to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn grant(pattern: &str, scope: GrantScope) -> HostGrant {
+        HostGrant::new(HostPattern::parse(pattern).unwrap(), scope, "by user 1000")
+    }
+
+    const CUSTOM: &str = "[environments.a]\nnetwork = \"custom\"\nallowed_domains = [\"own.test\"]\n\
+        [[environments.a.rules]]\nhost = \"ruled.test\"\nmethods = [\"GET\"]\naction = \"allow\"\n";
+
+    #[test]
+    fn a_grant_is_for_its_hosts_and_its_environment_and_is_gone_when_it_is_taken_back() {
+        let before = policy(CUSTOM);
+        let granted = before.with_grants([grant("new.test", GrantScope::Environment("a".parse().unwrap()))]);
+        assert_eq!(
+            decided(&granted, 1, "new.test:443").unwrap(),
+            "granted \"new.test\" (by user 1000)"
+        );
+        assert_eq!(decided(&granted, 1, "new.test:22"), Err("host-not-allowed"));
+        assert_eq!(decided(&granted, 1, "x.new.test:443"), Err("host-not-allowed"));
+        assert_eq!(
+            decided(&granted, 1, "own.test:443").unwrap(),
+            "allowed_domains \"own.test\""
+        );
+        assert_eq!(decided(&before, 1, "new.test:443"), Err("host-not-allowed"));
+        let other = before.with_grants([grant("new.test", GrantScope::Environment("b".parse().unwrap()))]);
+        assert_eq!(decided(&other, 1, "new.test:443"), Err("host-not-allowed"));
+        assert_eq!(
+            decided(&granted.with_grants([]), 1, "new.test:443"),
+            Err("host-not-allowed")
+        );
+    }
+
+    #[test]
+    fn a_grant_to_one_sandbox_is_not_another_ones() {
+        let granted = policy(CUSTOM).with_grants([grant("new.test", GrantScope::Sandbox(sandbox(1).id))]);
+        assert!(decided(&granted, 1, "new.test:443").is_ok());
+        assert_eq!(decided(&granted, 2, "new.test:443"), Err("host-not-allowed"));
+    }
+
+    #[test]
+    fn a_permit_by_grant_is_withdrawn_with_the_grant() {
+        let before = policy(CUSTOM);
+        let granted = before.with_grants([grant("new.test", GrantScope::Sandbox(sandbox(1).id))]);
+        let target = Target::parse("new.test:443").unwrap();
+        let ConnectionDecision::Intercept(permit) =
+            granted.decide_connection(&sandbox(1), &target, Opening::Unread)
+        else {
+            panic!("not granted")
+        };
+        assert!(granted.still_grants(&permit));
+        assert!(granted.admit(&permit, "203.0.113.1:443".parse().unwrap()).is_ok());
+        assert!(
+            granted
+                .admit(&permit, "169.254.169.254:443".parse().unwrap())
+                .is_err()
+        );
+        assert!(!before.still_grants(&permit));
+    }
+
+    #[test]
+    fn what_should_be_known_before_is_said() {
+        let foreseen = |text: &str, pattern: &str, although_none: bool| {
+            let pattern = HostPattern::parse(pattern).unwrap();
+            policy(text)
+                .foresee_grant(&"a".parse().unwrap(), &pattern, although_none)
+                .map(|known| known.join("; "))
+        };
+        assert_eq!(foreseen(CUSTOM, "new.test", false), Ok(String::new()));
+        assert!(
+            foreseen(CUSTOM, "own.test", false)
+                .unwrap()
+                .contains("allowed already")
+        );
+        assert!(foreseen(CUSTOM, "ruled.test", false).unwrap().contains("narrow"));
+        assert!(
+            foreseen(CUSTOM, "*.amazonaws.com", false)
+                .unwrap()
+                .contains("anybody can rent")
+        );
+        assert!(
+            foreseen(CUSTOM, "10.0.0.1", false)
+                .unwrap()
+                .contains("allowed_addresses")
+        );
+        let none = "[environments.a]\nnetwork = \"none\"\n";
+        assert!(matches!(
+            foreseen(none, "new.test", false),
+            Err(GrantError::NetworkNone(_))
+        ));
+        assert_eq!(foreseen(none, "new.test", true), Ok(String::new()));
+    }
+}
