@@ -1,5 +1,6 @@
 //! No text makes the reader of policies panic; errors point into the text; and `--network none` on top of whatever was
-//! read leaves nothing reachable but `always_reachable`.
+//! read leaves nothing reachable but `always_reachable`; and the self-check, which reads the document in another way, agrees
+//! with every policy that compiles.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use outwall_policy::{Checked, NetworkLevel, Overrides, Policy, PolicyDocument, RuleName};
@@ -32,6 +33,9 @@ fuzz_target!(|text: &str| {
     let Ok(policy) = Policy::compile(&document) else {
         return;
     };
+    if let Err(error) = policy.self_check(&document, &[], text.len() as u64, || false) {
+        panic!("{error}");
+    }
     for environment in policy.environments() {
         shut(&document, environment.name().as_str());
     }
