@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use outwall_policy::{
-    Checked, Denial, Entry, Environment, EnvironmentName, Overrides, RuleEntry, RuleName, Treatment,
+    Allowances, Checked, Denial, Entry, Environment, EnvironmentName, LimitEntry, Overrides, RuleEntry,
+    RuleName, SizeListing, Treatment,
 };
 
 use crate::arguments::Session;
@@ -146,6 +147,8 @@ impl Show {
         say!("policy file: {}\n", in_force.provenance())?;
         write_out(&entries(environment, Paint::for_stdout()))?;
         write_out(&rules(environment, Paint::for_stdout()))?;
+        write_out(&limits(environment, Paint::for_stdout()))?;
+        write_out(&sizes(environment, Paint::for_stdout()))?;
         let exceptions: Vec<_> = environment.allowed_addresses().collect();
         if !exceptions.is_empty() {
             say!(
@@ -207,6 +210,30 @@ fn rules(environment: &Environment, paint: Paint) -> String {
             requests,
         ]);
     }
+    below(&table, paint)
+}
+
+/// How much its sandboxes may use.
+fn limits(environment: &Environment, paint: Paint) -> String {
+    let mut table = Table::new(["LIMIT", "LINE", "OF"]);
+    let entries = environment.allowances().map(Allowances::entries);
+    for LimitEntry { whose, limit, line } in entries.into_iter().flatten() {
+        table.row([limit, line.map_or("-".to_owned(), |line| line.to_string()), whose]);
+    }
+    below(&table, paint)
+}
+
+/// How large requests may be.
+fn sizes(environment: &Environment, paint: Paint) -> String {
+    let mut table = Table::new(["AT MOST", "METHODS", "HOSTS"]);
+    for SizeListing { hosts, methods, most } in environment.sizes() {
+        table.row([most, methods, hosts]);
+    }
+    below(&table, paint)
+}
+
+/// A table with a line before it, where there is one.
+fn below(table: &Table<3>, paint: Paint) -> String {
     if table.is_empty() {
         String::new()
     } else {
@@ -229,9 +256,12 @@ fn source(rule: &RuleName) -> String {
         RuleName::Tunnelled(_) => "tunnelled_domains".to_owned(),
         RuleName::Tcp(_) => "tcp".to_owned(),
         RuleName::Allowed(_) => "allowed_domains".to_owned(),
-        RuleName::Trusted { .. } | RuleName::Full | RuleName::Granted { .. } | RuleName::Rule { .. } => {
-            rule.to_string()
-        }
+        RuleName::Trusted { .. }
+        | RuleName::Full
+        | RuleName::Granted { .. }
+        | RuleName::Rule { .. }
+        | RuleName::Limit(_)
+        | RuleName::Size(_) => rule.to_string(),
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::document::{
-    COMMAND_LINE, DocumentErrors, EnvironmentDocument, LimitsDocument, NetworkLevel, Place, PolicyDocument,
-    Problem, Warning, Written,
+    COMMAND_LINE, DocumentErrors, EnvironmentDocument, NetworkLevel, Place, PolicyDocument, Problem, Warning,
+    Written,
 };
 use crate::environment::{Environment, Exceptions};
 use crate::matcher::{Grant, Matcher};
@@ -16,6 +16,7 @@ use crate::policy::Policy;
 use crate::sandbox::EnvironmentName;
 use crate::trusted;
 
+mod bounds;
 mod lists;
 mod origins;
 mod rules;
@@ -144,9 +145,6 @@ impl Compiler {
     fn environment(&mut self, name: &EnvironmentName, written: &EnvironmentDocument) -> Environment {
         let level = written.level();
         self.check_level(name, written);
-        if let Some(limits) = &written.limits {
-            self.refuse_limits(limits);
-        }
         let lists = Lists {
             always: self.patterns("always_reachable", &written.always_reachable),
             tunnelled: self.patterns("tunnelled_domains", &written.tunnelled_domains),
@@ -160,6 +158,8 @@ impl Compiler {
             || level == NetworkLevel::Custom
                 && written.include_trusted.as_ref().is_some_and(|flag| flag.value);
         let rules = self.rules(&written.rules, &lists);
+        let allowances = self.allowances(&written.limits, &lists);
+        let sizes = self.sizes(&written.sizes, &lists);
         let summary = summary(level, include_trusted, &lists).into();
         let environment = Environment {
             name: name.clone(),
@@ -169,10 +169,13 @@ impl Compiler {
             rules,
             exceptions,
             nested_namespaces: written.nested_namespaces.as_ref().is_some_and(|flag| flag.value),
-            names_below_one_wildcard: written.limits.as_ref().and_then(|limits| {
-                let limit = limits.names_below_one_wildcard.as_ref()?.value;
-                Some(usize::try_from(limit).unwrap_or(usize::MAX))
-            }),
+            names_below_one_wildcard: written
+                .limits
+                .names_below_one_wildcard
+                .as_ref()
+                .map(|limit| usize::try_from(limit.value).unwrap_or(usize::MAX)),
+            allowances,
+            sizes,
             refused_names: written
                 .refused_names
                 .as_ref()
@@ -257,33 +260,6 @@ impl Compiler {
         }
     }
 
-    /// Limits that this version does not enforce: an operator must not rely on them.
-    fn refuse_limits(&mut self, limits: &LimitsDocument) {
-        let asked = [
-            limits
-                .requests_per_minute
-                .as_ref()
-                .map(|limit| format!("{} requests a minute", limit.value)),
-            limits
-                .upload_bytes_per_hour
-                .as_ref()
-                .map(|limit| format!("{} bytes an hour", limit.value)),
-        ];
-        let asked: Vec<String> = asked.into_iter().flatten().collect();
-        if asked.is_empty() {
-            return;
-        }
-        let what = format!(
-            "these `limits` are not enforced by this version ({})",
-            asked.join(", ")
-        );
-        self.problem(
-            limits.place,
-            what,
-            "leave them out, so that nobody relies on them",
-        );
-    }
-
     fn problem(&mut self, place: Place, what: impl Into<String>, remedy: impl Into<String>) {
         let problem = Problem::new(self.locate(place), what, remedy);
         self.problems.push(problem);
@@ -303,6 +279,11 @@ impl Compiler {
 }
 
 impl Lists {
+    /// Hosts whose connections are relayed unread.
+    fn unread(&self) -> impl Iterator<Item = &(HostPattern, Place)> {
+        self.tunnelled.iter().chain(&self.tcp)
+    }
+
     fn compile(self) -> Matcher {
         let lists = [
             (self.always, Grant::AlwaysReachable),

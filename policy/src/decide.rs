@@ -12,6 +12,7 @@ use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::rules::Ruling;
 use crate::sandbox::{Identity, Sandbox};
+use crate::sizes::SizeLimits;
 use crate::target::{Scheme, Target};
 
 impl Policy {
@@ -47,9 +48,11 @@ impl Policy {
     /// 1. The policy grants the connection, as it was granted.
     /// 2. The request is for the connection's host and port, and in the clear only where the connection is.
     /// 3. If a rule names the host, the first rule that matches allows it; for a path with several readings, in all.
+    ///
+    /// How large it may be comes with the permit.
     pub fn decide_request<R>(&self, via: &ConnectionPermit, action: Action<R>) -> RequestDecision<R> {
         match self.rule_for(via, &action) {
-            Ok(rule) => RequestDecision::Allow(Permitted::new(via.clone(), action, rule)),
+            Ok((rule, sizes)) => RequestDecision::Allow(Permitted::new(via.clone(), action, rule, sizes)),
             Err(denial) => RequestDecision::Deny(denial, action.carried),
         }
     }
@@ -180,7 +183,11 @@ impl Policy {
         ))
     }
 
-    fn rule_for<R>(&self, via: &ConnectionPermit, action: &Action<R>) -> Result<RuleName, Denial> {
+    fn rule_for<R>(
+        &self,
+        via: &ConnectionPermit,
+        action: &Action<R>,
+    ) -> Result<(RuleName, SizeLimits), Denial> {
         let environment = self.environment_of(via.sandbox())?;
         let granted_by = self.still_granted(via)?;
         let target = via.target();
@@ -205,9 +212,10 @@ impl Policy {
                 });
             }
         }
+        let sizes = || environment.sizes.of(target, &action.method);
         match environment.rules.decide(target, &action.method, &action.path) {
-            Ruling::NotNamed => Ok(granted_by),
-            Ruling::Allow(rule) => Ok(rule),
+            Ruling::NotNamed => Ok((granted_by, sizes())),
+            Ruling::Allow(rule) => Ok((rule, sizes())),
             Ruling::Deny(rule, read_as) => {
                 let reason = Reason::RuleRefused {
                     target: target.clone(),

@@ -30,6 +30,18 @@ pub enum ConnectionDecision {
     Forward(ConnectionPermit),
 }
 
+impl ConnectionDecision {
+    /// The permit, if it is not a denial.
+    pub fn permit(&self) -> Option<&ConnectionPermit> {
+        match self {
+            Self::Deny(_) => None,
+            Self::Tunnel(permit) | Self::Stream(permit) | Self::Intercept(permit) | Self::Forward(permit) => {
+                Some(permit)
+            }
+        }
+    }
+}
+
 /// A request as it was read, before it is decided on.
 #[derive(Clone, Debug)]
 pub struct Action<R> {

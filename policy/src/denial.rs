@@ -4,12 +4,14 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::address::{AddressClass, classify};
+use crate::allowances::{Excess, Limit};
 use crate::document::NetworkLevel;
 use crate::environment::Environment;
 use crate::host::Host;
 use crate::permit::RuleName;
 use crate::reason::Reason;
 use crate::sandbox::EnvironmentName;
+use crate::sizes::SizeLimit;
 use crate::target::Target;
 
 /// Why something was refused, by whom, and what may be done about it. Its text is one sentence.
@@ -40,6 +42,30 @@ impl Denial {
                 allowed_instead: None,
             }),
         }
+    }
+
+    /// More than one of an environment's `limits` lets pass; the proxy counts.
+    pub fn over_limit(environment: &EnvironmentName, target: Target, limit: Limit, excess: Excess) -> Self {
+        let rule = Some(RuleName::Limit(limit.clone()));
+        let limit = Box::new(limit);
+        let reason = Reason::OverLimit {
+            target,
+            limit,
+            excess,
+        };
+        Self::by_rule(environment, reason, rule)
+    }
+
+    /// A request of which a part is larger than its permit says.
+    pub fn too_large(environment: &EnvironmentName, target: Target, limit: SizeLimit) -> Self {
+        let rule = Some(RuleName::Size(limit));
+        Self::by_rule(environment, Reason::TooLarge { target, limit }, rule)
+    }
+
+    fn by_rule(environment: &EnvironmentName, reason: Reason, rule: Option<RuleName>) -> Self {
+        let mut denial = Self::new(environment, reason);
+        denial.facts.rule = rule;
+        denial
     }
 
     pub(crate) fn of(environment: &Environment, reason: Reason, rule: Option<RuleName>) -> Self {
@@ -144,6 +170,15 @@ impl Denial {
             Reason::TooManyNames { pattern } => Some(Lines::Keys(format!(
                 "name the hosts that are needed instead of \"{pattern}\", or raise limits.names_below_one_wildcard (1000 where the file does not say)"
             ))),
+            Reason::OverLimit { limit, excess, .. } => Some(Lines::Keys(format!(
+                "raise {}{}",
+                limit.as_written(),
+                match excess {
+                    Excess::For(_) => ", or wait",
+                    Excess::Forever => "",
+                }
+            ))),
+            Reason::TooLarge { limit, .. } => Some(Lines::Keys(format!("raise {}", limit.as_written()))),
             Reason::UnknownEnvironment => Some(Lines::Table(format!(
                 "define it again: [environments.{environment}] network = \"trusted\""
             ))),

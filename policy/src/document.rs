@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::allowances::LimitKind;
 use crate::sandbox::EnvironmentName;
+use crate::sizes::SizedPart;
 
 mod problem;
 mod read;
@@ -38,7 +40,8 @@ pub(crate) struct EnvironmentDocument {
     pub(crate) tunnelled_domains: Vec<Written<String>>,
     pub(crate) tcp: Vec<Written<String>>,
     pub(crate) rules: Vec<RuleDocument>,
-    pub(crate) limits: Option<LimitsDocument>,
+    pub(crate) limits: LimitsDocument,
+    pub(crate) sizes: Vec<SizeDocument>,
     pub(crate) nested_namespaces: Option<Written<bool>>,
     pub(crate) refused_names: Option<Written<RefusedNames>>,
 }
@@ -53,12 +56,33 @@ pub(crate) struct RuleDocument {
 }
 
 /// `[environments.NAME.limits]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LimitsDocument {
-    pub(crate) place: Place,
-    pub(crate) requests_per_minute: Option<Written<u64>>,
-    pub(crate) upload_bytes_per_hour: Option<Written<u64>>,
+    pub(crate) sandbox: AmountsDocument,
+    pub(crate) each_host: AmountsDocument,
+    pub(crate) hosts: Vec<HostLimitsDocument>,
     pub(crate) names_below_one_wildcard: Option<Written<u64>>,
+}
+
+/// The keys of a limit's scope, each by its kind's place in [`LimitKind::ALL`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AmountsDocument(pub(crate) [Option<Written<u64>>; LimitKind::ALL.len()]);
+
+/// `[[environments.NAME.limits.hosts]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct HostLimitsDocument {
+    pub(crate) host: Written<String>,
+    pub(crate) amounts: AmountsDocument,
+}
+
+/// `[[environments.NAME.sizes]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct SizeDocument {
+    pub(crate) place: Place,
+    pub(crate) host: Option<Written<String>>,
+    pub(crate) methods: Vec<Written<String>>,
+    /// By the part's place in [`SizedPart::ALL`].
+    pub(crate) most: [Option<Written<u64>>; SizedPart::ALL.len()],
 }
 
 /// `[origins]`.
@@ -308,17 +332,6 @@ fn command_line_error(what: String, remedy: impl Into<String>) -> DocumentErrors
 }
 
 pub(crate) const COMMAND_LINE: &str = "command line";
-
-impl LimitsDocument {
-    fn at(place: Place) -> Self {
-        Self {
-            place,
-            requests_per_minute: None,
-            upload_bytes_per_hour: None,
-            names_below_one_wildcard: None,
-        }
-    }
-}
 
 impl<T> Written<T> {
     fn on_command_line(value: T) -> Self {

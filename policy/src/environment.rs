@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::address::AddressClass;
+use crate::allowances::Allowances;
 use crate::document::{NetworkLevel, RefusedNames};
 use crate::host::{DomainName, Host};
 use crate::matcher::{Found, Grant, Matcher, Row};
@@ -14,6 +15,7 @@ use crate::permit::RuleName;
 use crate::reason::Reason;
 use crate::rules::Rules;
 use crate::sandbox::EnvironmentName;
+use crate::sizes::{SizeListing, Sizes};
 use crate::target::Target;
 use crate::trusted;
 
@@ -65,6 +67,9 @@ pub struct Environment {
     pub(crate) exceptions: Exceptions,
     pub(crate) nested_namespaces: bool,
     pub(crate) names_below_one_wildcard: Option<usize>,
+    /// None where nothing is limited.
+    pub(crate) allowances: Option<Allowances>,
+    pub(crate) sizes: Sizes,
     pub(crate) refused_names: RefusedNames,
     /// What it reaches, in a few words.
     pub(crate) summary: Arc<str>,
@@ -93,6 +98,16 @@ impl Environment {
     /// How many different names below one wildcard a sandbox may make the gate resolve; none where the file does not say.
     pub fn names_below_one_wildcard(&self) -> Option<usize> {
         self.names_below_one_wildcard
+    }
+
+    /// How much its sandboxes may use; none where nothing is limited.
+    pub fn allowances(&self) -> Option<&Allowances> {
+        self.allowances.as_ref()
+    }
+
+    /// How large requests may be, in the order of the document.
+    pub fn sizes(&self) -> impl Iterator<Item = SizeListing> + '_ {
+        self.sizes.entries()
     }
 
     /// What DNS answers for names that are not allowed.

@@ -70,6 +70,8 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod allowances;
+mod amount;
 mod check;
 mod compile;
 mod credential_fault;
@@ -93,10 +95,12 @@ mod rules;
 mod sandbox;
 mod self_check;
 mod shared_storage;
+mod sizes;
 mod target;
 pub mod trusted;
 
 pub use address::{AddressClass, classify};
+pub use allowances::{Allowances, Excess, Limit, LimitEntry, LimitKind, LimitScope};
 pub use check::{CheckError, Checked};
 pub use credential_fault::CredentialFault;
 pub use decision::{Action, ConnectionDecision, Opening, RequestDecision};
@@ -117,4 +121,5 @@ pub use policy::{Policy, UnknownEnvironment};
 pub use reason::Reason;
 pub use sandbox::{EnvironmentName, Identity, NameError, Sandbox, SandboxId};
 pub use self_check::{SelfCheckError, SelfChecked};
+pub use sizes::{SizeLimit, SizeLimits, SizeListing, SizedPart};
 pub use target::{Scheme, Target, TargetError};

@@ -64,6 +64,11 @@ impl HostPattern {
         self.hosts.contain(&target.host) && self.covers_port(target.port)
     }
 
+    /// True when the target's host is one of these, at this port, or at every port when none is written: as what narrows is read.
+    pub(crate) fn names(&self, target: &Target) -> bool {
+        self.hosts.contain(&target.host) && self.port.is_none_or(|port| port == target.port)
+    }
+
     /// True for `*.x`, which stands for any number of names.
     pub fn is_wildcard(&self) -> bool {
         matches!(self.hosts, Hosts::Below(_))
@@ -111,12 +116,12 @@ impl HostPattern {
             (Some(own), Some(other)) => own == other,
             (None, _) | (_, None) => true,
         };
-        ports && self.hosts.overlap(&other.hosts)
+        ports && self.hosts.overlaps(&other.hosts)
     }
 }
 
 impl Hosts {
-    fn overlap(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Exactly(a), Self::Exactly(b)) => a == b,
             (Self::Exactly(name), Self::Below(base)) | (Self::Below(base), Self::Exactly(name)) => {

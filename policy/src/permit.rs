@@ -5,12 +5,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::allowances::Limit;
 use crate::decision::Action;
 use crate::environment::Treatment;
 use crate::method::Method;
 use crate::path::RequestPath;
 use crate::pattern::HostPattern;
 use crate::sandbox::{EnvironmentName, Sandbox};
+use crate::sizes::{SizeLimit, SizeLimits};
 use crate::target::{Scheme, Target};
 
 /// Which line of the policy decided. Its text is what an operator finds in the file: `allowed_domains "*.example.com"`.
@@ -47,6 +49,10 @@ pub enum RuleName {
         /// The hosts that it names.
         host: HostPattern,
     },
+    /// One of `limits`.
+    Limit(Limit),
+    /// An entry of `sizes`.
+    Size(SizeLimit),
 }
 
 /// Proof that a sandbox may connect to a target.
@@ -71,6 +77,7 @@ pub struct RequestPermit {
     method: Method,
     path: RequestPath,
     rule: RuleName,
+    sizes: SizeLimits,
 }
 
 /// A request that may be sent, inseparable from its permit until it is sent.
@@ -160,10 +167,20 @@ impl RequestPermit {
     pub fn rule(&self) -> &RuleName {
         &self.rule
     }
+
+    /// How large the request may be.
+    pub fn sizes(&self) -> SizeLimits {
+        self.sizes
+    }
 }
 
 impl<R> Permitted<R> {
-    pub(crate) fn new(connection: ConnectionPermit, action: Action<R>, rule: RuleName) -> Self {
+    pub(crate) fn new(
+        connection: ConnectionPermit,
+        action: Action<R>,
+        rule: RuleName,
+        sizes: SizeLimits,
+    ) -> Self {
         Self {
             permit: RequestPermit {
                 connection,
@@ -171,6 +188,7 @@ impl<R> Permitted<R> {
                 method: action.method,
                 path: action.path,
                 rule,
+                sizes,
             },
             carried: action.carried,
         }
@@ -224,7 +242,7 @@ impl RuleName {
             | Self::Trusted { pattern, .. }
             | Self::Granted { pattern, .. }
             | Self::Rule { host: pattern, .. } => Some(pattern),
-            Self::Full => None,
+            Self::Full | Self::Limit(_) | Self::Size(_) => None,
         }
     }
 }
@@ -240,6 +258,15 @@ impl fmt::Display for RuleName {
             Self::Full => f.write_str("network = \"full\""),
             Self::Granted { pattern, note } => write!(f, "granted \"{pattern}\" ({note})"),
             Self::Rule { number, host } => write!(f, "rule {number} for \"{host}\""),
+            Self::Limit(limit) => write_bound(f, &limit.as_written(), limit.line),
+            Self::Size(limit) => write_bound(f, &limit.as_written(), limit.line),
         }
+    }
+}
+
+fn write_bound(f: &mut fmt::Formatter<'_>, written: &str, line: Option<u32>) -> fmt::Result {
+    match line {
+        Some(line) => write!(f, "{written}, line {line}"),
+        None => f.write_str(written),
     }
 }

@@ -3,10 +3,14 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use crate::address::AddressClass;
+use crate::allowances::{Excess, Limit};
+use crate::amount::Bytes;
 use crate::credential_fault::CredentialFault;
 use crate::method::Method;
+use crate::sizes::SizeLimit;
 use crate::target::Target;
 
 /// Why a connection or a request was refused.
@@ -115,6 +119,22 @@ pub enum Reason {
         /// The wildcard.
         pattern: String,
     },
+    /// More than one of the environment's `limits` lets pass.
+    OverLimit {
+        /// Where it was to go.
+        target: Target,
+        /// Which limit.
+        limit: Box<Limit>,
+        /// For how long it is more.
+        excess: Excess,
+    },
+    /// A request that is larger than the environment's `sizes` let pass.
+    TooLarge {
+        /// Where it was to go.
+        target: Target,
+        /// Which size.
+        limit: SizeLimit,
+    },
     /// A limit of the gate is reached.
     LimitReached {
         /// Which one.
@@ -153,10 +173,23 @@ impl Reason {
             Self::OwnListener { .. } => "own-listener",
             Self::UpgradeRefused { .. } => "upgrade-refused",
             Self::TooManyNames { .. } => "too-many-names",
+            Self::OverLimit { limit, .. } => limit.code(),
+            Self::TooLarge { limit, .. } => limit.part.code(),
             Self::LimitReached { .. } => "limit-reached",
             Self::Withdrawn { .. } => "withdrawn",
             Self::AuditUnavailable => "audit-unavailable",
             Self::Credential(fault) => fault.code(),
+        }
+    }
+
+    /// After how many seconds the same may be asked again; none where waiting does not help.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::OverLimit {
+                excess: Excess::For(wait),
+                ..
+            } => Some(seconds(*wait)),
+            _ => None,
         }
     }
 
@@ -176,6 +209,8 @@ impl Reason {
             | Self::Fronting { target, .. }
             | Self::UnresolvedName { target }
             | Self::OwnListener { target }
+            | Self::OverLimit { target, .. }
+            | Self::TooLarge { target, .. }
             | Self::Withdrawn { target } => Some(target),
             Self::UnknownEnvironment
             | Self::MalformedTarget { .. }
@@ -187,6 +222,11 @@ impl Reason {
             | Self::Credential(_) => None,
         }
     }
+}
+
+/// Whole seconds, at least one: whoever comes back then finds room.
+fn seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// The middle of a sentence: "… was refused: `{reason}`".
@@ -249,6 +289,17 @@ impl fmt::Display for Reason {
             Self::TooManyNames { pattern } => {
                 write!(f, "too many different names below {pattern} were asked for")
             }
+            Self::OverLimit { limit, excess, .. } => match excess {
+                Excess::For(wait) => write!(f, "{limit}, and there is room again in {} s", seconds(*wait)),
+                Excess::Forever => write!(f, "{limit}, and this is more than all of that"),
+            },
+            Self::TooLarge { target, limit } => write!(
+                f,
+                "the {} of a request to {} may have {}, and this one has more",
+                limit.part,
+                target.host,
+                Bytes(limit.most)
+            ),
             Self::LimitReached { limit } => write!(f, "a limit is reached: {limit}"),
             Self::Withdrawn { target } => {
                 write!(f, "the policy in force does not grant {target} any longer")

@@ -142,10 +142,11 @@ impl Rules {
         let parents = name.into_iter().flat_map(DomainName::parents);
         let by_name = own.chain(parents).filter_map(|name| self.by_name.get(name));
         let literals = name.is_none().then_some(&self.literals);
-        by_name.chain(literals).flatten().copied().filter(|index| {
-            let host = &self.in_order[*index as usize].host;
-            host.hosts.contain(&target.host) && host.port.is_none_or(|port| port == target.port)
-        })
+        by_name
+            .chain(literals)
+            .flatten()
+            .copied()
+            .filter(|index| self.in_order[*index as usize].host.names(target))
     }
 }
 

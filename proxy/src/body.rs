@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::Reason;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::allowance::Bounds;
 use crate::arriving::Arriving;
 use crate::error::Error;
 use crate::h2_pipe::Resets;
@@ -24,13 +25,17 @@ use crate::upload_rest;
 pub(crate) enum Upload {
     /// Nothing.
     Empty,
-    /// A body, counted as it leaves.
-    Streaming { body: Arriving, sent: Arc<AtomicU64> },
+    /// A body, held within its bounds and counted as it leaves.
+    Streaming {
+        body: Arriving,
+        bounds: Option<Arc<Bounds>>,
+        sent: Arc<AtomicU64>,
+    },
 }
 
 impl Upload {
     /// Takes a request's body over. The counter exists only where there is something to count.
-    pub(crate) fn new(body: Arriving) -> (Self, Option<Arc<AtomicU64>>) {
+    pub(crate) fn new(body: Arriving, bounds: Option<Arc<Bounds>>) -> (Self, Option<Arc<AtomicU64>>) {
         if body.is_end_stream() {
             return (Self::Empty, None);
         }
@@ -38,6 +43,7 @@ impl Upload {
         (
             Self::Streaming {
                 body,
+                bounds,
                 sent: Arc::clone(&sent),
             },
             Some(sent),
@@ -58,16 +64,21 @@ impl Body for Upload {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
-            Self::Streaming { body, sent } => {
-                let polled = Pin::new(body).poll_frame(cx);
-                if let Poll::Ready(Some(Ok(frame))) = &polled {
-                    sent.fetch_add(length_of(frame), Relaxed);
-                }
-                polled
-            }
+        let Self::Streaming { body, bounds, sent } = self.get_mut() else {
+            return Poll::Ready(None);
+        };
+        let frame = match ready!(Pin::new(body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            ended => return Poll::Ready(ended),
+        };
+        let passed = match bounds {
+            Some(bounds) => bounds.send(frame).map_err(HttpError::Cut),
+            None => Ok(frame),
+        };
+        if let Ok(frame) = &passed {
+            sent.fetch_add(length_of(frame), Relaxed);
         }
+        Poll::Ready(Some(passed))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -97,6 +108,8 @@ pub(crate) enum ResponseBody {
 pub(crate) struct Held {
     pub(crate) _running: Running,
     pub(crate) _room: OwnedSemaphorePermit,
+    /// None where nothing bounds it.
+    pub(crate) bounds: Option<Arc<Bounds>>,
 }
 
 /// An origin's body on its way back, with everything that has to happen at its end.
@@ -161,7 +174,13 @@ impl Body for Relayed {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
-        let polled = std::task::ready!(this.poll_source(cx));
+        let mut polled = ready!(this.poll_source(cx));
+        let bounds = this.held.as_ref().and_then(|held| held.bounds.as_ref());
+        if let (Some(Ok(frame)), Some(bounds)) = (&polled, bounds)
+            && let Err(denial) = bounds.receive(frame)
+        {
+            polled = Some(Err(Error::OverLimit(denial)));
+        }
         match &polled {
             Some(Ok(frame)) => {
                 this.received += length_of(frame);

@@ -50,7 +50,7 @@ impl SandboxGate {
             Ok(target) => target,
             Err(reason) => return self.refuse(client, self.denial(reason), None).await,
         };
-        match self.decide(&target, client.opening()) {
+        match self.within_limits(self.decide(&target, client.opening())) {
             ConnectionDecision::Deny(denial) => self.refuse(client, denial, Some(&target)).await,
             ConnectionDecision::Tunnel(permit) => {
                 let mut client = client.established().await?;
@@ -77,6 +77,17 @@ impl SandboxGate {
             ConnectionDecision::Forward(_each_request_is_decided_by_itself) => {
                 Box::pin(intercept::forward(self, client)).await
             }
+        }
+    }
+
+    /// A connection that policy allows is refused all the same when there were too many.
+    fn within_limits(&self, decision: ConnectionDecision) -> ConnectionDecision {
+        let Some(permit) = decision.permit() else {
+            return decision;
+        };
+        match self.count_connection(permit.target()) {
+            Ok(()) => decision,
+            Err(denial) => ConnectionDecision::Deny(denial),
         }
     }
 

@@ -66,6 +66,9 @@ pub enum Error {
     /// An address that the policy refuses. The name was allowed; where it leads is not.
     #[error("{0}")]
     Address(Denial),
+    /// What runs came to the end of what its environment lets it use. It was recorded when that happened.
+    #[error("{0}")]
+    OverLimit(Denial),
     /// The origin's TLS failed; most often its certificate.
     #[error("the origin's TLS cannot be trusted: {}", what_is_wrong(.0))]
     OriginTls(#[source] io::Error),
@@ -126,6 +129,11 @@ impl Error {
             Self::Connect { .. } => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-unreachable"),
             Self::ConnectTimeout => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "origin-timeout"),
             Self::Address(denial) => (Side::Origin, StatusCode::FORBIDDEN, denial.reason().code()),
+            Self::OverLimit(denial) => (
+                Side::Client,
+                StatusCode::TOO_MANY_REQUESTS,
+                denial.reason().code(),
+            ),
             Self::OriginTls(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-tls"),
             Self::OriginHttp(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-http"),
             Self::OriginLost(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-lost"),

@@ -14,6 +14,7 @@ use outwall_policy::{
 use tower::Service as _;
 
 use crate::action::{self, Expected};
+use crate::allowance::{Bounds, LastAccount};
 use crate::arriving::Arriving;
 use crate::body::{Held, ResponseBody, Upload};
 use crate::current::Snapshot;
@@ -35,6 +36,7 @@ pub(crate) struct Exchanges {
     lane: usize,
     /// The pool used last: nearly always the next one's too.
     pool: Mutex<Option<Arc<Pool>>>,
+    account: LastAccount,
 }
 
 /// On what ground the requests of a connection are taken.
@@ -125,6 +127,7 @@ impl Exchanges {
             tls,
             lane,
             pool: Mutex::default(),
+            account: LastAccount::default(),
         })
     }
 
@@ -153,15 +156,18 @@ impl Exchanges {
         request: Request<Arriving>,
         running: Running,
     ) -> Result<Response<ResponseBody>, Stopped> {
-        let held = Held {
-            _running: running,
-            _room: self.gate.room_for_exchange()?,
-        };
+        let room = self.gate.room_for_exchange()?;
         let (via, expected) = self.read_target(&request)?;
         let authority = expected.authority_for(action::spelled_host(&request)).clone();
         let action = action::read(request, &expected).map_err(|reason| self.gate.denial(reason))?;
         let (permit, request, pool) = self.decide(&via, action)?;
-        let (request, record) = self.record(&permit, request)?;
+        let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
+        let (request, record) = self.record(&permit, request, bounds.clone())?;
+        let held = Held {
+            _running: running,
+            _room: room,
+            bounds,
+        };
         let outgoing = Outgoing {
             permit,
             record,
@@ -220,6 +226,7 @@ impl Exchanges {
         &self,
         permit: &RequestPermit,
         request: Request<Arriving>,
+        bounds: Option<Arc<Bounds>>,
     ) -> Result<(Request<Upload>, ExchangeRecord), Stopped> {
         let mut what = GoingOut::exchange(permit)
             .query(request.uri().query())
@@ -230,10 +237,10 @@ impl Exchanges {
         let recorded = self.gate.shared.audit.going_out(what).map_err(Error::from)?;
         let (mut parts, body) = request.into_parts();
         hop_by_hop::strip_request(&mut parts.headers);
-        let (upload, sent) = Upload::new(body);
+        let (upload, sent) = Upload::new(body, bounds.clone());
         Ok((
             Request::from_parts(parts, upload),
-            ExchangeRecord::new(recorded, sent),
+            ExchangeRecord::new(recorded, sent, bounds),
         ))
     }
 

@@ -1,5 +1,6 @@
 //! A failure of HTTP, in either of its versions.
 
+use outwall_policy::Denial;
 use thiserror::Error;
 
 /// A failure of one message or of the connection that carries it.
@@ -11,6 +12,9 @@ pub enum HttpError {
     /// Of h2.
     #[error(transparent)]
     H2(#[from] h2::Error),
+    /// We ended the message before its peer did.
+    #[error("{0}")]
+    Cut(Denial),
 }
 
 impl HttpError {
@@ -19,13 +23,14 @@ impl HttpError {
         match self {
             Self::Http1(error) => error.is_incomplete_message() || error.is_canceled() || error.is_closed(),
             Self::H2(error) => error.is_io() || self.was_not_processed(),
+            Self::Cut(_) => false,
         }
     }
 
     /// The peer promises that it did not process the message, so that it may be sent again (RFC 9113 section 8.7).
     pub(crate) fn was_not_processed(&self) -> bool {
         match self {
-            Self::Http1(_) => false,
+            Self::Http1(_) | Self::Cut(_) => false,
             Self::H2(error) if error.is_go_away() => error.is_remote(),
             Self::H2(error) => error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM),
         }
@@ -35,7 +40,7 @@ impl HttpError {
     pub(crate) fn reset(&self) -> Option<h2::Reason> {
         match self {
             Self::H2(error) if error.is_reset() && error.is_remote() => error.reason(),
-            Self::Http1(_) | Self::H2(_) => None,
+            Self::Http1(_) | Self::H2(_) | Self::Cut(_) => None,
         }
     }
 
@@ -44,6 +49,7 @@ impl HttpError {
         match self {
             Self::Http1(error) => error.is_incomplete_message() || error.is_closed(),
             Self::H2(error) => error.is_io() || (error.is_go_away() && error.is_remote()),
+            Self::Cut(_) => false,
         }
     }
 }

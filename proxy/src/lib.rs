@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod allowance;
 mod arriving;
 mod body;
 mod client;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use http::StatusCode;
 use outwall_audit::{CameBack, Recorded};
+use outwall_policy::Denial;
 
+use crate::allowance::Bounds;
 use crate::error::Error;
 
 /// The record of one exchange. Dropped without an end, it says that the outcome is unknown.
@@ -13,15 +15,17 @@ pub(crate) struct ExchangeRecord {
     recorded: Recorded,
     status: Option<u16>,
     sent: Option<Arc<AtomicU64>>,
+    bounds: Option<Arc<Bounds>>,
 }
 
 impl ExchangeRecord {
     /// `sent` counts the bytes of the request's body, if it has one.
-    pub(crate) fn new(recorded: Recorded, sent: Option<Arc<AtomicU64>>) -> Self {
+    pub(crate) fn new(recorded: Recorded, sent: Option<Arc<AtomicU64>>, bounds: Option<Arc<Bounds>>) -> Self {
         Self {
             recorded,
             status: None,
             sent,
+            bounds,
         }
     }
 
@@ -32,6 +36,11 @@ impl ExchangeRecord {
 
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.status = Some(status.as_u16());
+    }
+
+    /// Why it was cut short by us, if it was: whatever failed then is a consequence.
+    pub(crate) fn cut(&self) -> Option<&Denial> {
+        self.bounds.as_ref().and_then(|bounds| bounds.cut())
     }
 
     /// Closes the record: `received` bytes of body came back, all of them unless there is an error.
@@ -48,6 +57,8 @@ impl ExchangeRecord {
     }
 
     fn close(self, received: u64, error: Option<&str>) {
+        let cut = self.cut().map(ToString::to_string);
+        let error = cut.as_deref().or(error);
         let bytes_up = self.sent.map_or(0, |sent| sent.load(Relaxed));
         let status = self.status;
         self.recorded.came_back(CameBack {

@@ -5,9 +5,9 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
-use outwall_policy::{CredentialFault, Denial, Reason};
+use outwall_policy::{CredentialFault, Denial, Excess, Reason, SizedPart};
 use serde_json::json;
 
 use crate::error::Error;
@@ -66,6 +66,7 @@ pub(crate) struct Refusal {
     rule: Option<String>,
     allowed: Option<String>,
     remedy: Option<String>,
+    retry_after: Option<u64>,
 }
 
 impl Refusal {
@@ -81,12 +82,13 @@ impl Refusal {
             rule: denial.rule().map(ToString::to_string),
             allowed: (!allowed.is_empty()).then_some(allowed),
             remedy: denial.remedy(),
+            retry_after: denial.reason().retry_after(),
         }
     }
 
     /// Something failed on the way.
     pub(crate) fn of_error(error: &Error) -> Self {
-        if let Error::Address(denial) = error {
+        if let Error::Address(denial) | Error::OverLimit(denial) = error {
             return Self::of_denial(denial);
         }
         Self {
@@ -98,6 +100,7 @@ impl Refusal {
             rule: None,
             allowed: None,
             remedy: None,
+            retry_after: None,
         }
     }
 
@@ -115,6 +118,9 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(&REASON, HeaderValue::from_static(self.code));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 
@@ -216,6 +222,15 @@ fn status_of(reason: &Reason) -> StatusCode {
         Reason::LimitReached { .. }
         | Reason::TooManyNames { .. }
         | Reason::Credential(CredentialFault::TooManyAttempts) => StatusCode::TOO_MANY_REQUESTS,
+        Reason::OverLimit { excess, .. } => match excess {
+            Excess::For(_) => StatusCode::TOO_MANY_REQUESTS,
+            Excess::Forever => StatusCode::PAYLOAD_TOO_LARGE, // coming back would not help
+        },
+        Reason::TooLarge { limit, .. } => match limit.part() {
+            SizedPart::Body => StatusCode::PAYLOAD_TOO_LARGE,
+            SizedPart::Url => StatusCode::URI_TOO_LONG,
+            SizedPart::Headers => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        },
         Reason::UnresolvedName { .. } => StatusCode::BAD_GATEWAY,
         Reason::AuditUnavailable | Reason::Credential(CredentialFault::Unavailable) => {
             StatusCode::SERVICE_UNAVAILABLE

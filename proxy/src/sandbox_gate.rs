@@ -9,6 +9,7 @@ use outwall_audit::Asked;
 use outwall_policy::{ConnectionDecision, Denial, Environment, Opening, Reason, Sandbox, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::allowance::Ledger;
 use crate::dialer::Dialer;
 use crate::distinct_names::{DistinctNames, TooManyNames};
 use crate::dns::NameTable;
@@ -35,6 +36,8 @@ pub(crate) struct SandboxGate {
     origins: Vec<Arc<Origins>>,
     refusals: Mutex<Pace>,
     distinct_names: DistinctNames,
+    /// What was used of the environment's limits.
+    pub(crate) ledger: Ledger,
 }
 
 impl SandboxGate {
@@ -69,6 +72,7 @@ impl SandboxGate {
             drain: watch::channel(false).0,
             refusals: Mutex::new(Pace::new(&limits)),
             distinct_names: DistinctNames::new(&limits),
+            ledger: Ledger::new(),
         })
     }
 
@@ -82,12 +86,8 @@ impl SandboxGate {
     pub(crate) fn decide(&self, target: &Target, opening: Opening) -> ConnectionDecision {
         let snapshot = self.shared.policy.load();
         let decision = snapshot.policy.decide_connection(&self.sandbox, target, opening);
-        let permit = match &decision {
-            ConnectionDecision::Deny(_) => return decision,
-            ConnectionDecision::Tunnel(permit)
-            | ConnectionDecision::Stream(permit)
-            | ConnectionDecision::Intercept(permit)
-            | ConnectionDecision::Forward(permit) => permit,
+        let Some(permit) = decision.permit() else {
+            return decision;
         };
         if snapshot.policy.static_address(target).is_some() {
             return decision; // it is not resolved

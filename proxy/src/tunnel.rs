@@ -10,11 +10,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use outwall_audit::CameBack;
-use outwall_policy::ConnectionPermit;
+use outwall_policy::{ConnectionPermit, Denial};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::allowance::Bounds;
 use crate::client::Client;
 use crate::error::Error;
 use crate::sandbox_gate::SandboxGate;
@@ -57,23 +58,32 @@ struct Moved {
 }
 
 async fn exchange_bytes(
-    gate: &SandboxGate,
+    gate: &Arc<SandboxGate>,
     client: Client,
     origin: TcpStream,
     permit: &ConnectionPermit,
     moved: &Moved,
 ) -> Result<(), Error> {
+    let bounds = Bounds::of_tunnel(gate, permit.target());
     let mut client = Counted {
         stream: client.into_stream(),
         read: Arc::clone(&moved.up),
+        bounds: Arc::clone(&bounds),
+        pass: Bounds::send_unread,
     };
     let mut origin = Counted {
         stream: origin,
         read: Arc::clone(&moved.down),
+        bounds: Arc::clone(&bounds),
+        pass: Bounds::receive_unread,
     };
     tokio::select! {
         copied = copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER, BUFFER) => match copied {
             Ok(_) => Ok(()),
+            Err(_consequence) if bounds.cut().is_some() => {
+                let denial = bounds.cut().cloned().expect("it was just there");
+                Err(Error::OverLimit(denial))
+            }
             // A reset ends a tunnel as it ends a connection.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
             Err(error) => Err(Error::OriginLost(error)),
@@ -98,10 +108,12 @@ async fn until_silent(moved: &Moved, limit: Duration) -> Error {
     }
 }
 
-/// A stream that counts what is read from it.
+/// A stream that counts what is read from it, and ends where its bounds do.
 struct Counted<S> {
     stream: S,
     read: Arc<AtomicU64>,
+    bounds: Arc<Bounds>,
+    pass: fn(&Bounds, u64) -> Result<(), Denial>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
@@ -112,8 +124,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.read
-            .fetch_add((buffer.filled().len() - before) as u64, Relaxed);
+        let read = (buffer.filled().len() - before) as u64;
+        if read > 0 && (self.pass)(&self.bounds, read).is_err() {
+            buffer.set_filled(before); // it goes nowhere
+            return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
+        }
+        self.read.fetch_add(read, Relaxed);
         polled
     }
 }

@@ -33,8 +33,7 @@ impl Compiler {
 
     /// A rule narrows requests, and nobody reads the requests in a tunnel.
     fn check_rule_is_enforced(&mut self, host: &HostPattern, place: Place, lists: &Lists) {
-        let unread = lists.tunnelled.iter().chain(&lists.tcp);
-        for (pattern, _) in unread.filter(|(pattern, _)| pattern.overlaps(host)) {
+        for (pattern, _) in lists.unread().filter(|(pattern, _)| pattern.overlaps(host)) {
             let what = format!(
                 "the rule for \"{host}\" cannot be enforced on \"{pattern}\", which is relayed unread"
             );
@@ -68,7 +67,7 @@ impl Compiler {
         }
     }
 
-    fn method(&mut self, text: &Written<String>) -> Option<Method> {
+    pub(super) fn method(&mut self, text: &Written<String>) -> Option<Method> {
         let upper = text.value.to_ascii_uppercase();
         match Method::parse(&text.value) {
             Ok(method) if upper == text.value => return Some(method),

@@ -27,9 +27,15 @@ allowed_domains = ["a.test"]
 include_trusted = true
 tcp = ["github.com:22"]
 tunnelled_domains = ["github.com", "a.test"]
-[environments.a.limits]
-requests_per_minute = 600
+[[environments.a.limits.hosts]]
+host = "*.github.com"
 upload_bytes_per_hour = "1 GiB"
+[[environments.a.limits.hosts]]
+host = "github.com"
+requests_per_minute = 1
+[[environments.a.sizes]]
+host = "github.com:22"
+max_body = "1 MiB"
 [environments.b]
 network = "none"
 tunnelled_domains = ["github.com"]
@@ -50,13 +56,15 @@ parent_proxy = "http://proxy.corp:3128"
       hint: write network = "custom" (and include_trusted = true to keep the Trusted list)
     outwall.toml:7: "a.test" in `tunnelled_domains` is more than network = "trusted" reaches in [environments.a]
       hint: write network = "custom" (and include_trusted = true to keep the Trusted list)
-    outwall.toml:8: these `limits` are not enforced by this version (600 requests a minute, 1073741824 bytes an hour)
-      hint: leave them out, so that nobody relies on them
-    outwall.toml:13: "github.com" in `tunnelled_domains` is more than network = "none" reaches in [environments.b]
+    outwall.toml:12: `requests_per_minute` for "github.com" cannot be counted at "github.com", which is relayed unread
+      hint: limit its connections_per_minute or bytes instead, or name the host without wildcard
+    outwall.toml:14: the entry of `sizes` for "github.com:22" cannot be enforced on "github.com", which is relayed unread
+      hint: use limits.upload_bytes_per_hour for what is relayed unread
+    outwall.toml:19: "github.com" in `tunnelled_domains` is more than network = "none" reaches in [environments.b]
       hint: write network = "custom" (and include_trusted = true to keep the Trusted list)
-    outwall.toml:16: `allowed_domains` has no effect at network = "full" in [environments.c]
+    outwall.toml:22: `allowed_domains` has no effect at network = "full" in [environments.c]
       hint: leave it out: "full" reaches every public host; or write network = "custom"
-    outwall.toml:18: `parent_proxy` is "http://proxy.corp:3128", and parent proxies are not supported by this version
+    outwall.toml:24: `parent_proxy` is "http://proxy.corp:3128", and parent proxies are not supported by this version
       hint: leave it out, and let the gate reach origins directly
     "#);
 }
@@ -263,4 +271,38 @@ resolver = "10.0.0.53"
     assert_eq!(fixed("c.test:443"), "");
     assert_eq!(policy.origins().resolver().unwrap().to_string(), "10.0.0.53:53");
     assert_eq!(policy.origins().extra_roots().len(), 1);
+}
+
+#[test]
+fn a_limit_that_another_makes_void_and_a_size_that_does_not_reach_everything_are_warnings() {
+    let text = r#"
+[environments.a]
+network = "custom"
+allowed_domains = ["a.test"]
+tunnelled_domains = ["unread.test"]
+[environments.a.limits]
+requests_per_minute = 10
+[environments.a.limits.each_host]
+requests_per_minute = 10
+connections_per_minute = 10
+[[environments.a.sizes]]
+max_body = "1 MiB"
+"#;
+    assert_eq!(
+        warned(text),
+        [
+            "outwall.toml:9: `requests_per_minute` of `limits.each_host` is not less than the sandbox's own, which counts\n  \
+             hint: make it less, or leave it out",
+            "outwall.toml:11: the entry of `sizes` does not reach \"unread.test\", which is relayed unread\n  \
+             hint: use limits.upload_bytes_per_hour for what is relayed unread",
+        ]
+    );
+}
+
+#[test]
+fn an_environment_without_limits_has_none_at_all() {
+    let policy = compile("[environments.a.limits]\nnames_below_one_wildcard = 5\n").unwrap();
+    assert!(policy.environment(None).unwrap().allowances().is_none());
+    let policy = compile("[environments.a.limits.each_host]\nrequests_per_minute = 5\n").unwrap();
+    assert!(policy.environment(None).unwrap().allowances().is_some());
 }

@@ -8,10 +8,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{DocumentErrors, Problem};
 use super::{
-    EnvironmentDocument, LimitsDocument, NetworkLevel, OriginsDocument, Place, PolicyDocument, ProxyDocument,
-    RefusedNames, RuleDocument, Written,
+    EnvironmentDocument, NetworkLevel, OriginsDocument, Place, PolicyDocument, ProxyDocument, RefusedNames,
+    RuleDocument, Written,
 };
+use crate::amount::Bytes;
 use crate::sandbox::EnvironmentName;
+
+mod bounds;
 
 type Value<'a, 'i> = &'a Spanned<DeValue<'i>>;
 
@@ -125,7 +128,8 @@ impl Reader {
                 "tunnelled_domains" => environment.tunnelled_domains = self.strings(written, value),
                 "tcp" => environment.tcp = self.strings(written, value),
                 "rules" => environment.rules = self.rules(value),
-                "limits" => environment.limits = Some(self.limits(key.span().start, value)),
+                "limits" => environment.limits = self.limits(value),
+                "sizes" => environment.sizes = self.sizes(value),
                 "nested_namespaces" => environment.nested_namespaces = self.boolean(written, value),
                 "refused_names" => environment.refused_names = self.word(written, value, &REFUSED_NAMES),
                 _ => self.unknown_key(key, &within, &ENVIRONMENT_KEYS),
@@ -180,20 +184,6 @@ impl Reader {
             paths,
             allow: action?.value,
         })
-    }
-
-    fn limits(&mut self, at: usize, value: Value<'_, '_>) -> LimitsDocument {
-        let mut limits = LimitsDocument::at(self.place(at));
-        for (key, value) in self.table("limits", value) {
-            let written: &str = key.get_ref();
-            match written {
-                "requests_per_minute" => limits.requests_per_minute = self.count(written, value),
-                "upload_bytes_per_hour" => limits.upload_bytes_per_hour = self.bytes(written, value),
-                "names_below_one_wildcard" => limits.names_below_one_wildcard = self.count(written, value),
-                _ => self.unknown_key(key, "limits", &LIMITS_KEYS),
-            }
-        }
-        limits
     }
 
     fn origins(&mut self, value: Value<'_, '_>) -> OriginsDocument {
@@ -315,7 +305,7 @@ impl Reader {
         let DeValue::String(text) = value.get_ref() else {
             return self.count(key, value);
         };
-        if let Some(bytes) = parse_bytes(text) {
+        if let Some(Bytes(bytes)) = Bytes::parse(text) {
             return Some(self.written(value, bytes));
         }
         self.problem(
@@ -386,26 +376,6 @@ fn empty_table<'a, 'i>() -> &'a DeTable<'i> {
     &EMPTY
 }
 
-/// `1 GiB`, `500MB`, `17`.
-fn parse_bytes(text: &str) -> Option<u64> {
-    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(digits_end);
-    let scale: u64 = match unit.trim_start() {
-        "" | "B" => 1,
-        "kB" | "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "TB" => 1_000_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return None,
-    };
-    let bytes = digits.parse::<u64>().ok()?.checked_mul(scale)?;
-    (bytes > 0).then_some(bytes)
-}
-
 /// How many letters to change, add or drop to come from one word to the other (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
@@ -435,13 +405,7 @@ const REFUSED_NAMES: [(&str, RefusedNames); 2] = [
 
 const ACTIONS: [(&str, bool); 2] = [("allow", true), ("deny", false)];
 
-const LIMITS_KEYS: [&str; 3] = [
-    "requests_per_minute",
-    "upload_bytes_per_hour",
-    "names_below_one_wildcard",
-];
-
-const ENVIRONMENT_KEYS: [&str; 11] = [
+const ENVIRONMENT_KEYS: [&str; 12] = [
     "network",
     "allowed_domains",
     "include_trusted",
@@ -451,6 +415,7 @@ const ENVIRONMENT_KEYS: [&str; 11] = [
     "tcp",
     "rules",
     "limits",
+    "sizes",
     "nested_namespaces",
     "refused_names",
 ];

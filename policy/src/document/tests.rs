@@ -85,6 +85,15 @@ action = "permit"
 [environments.web.limits]
 requests_per_minute = -1
 upload_bytes_per_hour = "a lot"
+download_byte_per_hour = 1
+hosts = [{ host = "a.test" }, { requests_per_minute = 1 }]
+
+[environments.web.limits.each_host]
+host = "a.test"
+
+[[environments.web.sizes]]
+host = "a.test"
+max_bodies = 1
 
 [origins]
 proxy = "x"
@@ -110,7 +119,19 @@ proxy = "x"
       hint: write a whole number above 0
     outwall.toml:17: `upload_bytes_per_hour` is "a lot", which is not an amount of bytes
       hint: write a whole number and a unit: "1 GiB", "500 MiB", "64 KiB", "1 GB"
-    outwall.toml:20: `proxy` is not a key of [origins]
+    outwall.toml:18: `download_byte_per_hour` is not a key of limits
+      hint: did you mean `download_bytes_per_hour`?
+    outwall.toml:19: the entry of `limits.hosts` limits nothing
+      hint: give it one of requests_per_minute, connections_per_minute, concurrent_requests, upload_bytes_per_hour, download_bytes_per_hour
+    outwall.toml:19: the entry of `limits.hosts` has no `host`
+      hint: write which host it is for: host = "*.example.com"; or use [environments.NAME.limits.each_host]
+    outwall.toml:22: `host` is not a key of limits.each_host
+      hint: the keys are requests_per_minute, connections_per_minute, concurrent_requests, upload_bytes_per_hour, download_bytes_per_hour
+    outwall.toml:24: the entry of `sizes` limits nothing
+      hint: give it one of max_body, max_url, max_headers: max_body = "10 MiB"
+    outwall.toml:26: `max_bodies` is not a key of sizes
+      hint: did you mean `max_body`?
+    outwall.toml:29: `proxy` is not a key of [origins]
       hint: the keys are extra_roots, hosts, resolver, parent_proxy
     "#);
 }

@@ -178,7 +178,12 @@ impl Origins {
             pool: &pool,
             authority,
         };
-        match sent.send(request).await {
+        let answered = sent.send(request).await.and_then(|(response, carrier)| {
+            let expected = held.bounds.as_ref().map(|bounds| bounds.expect(&response));
+            expected.transpose().map_err(Error::OverLimit)?;
+            Ok((response, carrier))
+        });
+        match answered {
             Ok((response, carrier)) => {
                 record.answered(response.status());
                 let (mut parts, body) = response.into_parts();
@@ -188,6 +193,7 @@ impl Origins {
                 Ok(Response::from_parts(parts, ResponseBody::Relayed(relayed)))
             }
             Err(error) => {
+                let error = record.cut().cloned().map_or(error, Error::OverLimit);
                 record.came_back(0, Some(&error));
                 Err(error)
             }

@@ -14,6 +14,7 @@ mod explicit;
 mod failing;
 mod fronting;
 mod intercepted;
+mod limits;
 mod metrics;
 mod reload;
 mod streaming;

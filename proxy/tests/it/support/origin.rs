@@ -43,7 +43,15 @@ pub(crate) struct Seen {
 pub(crate) struct Origin {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    bodies: Arc<Bodies>,
     connections: Arc<AtomicUsize>,
+}
+
+/// What came of the bodies that `/count` read.
+#[derive(Default)]
+struct Bodies {
+    bytes: AtomicUsize,
+    ended_badly: AtomicUsize,
 }
 
 /// The CA of all test origins.
@@ -82,9 +90,11 @@ impl Origin {
         let origin = Self {
             address,
             seen: Arc::default(),
+            bodies: Arc::default(),
             connections: Arc::default(),
         };
         let (seen, connections) = (Arc::clone(&origin.seen), Arc::clone(&origin.connections));
+        let bodies = Arc::clone(&origin.bodies);
         let acceptor = TlsAcceptor::from(server_config(kind, names));
         tokio::spawn(async move {
             loop {
@@ -92,15 +102,16 @@ impl Origin {
                 stream.set_nodelay(true).unwrap();
                 connections.fetch_add(1, Ordering::Relaxed);
                 let (seen, acceptor) = (Arc::clone(&seen), acceptor.clone());
+                let bodies = Arc::clone(&bodies);
                 tokio::spawn(async move {
                     if kind == OriginKind::Plain {
-                        return serve(stream, false, seen).await;
+                        return serve(stream, false, seen, bodies).await;
                     }
                     let Ok(stream) = acceptor.accept(stream).await else {
                         return;
                     };
                     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    serve(stream, h2, seen).await;
+                    serve(stream, h2, seen, bodies).await;
                 });
             }
         });
@@ -110,6 +121,22 @@ impl Origin {
     /// What arrived so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Waits until `/count` met a body that did not come to its end: what was cut is not taken for whole.
+    pub(crate) async fn sees_a_body_end_badly(&self) {
+        for _ in 0..200 {
+            if self.bodies.ended_badly.load(Ordering::Relaxed) > 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("every body came to its end");
+    }
+
+    /// How many bytes of bodies `/count` got.
+    pub(crate) fn bytes_received(&self) -> usize {
+        self.bodies.bytes.load(Ordering::Relaxed)
     }
 
     /// How many connections were made to it.
@@ -157,7 +184,7 @@ fn server_config(kind: OriginKind, names: &[&str]) -> Arc<rustls::ServerConfig> 
     Arc::new(config)
 }
 
-async fn serve<S>(stream: S, h2: bool, seen: Arc<Mutex<Vec<Seen>>>)
+async fn serve<S>(stream: S, h2: bool, seen: Arc<Mutex<Vec<Seen>>>, bodies: Arc<Bodies>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -167,7 +194,8 @@ where
             version: request.version(),
             headers: request.headers().clone(),
         });
-        async { Ok::<_, Infallible>(respond(request).await) }
+        let bodies = Arc::clone(&bodies);
+        async move { Ok::<_, Infallible>(respond(request, &bodies).await) }
     });
     let stream = TokioIo::new(stream);
     if h2 {
@@ -182,7 +210,7 @@ where
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
-async fn respond(request: Request<Incoming>) -> Response<Body> {
+async fn respond(request: Request<Incoming>, bodies: &Bodies) -> Response<Body> {
     let number = request
         .uri()
         .query()
@@ -202,11 +230,18 @@ async fn respond(request: Request<Incoming>) -> Response<Body> {
             let mut body = request.into_body();
             let mut count = 0;
             while let Some(frame) = body.frame().await {
-                count += frame.unwrap().data_ref().map_or(0, Bytes::len);
+                let Ok(frame) = frame else {
+                    bodies.ended_badly.fetch_add(1, Ordering::Relaxed);
+                    break;
+                };
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                bodies.bytes.fetch_add(length, Ordering::Relaxed);
+                count += length;
             }
             text(&count.to_string())
         }
         "/bytes" => bytes(number),
+        "/sized" => text(&"x".repeat(usize::try_from(number).unwrap())),
         "/events" => events(number),
         "/trailers" => trailers(),
         "/nothing" => {
