@@ -7,7 +7,7 @@ use crate::credential_fault::CredentialFault;
 use crate::decision::{Action, ConnectionDecision, Opening, RequestDecision};
 use crate::denial::Denial;
 use crate::environment::{Environment, Treatment};
-use crate::permit::{ConnectionPermit, DialPermit, Permitted, RuleName};
+use crate::permit::{ConnectionPermit, DialPermit, Permitted, RequestPermit, RuleName};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::rules::Ruling;
@@ -93,6 +93,19 @@ impl Policy {
     /// True while the policy grants what was granted, with the same treatment. Asked again of every policy that is loaded.
     pub fn still_grants(&self, permit: &ConnectionPermit) -> bool {
         self.still_granted(permit).is_ok()
+    }
+
+    /// True while the policy would allow the request again. Asked of every policy that is loaded, for a request that goes on: a
+    /// WebSocket.
+    pub fn still_permits(&self, permit: &RequestPermit) -> bool {
+        let action = Action {
+            scheme: permit.scheme(),
+            target: permit.target().clone(),
+            method: permit.method().clone(),
+            path: permit.path().clone(),
+            carried: (),
+        };
+        self.rule_for(permit.connection(), &action).is_ok()
     }
 
     /// True while the policy also admits the address that was admitted.

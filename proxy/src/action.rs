@@ -6,8 +6,9 @@
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method as HttpMethod, Request, Uri, Version};
-use hyper::ext::Protocol;
 use outwall_policy::{Action, Method, Reason, RequestPath, Scheme, Target};
+
+use crate::websocket::Handshake;
 
 /// The target of a connection with the two ways in which a request may spell it, so that the usual spelling costs no parsing.
 #[derive(Clone)]
@@ -68,10 +69,17 @@ enum Mismatch {
 
 /// Reads the action of a request, or says what is wrong with it.
 pub(crate) fn read<B>(mut request: Request<B>, expected: &Expected) -> Result<Action<Request<B>>, Reason> {
-    check_upgrade(&request)?;
+    let handshake = Handshake::read(&request)?;
     check_scheme(&request, expected)?;
     check_names(&request, expected)?;
-    let method = Method::parse(request.method().as_str()).map_err(|error| malformed(&error))?;
+    let method = match handshake {
+        None => Method::parse(request.method().as_str()).map_err(|error| malformed(&error))?,
+        Some(handshake) => {
+            *request.method_mut() = HttpMethod::GET; // which in h2's form it is not
+            request.extensions_mut().insert(handshake);
+            Method::GET
+        }
+    };
     let path = RequestPath::parse(request.uri().path()).map_err(|error| malformed(&error))?;
     send_what_is_decided(&mut request, &path)?;
     Ok(Action {
@@ -81,44 +89,6 @@ pub(crate) fn read<B>(mut request: Request<B>, expected: &Expected) -> Result<Ac
         path,
         carried: request,
     })
-}
-
-/// CONNECT inside a connection would be a second tunnel; an upgrade, another protocol that nobody decided on.
-fn check_upgrade<B>(request: &Request<B>) -> Result<(), Reason> {
-    if let Some(protocol) = request.extensions().get::<Protocol>() {
-        return Err(Reason::UpgradeRefused {
-            protocol: protocol.as_str().to_owned(),
-        });
-    }
-    if request.method() == HttpMethod::CONNECT {
-        return Err(Reason::MalformedRequest {
-            what: "CONNECT inside a connection".to_owned(),
-        });
-    }
-    let upgrade = request
-        .headers()
-        .get(http::header::UPGRADE)
-        .and_then(|value| value.to_str().ok());
-    match upgrade {
-        // Java asks for h2c with every request and goes on without it.
-        None => Ok(()),
-        Some(protocol) if protocol.trim().eq_ignore_ascii_case("h2c") => Ok(()),
-        Some(_) if !asks_to_upgrade(request) => Ok(()),
-        Some(protocol) => Err(Reason::UpgradeRefused {
-            protocol: protocol.to_owned(),
-        }),
-    }
-}
-
-/// `Upgrade` counts only where `Connection` names it (RFC 9110 section 7.8).
-fn asks_to_upgrade<B>(request: &Request<B>) -> bool {
-    request
-        .headers()
-        .get_all(http::header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
 }
 
 fn check_scheme<B>(request: &Request<B>, expected: &Expected) -> Result<(), Reason> {
@@ -306,21 +276,39 @@ mod tests {
     }
 
     #[test]
-    fn upgrades_are_refused_and_h2c_is_ignored() {
-        let mut websocket = request("/", &["api.example.com"]);
-        websocket
-            .headers_mut()
-            .insert("connection", HeaderValue::from_static("Upgrade"));
-        websocket
-            .headers_mut()
-            .insert("upgrade", HeaderValue::from_static("websocket"));
-        assert_eq!(code(websocket), "upgrade-refused");
-        let mut java = request("/", &["api.example.com"]);
-        java.headers_mut()
-            .insert("connection", HeaderValue::from_static("Upgrade, HTTP2-Settings"));
-        java.headers_mut()
-            .insert("upgrade", HeaderValue::from_static("h2c"));
-        assert_eq!(code(java), "ok");
+    fn a_websocket_is_a_get_in_both_forms_and_another_upgrade_is_refused() {
+        let upgrade = |protocol: &'static str| {
+            let mut request = request("/chat", &["api.example.com"]);
+            for (name, value) in [
+                ("connection", "Upgrade"),
+                ("upgrade", protocol),
+                ("sec-websocket-version", "13"),
+                ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ] {
+                request
+                    .headers_mut()
+                    .insert(name, HeaderValue::from_static(value));
+            }
+            request
+        };
+        let mut connect = request("https://api.example.com/chat", &[]);
+        *connect.method_mut() = HttpMethod::CONNECT;
+        *connect.version_mut() = Version::HTTP_2;
+        connect
+            .extensions_mut()
+            .insert(h2::ext::Protocol::from_static("websocket"));
+        for request in [upgrade("websocket"), connect] {
+            let action = read(request, &expected())
+                .map_err(|reason| reason.code())
+                .unwrap();
+            assert_eq!(action.method, Method::GET);
+            assert!(action.carried.extensions().get::<Handshake>().is_some());
+        }
+        assert_eq!(code(upgrade("x-tunnel")), "upgrade-refused");
+        let java = read(upgrade("h2c"), &expected())
+            .map_err(|reason| reason.code())
+            .unwrap();
+        assert!(java.carried.extensions().get::<Handshake>().is_none());
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::lingering::Lingering;
 
 /// A body as it arrives.
 pub(crate) enum Arriving {
+    /// None.
+    Nothing,
     /// From a client over http/1.1.
     OfClient(Lingering),
     /// From an origin over http/1.1.
@@ -138,6 +140,7 @@ impl Body for Arriving {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         match self.get_mut() {
+            Self::Nothing => Poll::Ready(None),
             Self::OfClient(body) => Pin::new(body.incoming()).poll_frame(cx).map_err(HttpError::from),
             Self::OfOrigin(body) => Pin::new(body).poll_frame(cx).map_err(HttpError::from),
             Self::H2(body) => body.poll(cx).map_err(HttpError::from),
@@ -146,6 +149,7 @@ impl Body for Arriving {
 
     fn is_end_stream(&self) -> bool {
         match self {
+            Self::Nothing => true,
             Self::OfClient(body) => body.is_end_stream(),
             Self::OfOrigin(body) => body.is_end_stream(),
             Self::H2(body) => body.ended,
@@ -154,6 +158,7 @@ impl Body for Arriving {
 
     fn size_hint(&self) -> SizeHint {
         match self {
+            Self::Nothing => SizeHint::with_exact(0),
             Self::OfClient(body) => body.size_hint(),
             Self::OfOrigin(body) => body.size_hint(),
             Self::H2(body) if body.ended => SizeHint::with_exact(0),

@@ -98,6 +98,8 @@ impl Body for Upload {
 
 /// What a client gets back.
 pub(crate) enum ResponseBody {
+    /// Nothing: what follows the head is no body.
+    Nothing,
     /// A text of ours.
     Text { text: Option<Bytes>, _running: Running },
     /// What the origin sends.
@@ -106,10 +108,17 @@ pub(crate) enum ResponseBody {
 
 /// What an exchange holds until its last byte.
 pub(crate) struct Held {
-    pub(crate) _running: Running,
+    pub(crate) running: Running,
     pub(crate) _room: OwnedSemaphorePermit,
     /// None where nothing bounds it.
     pub(crate) bounds: Option<Arc<Bounds>>,
+}
+
+impl Held {
+    /// It may be silent for as long as a tunnel may.
+    pub(crate) fn may_rest(&mut self) {
+        self.running.may_rest();
+    }
 }
 
 /// An origin's body on its way back, with everything that has to happen at its end.
@@ -227,6 +236,7 @@ impl Body for ResponseBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
+            Self::Nothing => Poll::Ready(None),
             Self::Text { text, .. } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Relayed(relayed) => Pin::new(relayed).poll_frame(cx),
         }
@@ -234,6 +244,7 @@ impl Body for ResponseBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
+            Self::Nothing => true,
             Self::Text { text, .. } => text.is_none(),
             Self::Relayed(relayed) => relayed.is_end_stream(),
         }
@@ -241,6 +252,7 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
+            Self::Nothing => SizeHint::with_exact(0),
             Self::Text { text, .. } => {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }

@@ -12,6 +12,7 @@ use outwall_policy::{Denial, DomainName};
 use thiserror::Error as ThisError;
 
 use crate::http_error::HttpError;
+use crate::websocket::NoSocket;
 
 /// Whose fault a failure was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,12 @@ pub enum Error {
     /// The origin closed a connection that was being relayed.
     #[error("the origin's connection failed")]
     OriginLost(#[source] io::Error),
+    /// The origin was asked for a WebSocket and opened none.
+    #[error("the origin opened no WebSocket")]
+    NoSocket(#[source] NoSocket),
+    /// The client sent on a WebSocket what is no frame of one.
+    #[error("the client's WebSocket failed")]
+    ClientFrames(#[source] io::Error),
     /// No byte moved for too long.
     #[error("no byte moved for too long")]
     Silence,
@@ -117,6 +124,20 @@ impl Error {
         self.consequence().2
     }
 
+    /// The origin speaks none of the protocols that it was offered.
+    pub(crate) fn is_of_protocol(&self) -> bool {
+        let Self::OriginTls(error) = self else {
+            return false;
+        };
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
+        matches!(
+            tls,
+            Some(rustls::Error::AlertReceived(
+                rustls::AlertDescription::NoApplicationProtocol
+            ))
+        )
+    }
+
     /// The one place where a failure is given its consequences.
     fn consequence(&self) -> (Side, StatusCode, &'static str) {
         match self {
@@ -137,6 +158,8 @@ impl Error {
             Self::OriginTls(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-tls"),
             Self::OriginHttp(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-http"),
             Self::OriginLost(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-lost"),
+            Self::NoSocket(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "no-websocket"),
+            Self::ClientFrames(_) => (Side::Client, StatusCode::BAD_REQUEST, "client-frames"),
             Self::Silence => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "silence"),
             Self::Audit(_) => (Side::Proxy, StatusCode::SERVICE_UNAVAILABLE, "audit-unavailable"),
             Self::Leaf(_) => (Side::Proxy, StatusCode::INTERNAL_SERVER_ERROR, "no-leaf"),

@@ -15,6 +15,7 @@ use tower::Service as _;
 
 use crate::action::{self, Expected};
 use crate::allowance::{Bounds, LastAccount};
+use crate::answer::Answer;
 use crate::arriving::Arriving;
 use crate::body::{Held, ResponseBody, Upload};
 use crate::current::Snapshot;
@@ -25,6 +26,7 @@ use crate::pulse::{Pulse, Running};
 use crate::record::ExchangeRecord;
 use crate::refusal::{Format, Refusal};
 use crate::sandbox_gate::SandboxGate;
+use crate::websocket::Handshake;
 
 /// The exchanges of one client connection.
 pub(crate) struct Exchanges {
@@ -71,15 +73,22 @@ struct Question {
     method: http::Method,
     uri: Uri,
     version: Version,
+    protocol: &'static str,
 }
 
 impl Question {
     fn of(request: &Request<Arriving>) -> Self {
+        let handshake = Handshake::read(request).ok().flatten();
         Self {
             format: Format::accepted(request.headers()),
-            method: request.method().clone(),
+            method: if handshake.is_some() {
+                http::Method::GET
+            } else {
+                request.method().clone()
+            },
             uri: request.uri().clone(),
             version: request.version(),
+            protocol: handshake.map_or_else(|| protocol(request), |handshake| handshake.protocol()),
         }
     }
 }
@@ -140,22 +149,18 @@ impl Exchanges {
     }
 
     /// Answers one request, whatever happens.
-    pub(crate) async fn answer(&self, request: Request<Arriving>) -> Response<ResponseBody> {
+    pub(crate) async fn answer(&self, request: Request<Arriving>) -> Answer {
         self.gate.shared.metrics.request(self.lane);
         let running = self.pulse.run();
         let question = Question::of(&request);
         match self.relay(request, running).await {
-            Ok(response) => response,
-            Err(stopped) => self.tell(&stopped, &question),
+            Ok(answer) => answer,
+            Err(stopped) => Answer::Response(self.tell(&stopped, &question)),
         }
     }
 
     /// Forwards one request: the main path.
-    async fn relay(
-        &self,
-        request: Request<Arriving>,
-        running: Running,
-    ) -> Result<Response<ResponseBody>, Stopped> {
+    async fn relay(&self, request: Request<Arriving>, running: Running) -> Result<Answer, Stopped> {
         let room = self.gate.room_for_exchange()?;
         let (via, expected) = self.read_target(&request)?;
         let authority = expected.authority_for(action::spelled_host(&request)).clone();
@@ -164,7 +169,7 @@ impl Exchanges {
         let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
         let (request, record) = self.record(&permit, request, bounds.clone())?;
         let held = Held {
-            _running: running,
+            running,
             _room: room,
             bounds,
         };
@@ -230,7 +235,7 @@ impl Exchanges {
     ) -> Result<(Request<Upload>, ExchangeRecord), Stopped> {
         let mut what = GoingOut::exchange(permit)
             .query(request.uri().query())
-            .protocol(protocol(request.version()));
+            .protocol(protocol(&request));
         if let Some(tls) = &self.tls {
             what = what.tls(tls.as_audited());
         }
@@ -305,7 +310,7 @@ impl Exchanges {
             method: method.as_ref(),
             path: path.as_ref(),
             query: question.uri.query(),
-            protocol: Some(protocol(question.version)),
+            protocol: Some(question.protocol),
             tls: self.tls.as_ref().map(ClientTlsFacts::as_audited),
         };
         self.gate.denied(denial, asked);
@@ -329,8 +334,11 @@ impl ClientTlsFacts {
     }
 }
 
-fn protocol(version: Version) -> &'static str {
-    match version {
+fn protocol<B>(request: &Request<B>) -> &'static str {
+    if let Some(handshake) = request.extensions().get::<Handshake>() {
+        return handshake.protocol();
+    }
+    match request.version() {
         Version::HTTP_2 => "h2",
         Version::HTTP_10 => "http/1.0",
         _ => "http/1.1",

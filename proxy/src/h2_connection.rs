@@ -10,17 +10,19 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use h2::RecvStream;
 use h2::server::{self, Connection, SendResponse};
+use h2::{Reason, RecvStream};
 use http::header::{CONTENT_LENGTH, HeaderValue};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::answer::Answer;
 use crate::arriving::Arriving;
 use crate::body::ResponseBody;
 use crate::error::Error;
 use crate::exchange::Exchanges;
+use crate::h2_duplex::H2Duplex;
 use crate::h2_pipe;
 use crate::http_error::HttpError;
 use crate::limits::Limits;
@@ -83,7 +85,8 @@ fn builder(limits: &Limits) -> server::Builder {
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
         .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .enable_connect_protocol(); // for WebSocket (RFC 8441)
     builder
 }
 
@@ -101,18 +104,35 @@ async fn serve_stream(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) {
+    let (request, receive) = read(request);
     let answered = {
-        let mut answer = pin!(exchanges.answer(Arriving::request_h2(request)));
+        let mut answer = pin!(exchanges.answer(request));
         poll_fn(|cx| match answer.as_mut().poll(cx) {
-            Poll::Ready(response) => Poll::Ready(Some(response)),
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
             // A client that resets the stream has cancelled its request.
             Poll::Pending => respond.poll_reset(cx).map(|_reset| None),
         })
         .await
     };
-    if let Some(response) = answered {
-        send(response, respond).await;
+    match (answered, receive) {
+        (None, _) => {}
+        (Some(Answer::Response(response)), _) => send(response, respond).await,
+        (Some(Answer::Socket(head, socket)), Some(receive)) => {
+            if let Ok(send) = respond.send_response(head, false) {
+                socket.relay(exchanges.gate(), H2Duplex::new(send, receive)).await;
+            }
+        }
+        (Some(Answer::Socket(..)), None) => respond.send_reset(Reason::INTERNAL_ERROR), // nobody asked
     }
+}
+
+/// What follows a CONNECT is no body; it is kept for what may come of it.
+fn read(request: Request<RecvStream>) -> (Request<Arriving>, Option<RecvStream>) {
+    if request.method() != Method::CONNECT {
+        return (Arriving::request_h2(request), None);
+    }
+    let (parts, stream) = request.into_parts();
+    (Request::from_parts(parts, Arriving::Nothing), Some(stream))
 }
 
 async fn send(response: Response<ResponseBody>, mut respond: SendResponse<Bytes>) {

@@ -3,15 +3,20 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+use http::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::answer::Answer;
 use crate::arriving::Arriving;
+use crate::body::ResponseBody;
 use crate::error::Error;
 use crate::exchange::Exchanges;
 use crate::h2_connection;
@@ -19,6 +24,7 @@ use crate::http_error::HttpError;
 use crate::limits::Limits;
 use crate::pulse::Pulsed;
 use crate::vigil::{Call, Vigil};
+use crate::websocket::Socket;
 
 /// The protocols that clients speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,16 +46,40 @@ where
     }
 }
 
-async fn serve_http1<S>(exchanges: Arc<Exchanges>, stream: TokioIo<S>, mut vigil: Vigil) -> Result<(), Error>
+async fn serve_http1<S>(exchanges: Arc<Exchanges>, stream: TokioIo<S>, vigil: Vigil) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let limits = exchanges.gate().shared.limits.clone();
-    let service = service_fn(move |request| {
-        let exchanges = Arc::clone(&exchanges);
-        async move { Ok::<_, Infallible>(exchanges.answer(Arriving::request_http1(request)).await) }
+    let gate = Arc::clone(exchanges.gate());
+    let switched = Switched::default();
+    let service = service_fn(|mut request| {
+        let (exchanges, switched) = (Arc::clone(&exchanges), switched.clone());
+        async move {
+            let upgrade = hyper::upgrade::on(&mut request);
+            let answer = exchanges.answer(Arriving::request_http1(request)).await;
+            Ok::<_, Infallible>(switched.response(answer, upgrade))
+        }
     });
-    let mut connection = pin!(http1_builder(&limits).serve_connection(stream, service));
+    let connection = http1_builder(&gate.shared.limits)
+        .serve_connection(stream, service)
+        .with_upgrades();
+    watch(connection, vigil).await?;
+    if let Some((socket, upgrade)) = switched.take() {
+        let client = upgrade.await.map_err(|error| Error::ClientHttp(error.into()))?;
+        socket.relay(&gate, TokioIo::new(client)).await;
+    }
+    Ok(())
+}
+
+async fn watch<S, F>(
+    connection: http1::UpgradeableConnection<TokioIo<S>, F>,
+    mut vigil: Vigil,
+) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: HttpService<Incoming, ResBody = ResponseBody, Error = Infallible>,
+{
+    let mut connection = pin!(connection);
     poll_fn(|cx| {
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
             return Poll::Ready(ended.or_else(as_served));
@@ -64,6 +94,33 @@ where
         }
     })
     .await
+}
+
+/// The socket that a connection goes on as, once its head is written.
+#[derive(Clone, Default)]
+struct Switched(Arc<Mutex<Option<Switch>>>);
+
+type Switch = (Box<Socket>, OnUpgrade);
+
+impl Switched {
+    /// Keeps a socket for when its head is written.
+    fn response(&self, answer: Answer, upgrade: OnUpgrade) -> Response<ResponseBody> {
+        match answer {
+            Answer::Response(response) => response,
+            Answer::Socket(head, socket) => {
+                *self.lock() = Some((socket, upgrade));
+                head.map(|()| ResponseBody::Nothing)
+            }
+        }
+    }
+
+    fn take(&self) -> Option<Switch> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Switch>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn http1_builder(limits: &Limits) -> http1::Builder {

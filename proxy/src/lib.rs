@@ -20,6 +20,7 @@
 
 mod action;
 mod allowance;
+mod answer;
 mod arriving;
 mod body;
 mod client;
@@ -33,6 +34,7 @@ mod error;
 mod exchange;
 mod gate;
 mod h2_connection;
+mod h2_duplex;
 mod h2_pipe;
 mod hop_by_hop;
 mod http_connection;
@@ -59,6 +61,7 @@ mod trust;
 mod tunnel;
 mod upload_rest;
 mod vigil;
+pub mod websocket;
 
 pub use error::{Error, Side};
 pub use gate::{CapturedListeners, Gate, GateError, GateParts, ServeError};

@@ -16,6 +16,8 @@ use crate::limits::Limits;
 pub(crate) struct Pulse {
     began: Instant,
     running: AtomicU32,
+    /// How many of those are sockets, which may rest.
+    resting: AtomicU32,
     last_moved: AtomicU64,
     quiet_since: AtomicU64,
     /// When the first byte of a head came that is not complete; 0 when none has come.
@@ -25,13 +27,17 @@ pub(crate) struct Pulse {
 }
 
 /// Counts as an exchange that is running, until dropped.
-pub(crate) struct Running(Arc<Pulse>);
+pub(crate) struct Running {
+    pulse: Arc<Pulse>,
+    may_rest: bool,
+}
 
 impl Pulse {
     pub(crate) fn new(waits_for_heads: bool) -> Self {
         Self {
             began: Instant::now(),
             running: AtomicU32::new(0),
+            resting: AtomicU32::new(0),
             last_moved: AtomicU64::new(0),
             quiet_since: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
@@ -43,7 +49,10 @@ impl Pulse {
     pub(crate) fn run(self: &Arc<Self>) -> Running {
         self.running.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
-        Running(Arc::clone(self))
+        Running {
+            pulse: Arc::clone(self),
+            may_rest: false,
+        }
     }
 
     /// How many exchanges run.
@@ -55,10 +64,11 @@ impl Pulse {
     pub(crate) fn deadline(&self, limits: &Limits) -> (Instant, Error) {
         let after = |since: u64, limit: Duration| self.began + Duration::from_millis(since) + limit;
         if self.running() > 0 {
-            return (
-                after(self.last_moved.load(Relaxed), limits.silence),
-                Error::Silence,
-            );
+            let limit = match self.resting.load(Relaxed) {
+                0 => limits.silence,
+                _ => limits.silence.max(limits.tunnel_idle),
+            };
+            return (after(self.last_moved.load(Relaxed), limit), Error::Silence);
         }
         match self.head_since.load(Relaxed) {
             0 => (
@@ -85,11 +95,24 @@ impl Pulse {
     }
 }
 
+impl Running {
+    /// It is a socket, which may be silent for as long as a tunnel.
+    pub(crate) fn may_rest(&mut self) {
+        if !std::mem::replace(&mut self.may_rest, true) {
+            self.pulse.resting.fetch_add(1, Relaxed);
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.quiet_since.store(self.0.now(), Relaxed);
-        self.0.head_since.store(0, Relaxed);
-        self.0.running.fetch_sub(1, Relaxed);
+        let pulse = &self.pulse;
+        pulse.quiet_since.store(pulse.now(), Relaxed);
+        pulse.head_since.store(0, Relaxed);
+        pulse.running.fetch_sub(1, Relaxed);
+        if self.may_rest {
+            pulse.resting.fetch_sub(1, Relaxed);
+        }
     }
 }
 
@@ -193,6 +216,15 @@ mod tests {
         let pulse = Arc::new(Pulse::new(true));
         let running = pulse.run();
         assert!(matches!(pulse.deadline(&limits), (_, Error::Silence)));
+        let (silence, _) = pulse.deadline(&limits);
+        let mut socket = pulse.run();
+        socket.may_rest();
+        assert!(
+            pulse.deadline(&limits).0 > silence,
+            "a socket may rest for longer"
+        );
+        drop(socket);
+        assert_eq!(pulse.deadline(&limits).0, silence);
         drop(running);
         assert!(matches!(pulse.deadline(&limits), (_, Error::ClientSilent)));
     }

@@ -34,6 +34,11 @@ impl ExchangeRecord {
         &self.recorded
     }
 
+    /// What is sent is counted here, from now on.
+    pub(crate) fn sending(&mut self, sent: Arc<AtomicU64>) {
+        self.sent = Some(sent);
+    }
+
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.status = Some(status.as_u16());
     }

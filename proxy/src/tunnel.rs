@@ -52,9 +52,31 @@ pub(crate) async fn relay(
 
 /// Bytes that went through.
 #[derive(Default)]
-struct Moved {
-    up: Arc<AtomicU64>,
-    down: Arc<AtomicU64>,
+pub(crate) struct Moved {
+    pub(crate) up: Arc<AtomicU64>,
+    pub(crate) down: Arc<AtomicU64>,
+}
+
+impl Moved {
+    /// A client's stream, whose bytes are on their way up.
+    pub(crate) fn up<S>(&self, stream: S, bounds: &Arc<Bounds>) -> Counted<S> {
+        Counted {
+            stream,
+            read: Arc::clone(&self.up),
+            bounds: Arc::clone(bounds),
+            pass: Bounds::send_unread,
+        }
+    }
+
+    /// An origin's stream, whose bytes are on their way down.
+    pub(crate) fn down<S>(&self, stream: S, bounds: &Arc<Bounds>) -> Counted<S> {
+        Counted {
+            stream,
+            read: Arc::clone(&self.down),
+            bounds: Arc::clone(bounds),
+            pass: Bounds::receive_unread,
+        }
+    }
 }
 
 async fn exchange_bytes(
@@ -65,18 +87,8 @@ async fn exchange_bytes(
     moved: &Moved,
 ) -> Result<(), Error> {
     let bounds = Bounds::of_tunnel(gate, permit.target());
-    let mut client = Counted {
-        stream: client.into_stream(),
-        read: Arc::clone(&moved.up),
-        bounds: Arc::clone(&bounds),
-        pass: Bounds::send_unread,
-    };
-    let mut origin = Counted {
-        stream: origin,
-        read: Arc::clone(&moved.down),
-        bounds: Arc::clone(&bounds),
-        pass: Bounds::receive_unread,
-    };
+    let mut client = moved.up(client.into_stream(), &bounds);
+    let mut origin = moved.down(origin, &bounds);
     tokio::select! {
         copied = copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER, BUFFER) => match copied {
             Ok(_) => Ok(()),
@@ -95,7 +107,7 @@ async fn exchange_bytes(
 }
 
 /// Looks now and then whether bytes moved since the last look.
-async fn until_silent(moved: &Moved, limit: Duration) -> Error {
+pub(crate) async fn until_silent(moved: &Moved, limit: Duration) -> Error {
     let count = || moved.up.load(Relaxed).wrapping_add(moved.down.load(Relaxed));
     let mut before = count();
     loop {
@@ -109,7 +121,7 @@ async fn until_silent(moved: &Moved, limit: Duration) -> Error {
 }
 
 /// A stream that counts what is read from it, and ends where its bounds do.
-struct Counted<S> {
+pub(crate) struct Counted<S> {
     stream: S,
     read: Arc<AtomicU64>,
     bounds: Arc<Bounds>,

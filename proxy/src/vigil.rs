@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Context;
 
-use outwall_policy::ConnectionPermit;
+use outwall_policy::{ConnectionPermit, Policy, RequestPermit};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::Error;
@@ -104,9 +104,18 @@ impl Vigil {
 
 /// Waits until something is called for that ends a connection without requests of its own: a tunnel.
 pub(crate) async fn until_withdrawn(gate: &SandboxGate, permit: &ConnectionPermit) -> Error {
+    until(gate, |policy| !policy.still_grants(permit)).await
+}
+
+/// The same for a request that goes on as a socket: a policy that would refuse it by now ends it.
+pub(crate) async fn until_request_withdrawn(gate: &SandboxGate, permit: &RequestPermit) -> Error {
+    until(gate, |policy| !policy.still_permits(permit)).await
+}
+
+async fn until(gate: &SandboxGate, is_withdrawn: impl Fn(&Policy) -> bool) -> Error {
     let mut changed = gate.shared.policy.subscribe();
     loop {
-        if !gate.shared.policy.load().policy.still_grants(permit) {
+        if is_withdrawn(&gate.shared.policy.load().policy) {
             return Error::Withdrawn;
         }
         if changed.changed().await.is_err() {

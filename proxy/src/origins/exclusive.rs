@@ -27,7 +27,8 @@ use crate::origin_stream::OriginStream;
 /// A connection in the hands of one exchange. Dropped, it is closed; given back, another may use it.
 pub(crate) struct Exclusive {
     connection: Box<Connection>,
-    pool: Arc<Pool>,
+    /// None: it is for one exchange only.
+    pool: Option<Arc<Pool>>,
 }
 
 /// The connection itself, as it rests in a pool.
@@ -52,6 +53,15 @@ impl Connection {
         }))
     }
 
+    /// One that was made elsewhere; `driver` unless it has ended.
+    pub(super) fn of_parts(sender: http1::SendRequest<Upload>, driver: Option<Driver>) -> Box<Self> {
+        Box::new(Self {
+            sender,
+            driver,
+            resting_since: Instant::now(),
+        })
+    }
+
     /// Lets the connection do what it can. How it ended, if it does, is told to whoever waits for the response or its body.
     fn drive(&mut self, cx: &mut Context<'_>) {
         drive(&mut self.driver, cx);
@@ -66,7 +76,18 @@ impl Connection {
 
 impl Exclusive {
     pub(super) fn new(connection: Box<Connection>, pool: Arc<Pool>) -> Self {
-        Self { connection, pool }
+        Self {
+            connection,
+            pool: Some(pool),
+        }
+    }
+
+    /// A connection that no other exchange will have.
+    pub(super) fn alone(connection: Box<Connection>) -> Self {
+        Self {
+            connection,
+            pool: None,
+        }
     }
 
     /// Sends, and waits for the head of the response.
@@ -120,9 +141,11 @@ impl Exclusive {
 
     /// Both came whole, so that another may use the connection. One that was closed is dropped.
     pub(crate) fn give_back(mut self, cx: &mut Context<'_>) {
-        if self.connection.is_ready(cx) {
+        if let Some(pool) = self.pool
+            && self.connection.is_ready(cx)
+        {
             self.connection.resting_since = Instant::now();
-            self.pool.give_back(self.connection);
+            pool.give_back(self.connection);
         }
     }
 }

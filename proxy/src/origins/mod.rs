@@ -6,6 +6,7 @@
 //! What this module refuses to know: whether a request may be sent. It takes proofs, and nothing else opens its doors.
 
 mod exclusive;
+mod opening;
 mod pool;
 mod shared;
 mod tls;
@@ -24,10 +25,12 @@ use tokio::runtime::Handle;
 use tower::Service;
 
 pub(crate) use exclusive::Exclusive;
+use opening::Asked;
 pub(crate) use pool::Pool;
 pub(crate) use shared::{Share, Shared};
 pub(crate) use tls::{Offer, SandboxTls};
 
+use crate::answer::Answer;
 use crate::arriving::Arriving;
 use crate::body::{Held, Relayed, ResponseBody, Upload};
 use crate::current::Snapshot;
@@ -38,6 +41,7 @@ use crate::http_error::HttpError;
 use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
 use crate::record::ExchangeRecord;
+use crate::websocket::{self, Handshake, NoSocket, Socket};
 
 /// The pools of one sandbox.
 pub(crate) struct Origins {
@@ -100,7 +104,7 @@ impl OriginClient {
 }
 
 impl Service<Outgoing> for OriginClient {
-    type Response = Response<ResponseBody>;
+    type Response = Answer;
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;
 
@@ -161,8 +165,8 @@ impl Origins {
             .unwrap_or(Err(Error::ConnectTimeout))
     }
 
-    /// Sends, once more on a fresh connection when an old one turned out to be closed, and shapes the response for the client.
-    async fn send(&self, outgoing: Outgoing) -> Result<Response<ResponseBody>, Error> {
+    /// Sends, once more on a fresh connection when an old one turned out to be closed, and shapes the answer for the client.
+    async fn send(&self, outgoing: Outgoing) -> Result<Answer, Error> {
         let Outgoing {
             permit,
             mut record,
@@ -171,31 +175,50 @@ impl Origins {
             pool,
             held,
         } = outgoing;
-        let sent = Sending {
+        let handshake = request.extensions().get::<Handshake>().cloned();
+        let sending = Sending {
             origins: self,
             permit: &permit,
             record: &record,
             pool: &pool,
             authority,
         };
-        let answered = sent.send(request).await.and_then(|(response, carrier)| {
-            let expected = held.bounds.as_ref().map(|bounds| bounds.expect(&response));
-            expected.transpose().map_err(Error::OverLimit)?;
-            Ok((response, carrier))
-        });
-        match answered {
-            Ok((response, carrier)) => {
+        let sent = match &handshake {
+            Some(handshake) => sending.ask(handshake, request).await,
+            None => sending.send(request).await.map(Asked::answered),
+        };
+        let answered = sent
+            .and_then(|asked| asked.fits(handshake.as_ref()))
+            .and_then(|asked| asked.within(held.bounds.as_deref()));
+        match (answered, handshake) {
+            (Err(error), _) => {
+                let error = record.cut().cloned().map_or(error, Error::OverLimit);
+                record.came_back(0, Some(&error));
+                Err(error)
+            }
+            (Ok(Asked::Opened(head, origin)), Some(handshake)) => {
+                let (mut parts, ()) = head.into_parts();
+                record.answered(parts.status);
+                hop_by_hop::strip_response(&mut parts.headers);
+                parts.version = Version::HTTP_11;
+                parts.status = websocket::tell(&handshake, &mut parts.headers);
+                let socket = Socket {
+                    origin,
+                    permit,
+                    record,
+                    held,
+                };
+                Ok(Answer::Socket(Response::from_parts(parts, ()), Box::new(socket)))
+            }
+            (Ok(Asked::Opened(..)), None) => Err(Error::NoSocket(NoSocket::Unasked)),
+            (Ok(Asked::Answered(response, carrier)), _) => {
                 record.answered(response.status());
                 let (mut parts, body) = response.into_parts();
                 hop_by_hop::strip_response(&mut parts.headers);
                 parts.version = Version::HTTP_11;
                 let relayed = Relayed::new(body, carrier, record, held).ended_if_empty().await;
-                Ok(Response::from_parts(parts, ResponseBody::Relayed(relayed)))
-            }
-            Err(error) => {
-                let error = record.cut().cloned().map_or(error, Error::OverLimit);
-                record.came_back(0, Some(&error));
-                Err(error)
+                let body = ResponseBody::Relayed(relayed);
+                Ok(Answer::Response(Response::from_parts(parts, body)))
             }
         }
     }

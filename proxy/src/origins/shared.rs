@@ -11,18 +11,23 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::{self, Connection, SendRequest};
+use h2::{Ping, PingPong};
 use http::{Request, Response};
 use hyper::body::Body as _;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use super::Unanswered;
+use super::opening::Asked;
+use super::{Carrier, Unanswered};
 use crate::arriving::Arriving;
 use crate::body::Upload;
 use crate::error::Error;
+use crate::h2_duplex::H2Duplex;
 use crate::h2_pipe;
 use crate::http_error::HttpError;
 use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
+use crate::websocket::NoSocket;
 
 /// A connection that exchanges share.
 pub(crate) struct Shared {
@@ -30,6 +35,8 @@ pub(crate) struct Shared {
     used: Mutex<Instant>,
     /// Gone, or told not to be used again.
     over: Arc<AtomicBool>,
+    /// To learn what the origin offers, once somebody needs to know. Gone when it is known.
+    greeting: tokio::sync::Mutex<Option<PingPong>>,
 }
 
 /// One exchange's part in a connection. Dropped, its stream ends.
@@ -49,16 +56,18 @@ impl Drop for Uploading {
 
 impl Shared {
     pub(super) async fn open(stream: OriginStream, limits: &Limits) -> Result<Self, Error> {
-        let (sender, connection) = builder(limits)
+        let (sender, mut connection) = builder(limits)
             .handshake(stream)
             .await
             .map_err(|error| Error::OriginHttp(error.into()))?;
         let over = Arc::<AtomicBool>::default();
+        let greeting = tokio::sync::Mutex::new(connection.ping_pong());
         tokio::spawn(drive(connection, Arc::clone(&over)));
         Ok(Self {
             sender,
             used: Mutex::new(Instant::now()),
             over,
+            greeting,
         })
     }
 
@@ -90,6 +99,44 @@ impl Shared {
         };
         let response = response.await.map_err(|error| self.unanswered(error))?;
         Ok((Arriving::response_h2(response), share))
+    }
+
+    /// Asks for a socket by extended CONNECT (RFC 8441), if the origin has said that it takes it.
+    pub(super) async fn ask(self: &Arc<Self>, request: Request<Upload>) -> Result<Asked, Error> {
+        self.greeted().await;
+        let mut sender = self.sender.clone();
+        let failed = |error: h2::Error| Error::OriginHttp(error.into());
+        poll_fn(|cx| sender.poll_ready(cx)).await.map_err(failed)?;
+        if !sender.is_extended_connect_protocol_enabled() {
+            return Err(Error::NoSocket(NoSocket::NotOverH2));
+        }
+        let (parts, _no_body) = request.into_parts();
+        let (response, mut send) = sender
+            .send_request(Request::from_parts(parts, ()), false)
+            .map_err(failed)?;
+        let response = response.await.map_err(failed)?;
+        if response.status().is_success() {
+            let (parts, receive) = response.into_parts();
+            let socket = Box::new(H2Duplex::new(send, receive));
+            return Ok(Asked::Opened(Response::from_parts(parts, ()), socket));
+        }
+        let _ = send.send_data(Bytes::new(), true); // there will be no socket
+        let share = Share {
+            _connection: Arc::clone(self),
+            upload: None,
+        };
+        Ok(Asked::Answered(
+            Arriving::response_h2(response),
+            Carrier::Shared(share),
+        ))
+    }
+
+    /// An origin says what it offers before all else, so what was said before the answer to a ping is all of it.
+    async fn greeted(&self) {
+        let mut greeting = self.greeting.lock().await;
+        if let Some(mut pings) = greeting.take() {
+            let _ = timeout(GREETING, pings.ping(Ping::opaque())).await;
+        }
     }
 
     fn unanswered(&self, error: h2::Error) -> Unanswered {
@@ -150,3 +197,5 @@ async fn drive(connection: Connection<OriginStream>, over: Arc<AtomicBool>) {
 const STREAM_WINDOW: u32 = 1 << 20;
 /// Four of those at once.
 const CONNECTION_WINDOW: u32 = 4 << 20;
+/// For an origin to say what it offers.
+const GREETING: Duration = Duration::from_secs(5);

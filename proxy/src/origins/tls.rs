@@ -33,7 +33,6 @@ pub(crate) enum Offer {
     /// h2 and http/1.1: the origin chooses.
     Any,
     /// http/1.1 alone, for what h2 cannot carry or not everywhere: an upgrade.
-    #[expect(dead_code, reason = "upgrades ask for it")]
     Http1,
 }
 

@@ -6,10 +6,14 @@ use crate::support::client::{empty, full, read};
 use crate::support::{Client, Origin, OriginKind, TestGate, Via};
 
 pub(crate) fn document(origin: &Origin) -> String {
+    document_for(origin.address)
+}
+
+/// The same for an origin at an address.
+pub(crate) fn document_for(address: std::net::SocketAddr) -> String {
     format!(
         "[environments.default]\nnetwork = \"custom\"\nallowed_domains = [\"allowed.test\", \"other.test\"]\n\
-         [origins]\nhosts = {{ \"allowed.test\" = \"{0}\", \"other.test\" = \"{0}\" }}\n",
-        origin.address
+         [origins]\nhosts = {{ \"allowed.test\" = \"{address}\", \"other.test\" = \"{address}\" }}\n",
     )
 }
 
@@ -253,21 +257,4 @@ async fn the_format_of_a_refusal_is_the_clients_choice() {
         assert_eq!(response.headers()["content-type"], content_type);
         assert_eq!(response.headers()["x-outwall-reason"], "rule-refused");
     }
-}
-
-#[tokio::test]
-async fn an_upgrade_is_refused_readably() {
-    let origin = Origin::start(OriginKind::Http1).await;
-    let gate = TestGate::explicit(&document(&origin)).await;
-    let mut client = Client::to(&gate, "allowed.test", Via::Http1).await;
-    let mut request = client.request("GET", "allowed.test", "/hello", empty());
-    request
-        .headers_mut()
-        .insert("connection", "upgrade".parse().unwrap());
-    request
-        .headers_mut()
-        .insert("upgrade", "websocket".parse().unwrap());
-    let (status, reason, _) = read(client.send(request).await.unwrap()).await;
-    assert_eq!((status, reason.as_str()), (501, "upgrade-refused"));
-    assert!(origin.seen().is_empty());
 }

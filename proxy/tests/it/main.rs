@@ -19,3 +19,4 @@ mod metrics;
 mod reload;
 mod streaming;
 mod tunnels;
+mod websocket;

@@ -17,8 +17,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// What an origin speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +146,29 @@ impl Origin {
     }
 }
 
+/// An origin that speaks these protocols over TLS, as the test says it: `serve` has each of its connections.
+pub(crate) async fn scripted<F>(
+    protocols: &[&str],
+    serve: impl Fn(TlsStream<TcpStream>) -> F + Send + 'static,
+) -> SocketAddr
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = TlsAcceptor::from(tls_config(protocols, &["allowed.test"]));
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            if let Ok(stream) = acceptor.accept(stream).await {
+                tokio::spawn(serve(stream));
+            }
+        }
+    });
+    address
+}
+
 /// A server that greets first, and then says back what it hears.
 pub(crate) async fn greeter() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -163,6 +187,14 @@ pub(crate) async fn greeter() -> SocketAddr {
 }
 
 fn server_config(kind: OriginKind, names: &[&str]) -> Arc<rustls::ServerConfig> {
+    match kind {
+        OriginKind::H2 => tls_config(&["h2", "http/1.1"], names),
+        OriginKind::Http1 | OriginKind::Plain => tls_config(&["http/1.1"], names),
+    }
+}
+
+/// The TLS of an origin that speaks these protocols and has a certificate for these names.
+fn tls_config(protocols: &[&str], names: &[&str]) -> Arc<rustls::ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let leaf = CertificateParams::new(names)
@@ -177,10 +209,10 @@ fn server_config(kind: OriginKind, names: &[&str]) -> Arc<rustls::ServerConfig> 
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], key)
         .unwrap();
-    config.alpn_protocols = match kind {
-        OriginKind::H2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        OriginKind::Http1 | OriginKind::Plain => vec![b"http/1.1".to_vec()],
-    };
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|protocol| protocol.as_bytes().to_vec())
+        .collect();
     Arc::new(config)
 }
 

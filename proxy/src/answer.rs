@@ -1,0 +1,14 @@
+//! What a request comes to.
+
+use http::Response;
+
+use crate::body::ResponseBody;
+use crate::websocket::Socket;
+
+/// What a request comes to.
+pub(crate) enum Answer {
+    /// A response, the origin's or ours.
+    Response(Response<ResponseBody>),
+    /// A socket: the head that tells its client so, and what follows it.
+    Socket(Response<()>, Box<Socket>),
+}

@@ -1,0 +1,179 @@
+//! Moves the bytes of an open socket, until one side is done, its permit is withdrawn, the gate drains, or it is silent too long.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use outwall_policy::RequestPermit;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+
+use super::frames::Frames;
+use crate::allowance::Bounds;
+use crate::body::Held;
+use crate::error::Error;
+use crate::record::ExchangeRecord;
+use crate::sandbox_gate::SandboxGate;
+use crate::tunnel::{Moved, until_silent};
+use crate::vigil::until_request_withdrawn;
+
+/// A stream of bytes both ways.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+/// A socket that its origin has opened, before its client has heard of it.
+pub(crate) struct Socket {
+    pub(crate) origin: Box<dyn Duplex>,
+    pub(crate) permit: RequestPermit,
+    pub(crate) record: ExchangeRecord,
+    pub(crate) held: Held,
+}
+
+impl Socket {
+    /// Relays until it is over, and closes the record.
+    pub(crate) async fn relay<C: Duplex>(self, gate: &Arc<SandboxGate>, client: C) {
+        let Self {
+            origin,
+            permit,
+            mut record,
+            mut held,
+        } = self;
+        held.may_rest();
+        let unbounded = || Bounds::of_tunnel(gate, permit.target());
+        let bounds = held.bounds.clone().unwrap_or_else(unbounded);
+        let moved = Moved::default();
+        record.sending(Arc::clone(&moved.up));
+        let outcome = exchange_bytes(gate, client, origin, &permit, &moved, &bounds).await;
+        if let Err(error) = &outcome {
+            error.log();
+        }
+        record.came_back(moved.down.load(Relaxed), outcome.as_ref().err());
+    }
+}
+
+async fn exchange_bytes<C: Duplex>(
+    gate: &SandboxGate,
+    client: C,
+    origin: Box<dyn Duplex>,
+    permit: &RequestPermit,
+    moved: &Moved,
+    bounds: &Arc<Bounds>,
+) -> Result<(), Error> {
+    let over = Over::default();
+    let mut client = Ending::new(Watched::new(moved.up(client, bounds)), over.clone());
+    let mut origin = Ending::new(moved.down(origin, bounds), over.clone());
+    tokio::select! {
+        copied = copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER, BUFFER) => match copied {
+            Err(_consequence) if let Some(denial) = bounds.cut() => Err(Error::OverLimit(denial.clone())),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Error::ClientFrames(error)),
+            Ok(_) | Err(_) => Ok(()), // however it is torn down, it is over
+        },
+        () = over.for_long() => Ok(()),
+        withdrawn = until_request_withdrawn(gate, permit) => Err(withdrawn),
+        silent = until_silent(moved, gate.shared.limits.tunnel_idle) => Err(silent),
+        () = gate.drained() => Err(Error::ShuttingDown),
+    }
+}
+
+/// What the client sends, frame by frame on its way to the origin: the place for whoever has to look at it. What is no frame
+/// does not pass.
+struct Watched<S> {
+    stream: S,
+    frames: Frames,
+}
+
+impl<S> Watched<S> {
+    fn new(stream: S) -> Self {
+        Self {
+            stream,
+            frames: Frames::of_client(),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        let looked_at = self.frames.read(&buffer.filled()[before..], |_piece| {});
+        Poll::Ready(looked_at.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Whether a side has ended. A socket has no half that lives on without the other: what was on its way still passes, and no more.
+#[derive(Clone, Default)]
+struct Over(Arc<tokio::sync::Notify>);
+
+impl Over {
+    async fn for_long(&self) {
+        self.0.notified().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    }
+}
+
+/// A stream whose end is noticed.
+struct Ending<S> {
+    stream: S,
+    over: Over,
+}
+
+impl<S> Ending<S> {
+    fn new(stream: S, over: Over) -> Self {
+        Self { stream, over }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Ending<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        if buffer.filled().len() == before {
+            self.over.0.notify_one();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Ending<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Per direction. Most messages fit, and a gate may hold thousands of sockets.
+const BUFFER: usize = 8 * 1024;
+/// What a side may still say after the other has ended.
+const LAST_WORDS: Duration = Duration::from_secs(10);
