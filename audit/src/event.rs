@@ -72,6 +72,24 @@ pub enum Kind {
     /// Something that security people should look at.
     #[serde(rename = "finding")]
     Finding,
+    /// Another policy is in force.
+    #[serde(rename = "policy.changed")]
+    PolicyChanged,
+    /// A new policy does not count: the one before stays in force.
+    #[serde(rename = "policy.refused")]
+    PolicyRefused,
+    /// Somebody let running sandboxes reach a host.
+    #[serde(rename = "grant.made")]
+    GrantMade,
+    /// That is over.
+    #[serde(rename = "grant.ended")]
+    GrantEnded,
+    /// A person is asked whether a sandbox may reach a host.
+    #[serde(rename = "question.asked")]
+    QuestionAsked,
+    /// What was answered, or why nobody was asked.
+    #[serde(rename = "question.answered")]
+    QuestionAnswered,
     /// The torn last line of a dead writer's file was cut off.
     #[serde(rename = "repaired")]
     Repaired,
@@ -95,6 +113,12 @@ impl Kind {
             Self::GateStarted => "gate.started",
             Self::GateStopped => "gate.stopped",
             Self::Finding => "finding",
+            Self::PolicyChanged => "policy.changed",
+            Self::PolicyRefused => "policy.refused",
+            Self::GrantMade => "grant.made",
+            Self::GrantEnded => "grant.ended",
+            Self::QuestionAsked => "question.asked",
+            Self::QuestionAnswered => "question.answered",
             Self::Repaired => "repaired",
             Self::Unknown => "unknown",
         }
@@ -148,7 +172,7 @@ pub struct Event {
     /// The `id` of the "going out" that this closes.
     #[serde(rename = "for")]
     pub closes: Option<String>,
-    /// `complete`, `failed` or `aborted`; how a sandbox ended.
+    /// `complete`, `failed` or `aborted`; how a sandbox or a grant ended; what was answered.
     pub outcome: Option<String>,
     /// The origin's status.
     pub status: Option<u16>,
@@ -173,8 +197,10 @@ pub struct Event {
     pub repeated: Option<u64>,
     /// The program of a sandbox; name and version of a gate.
     pub program: Option<String>,
-    /// The file that was repaired.
+    /// The file that was repaired; the policy file.
     pub file: Option<String>,
+    /// SHA-256 over the policy file and the files that it names.
+    pub sha256: Option<String>,
     /// How many bytes of it were cut off.
     pub bytes_removed: Option<u64>,
 }
@@ -371,6 +397,12 @@ mod tests {
             Kind::GateStarted,
             Kind::GateStopped,
             Kind::Finding,
+            Kind::PolicyChanged,
+            Kind::PolicyRefused,
+            Kind::GrantMade,
+            Kind::GrantEnded,
+            Kind::QuestionAsked,
+            Kind::QuestionAnswered,
             Kind::Repaired,
         ] {
             let quoted = format!("\"{}\"", kind.as_str());

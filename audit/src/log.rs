@@ -250,6 +250,10 @@ impl AuditLog {
         }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
     /// Writes what waits: before the process ends, and before somebody reads.
     pub fn flush(&self) -> Result<(), WriteError> {
         self.0.flush()
@@ -267,7 +271,7 @@ impl AuditLog {
     }
 }
 
-fn who(line: &mut Fields<'_>, sandbox: &Sandbox) {
+pub(crate) fn who(line: &mut Fields<'_>, sandbox: &Sandbox) {
     line.plain("environment", sandbox.environment.as_str());
     line.text("sandbox", sandbox.id);
 }

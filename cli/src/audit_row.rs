@@ -108,7 +108,7 @@ fn written(event: &Event, sent: &Event, ending: Option<&Ending>, paint: Paint) -
     let line = aligned(&cells);
     match event.kind {
         Kind::Denied => format!("{}\n", paint.red(&line)),
-        Kind::Finding | Kind::Repaired => format!("{}\n", paint.yellow(&line)),
+        Kind::Finding | Kind::Repaired | Kind::PolicyRefused => format!("{}\n", paint.yellow(&line)),
         _ => line + "\n",
     }
 }
@@ -166,6 +166,12 @@ fn what(event: &Event, ending: Option<&Ending>) -> String {
         Kind::SandboxEnded => format!("sandbox ended: {}", text(&event.outcome)),
         Kind::GateStarted => format!("gate started: {} {}", text(&event.program), text(&event.message)),
         Kind::GateStopped => "gate stopped".to_owned(),
+        Kind::PolicyChanged => format!("policy changed: {}", text(&event.message)),
+        Kind::PolicyRefused => format!("policy refused: {}", text(&event.message)),
+        Kind::GrantMade => format!("granted: {} ({})", text(&event.target), text(&event.message)),
+        Kind::GrantEnded => format!("grant {}: {}", text(&event.outcome), text(&event.target)),
+        Kind::QuestionAsked => format!("asked whether to allow {}", text(&event.target)),
+        Kind::QuestionAnswered => format!("answered {}: {}", text(&event.outcome), text(&event.target)),
         Kind::Repaired => {
             format!(
                 "log repaired: {} bytes cut off `{}`",

@@ -78,6 +78,7 @@ mod credential_fault;
 mod decide;
 mod decision;
 mod denial;
+mod difference;
 mod document;
 mod environment;
 mod glob;
