@@ -1,0 +1,93 @@
+//! The gate's end: a socket in a directory that is its owner's alone.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::answer::Answer;
+use crate::line::{self, LONGEST_REQUEST, LineError};
+
+/// A socket that others of the same user can ask. Its file is removed when it is dropped.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// Somebody who asks. The kernel says that it is the same user, or root.
+#[derive(Debug)]
+pub struct Caller {
+    stream: UnixStream,
+    uid: u32,
+}
+
+impl Socket {
+    /// Opens one by this name (a file's name) in `directory`, which exists and is its owner's alone.
+    pub fn open(directory: &Path, name: &str) -> io::Result<Self> {
+        let path = directory.join(format!("{name}.{EXTENSION}"));
+        let beside = format!("{name}.new");
+        // Bound beside and renamed: what refuses connections in here is dead, and whoever finds it sweeps it away.
+        let listener = reach(directory, &beside, |short| UnixListener::bind(short))?;
+        let beside = directory.join(beside);
+        fs::set_permissions(&beside, Permissions::from_mode(0o600))?;
+        fs::rename(&beside, &path)?;
+        Ok(Self { listener, path })
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits for the next caller; `None` for one that is not to be answered.
+    pub fn accept(&self) -> io::Result<Option<Caller>> {
+        let (stream, _) = self.listener.accept()?;
+        let us = rustix::process::geteuid().as_raw();
+        let them = rustix::net::sockopt::socket_peercred(&stream)?.uid.as_raw();
+        Ok((them == us || them == 0).then_some(Caller { stream, uid: them }))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Caller {
+    /// Who it is.
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The line that it says.
+    pub fn hear(&self) -> Result<String, LineError> {
+        line::read(&self.stream, LONGEST_REQUEST)
+    }
+
+    /// Answers.
+    pub fn answer(&self, answer: &Answer) -> io::Result<()> {
+        line::write(&self.stream, &answer.to_line())
+    }
+}
+
+/// Does something with the path of a socket that is short enough for one (108 bytes), whatever the directory's.
+pub(crate) fn reach<T>(
+    directory: &Path,
+    name: &str,
+    act: impl FnOnce(&Path) -> io::Result<T>,
+) -> io::Result<T> {
+    let open = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(directory, open, Mode::empty())?;
+    act(&Path::new("/proc/self/fd")
+        .join(directory.as_raw_fd().to_string())
+        .join(name))
+}
+
+/// Of the files of sockets.
+pub(crate) const EXTENSION: &str = "sock";
