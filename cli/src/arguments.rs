@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -84,7 +84,7 @@ impl Command {
 pub(crate) const RUN_FAILED: u8 = 125;
 
 /// What a subcommand is handed beside its own arguments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) surroundings: Surroundings,
     pub(crate) state: StateDirectory,
@@ -106,6 +106,11 @@ impl Session {
     /// The same, without a word.
     pub(crate) fn search(&self) -> Result<Discovery, Failure> {
         Discovery::search(self.config.as_deref(), &self.surroundings, &self.trust_store())
+    }
+
+    /// The policy file that the command line names.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
     }
 
     pub(crate) fn trust_store(&self) -> TrustStore {

@@ -157,6 +157,20 @@ pub(crate) fn nearest_project_file(working_directory: &Path) -> Option<PathBuf> 
         .find(|path| path.exists())
 }
 
+/// Where a policy file may be, that counts or comes to count: what a search would look at.
+pub(crate) fn policy_paths(given: Option<&Path>, surroundings: &Surroundings) -> Vec<PathBuf> {
+    let named = given.or_else(|| surroundings.variable("OUTWALL_CONFIG").map(Path::new));
+    if let Some(path) = named {
+        return vec![surroundings.absolute(path)];
+    }
+    let project = project_directories(&surroundings.working_directory);
+    let project = project.map(|directory| directory.join(FILE_NAME));
+    let configuration = configuration_files(surroundings)
+        .into_iter()
+        .map(|(_, path)| path);
+    project.chain(configuration).collect()
+}
+
 /// The user's file, then the system's.
 pub(crate) fn configuration_files(surroundings: &Surroundings) -> Vec<(Place, PathBuf)> {
     let below = |base: &Path| base.join("outwall").join(FILE_NAME);

@@ -6,10 +6,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::ExitCode;
 
 use outwall_certs::{Ca, TrustBundle};
+use outwall_control::{Answer, Request, Status};
 use outwall_policy::Overrides;
 use outwall_sandbox_runtime::{self as sandbox_runtime, Capability, State};
 
 use crate::arguments::Session;
+use crate::control::running;
 use crate::discovery::Discovery;
 use crate::failure::Failure;
 use crate::policy_in_force::PolicyInForce;
@@ -106,6 +108,7 @@ fn checks(session: &Session) -> Vec<Check> {
     checks.push(policy(session));
     checks.extend(session.search().into_iter().flat_map(|found| ignored(&found)));
     checks.push(audit(session));
+    checks.extend(gates(session));
     checks
 }
 
@@ -254,6 +257,99 @@ fn audit(session: &Session) -> Check {
         ),
         Err(error) => Check::broken("audit log", chain(&error), None),
     }
+}
+
+/// Gates that run, what they refused to obey, and what they counted.
+fn gates(session: &Session) -> Vec<Check> {
+    const NAME: &str = "running gate";
+    let peers = match running(&session.state) {
+        Ok(peers) => peers,
+        Err(error) => {
+            return vec![Check::lesser(
+                NAME,
+                chain(&error),
+                "look into the state directory's `control`",
+            )];
+        }
+    };
+    let statuses = peers.into_iter().map(|peer| peer.ask(&Request::Status));
+    statuses
+        .map(|answer| match answer {
+            Ok(Answer::Status(status)) => gate(session, &status),
+            Ok(_) => Check::lesser(NAME, "one answers something else", "is it of another version?"),
+            Err(error) => Check::lesser(NAME, chain(&error), "`outwall policy allow` cannot reach it"),
+        })
+        .collect()
+}
+
+fn gate(session: &Session, status: &Status) -> Check {
+    let sandboxes = status
+        .sandboxes
+        .iter()
+        .map(|one| format!("{} ({})", one.id, one.environment));
+    let file = status.policy_file.as_deref().unwrap_or("the built-in policy");
+    let mut what = format!(
+        "process {}, {}\n{file}, in force since {}",
+        status.pid,
+        sandboxes.collect::<Vec<_>>().join(", "),
+        status.since
+    );
+    for line in counters(session, status.pid) {
+        let _ = write!(what, "\n{line}");
+    }
+    if !status.grants.is_empty() {
+        let _ = write!(
+            what,
+            "\n{} beside the policy",
+            count(status.grants.len() as u64, "grant")
+        );
+    }
+    match &status.refused {
+        None => Check::good("running gate", what),
+        Some(refused) => Check::lesser(
+            "running gate",
+            format!(
+                "{what}\nA CHANGE OF THE POLICY DOES NOT COUNT since {}:\n{}",
+                refused.at, refused.error
+            ),
+            "mend the file: `outwall policy check` names every mistake; until then the policy before it is in force",
+        ),
+    }
+}
+
+/// The counters that say something, a few words each.
+fn counters(session: &Session, pid: u32) -> Vec<String> {
+    let of_this = |peer: &outwall_control::Peer| peer.name().ends_with(&format!("-{pid}"));
+    let peer = running(&session.state)
+        .ok()
+        .and_then(|peers| peers.into_iter().find(of_this));
+    let Some(Ok(Answer::Metrics { text })) = peer.map(|peer| peer.ask(&Request::Metrics)) else {
+        return Vec::new();
+    };
+    let sum = |name: &str| -> u64 {
+        let lines = text.lines().filter(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with([' ', '{']))
+        });
+        lines
+            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
+            .sum()
+    };
+    let mut lines = vec![format!(
+        "{} on {}, {} refused, {}",
+        count(sum("outwall_requests_total"), "request"),
+        count(sum("outwall_connections_total"), "connection"),
+        sum("outwall_denials_total"),
+        count(sum("outwall_findings_total"), "finding"),
+    )];
+    let panics = sum("outwall_panics_total");
+    if panics > 0 {
+        lines.push(format!(
+            "{} of the gate itself: please report them",
+            count(panics, "failure")
+        ));
+    }
+    lines
 }
 
 /// An error with its causes in one line.

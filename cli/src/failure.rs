@@ -52,6 +52,17 @@ impl Failure {
         self
     }
 
+    /// The error with its causes, and its hints: for somebody who reports it elsewhere.
+    pub(crate) fn in_lines(&self) -> (String, Vec<String>) {
+        let mut text = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        (text, self.hints.clone())
+    }
+
     /// The code to end with, where this failure has one of its own.
     pub(crate) fn code(&self) -> Option<ExitCode> {
         self.code.map(ExitCode::from)

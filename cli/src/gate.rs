@@ -3,17 +3,16 @@
 use outwall_audit::{AuditLog, Options};
 use outwall_certs::Ca;
 use outwall_policy::{EnvironmentName, Policy, Sandbox, SandboxId, UnknownEnvironment};
-use outwall_proxy::{Gate, GateParts, Limits};
+use outwall_proxy::{Gate, GateParts, InForce, Limits};
 use rustix::rand::GetRandomFlags;
 
 use crate::arguments::Session;
 use crate::failure::{Explain, Failure};
-use crate::policy_in_force::PolicyInForce;
 
 /// The gate. Its own resources are made as it is used.
-pub(crate) fn gate(in_force: &PolicyInForce, ca: Ca, audit: AuditLog) -> Result<Gate, Failure> {
+pub(crate) fn gate(in_force: InForce, ca: Ca, audit: AuditLog) -> Result<Gate, Failure> {
     let parts = GateParts {
-        in_force: in_force.read_files()?,
+        in_force,
         ca,
         audit,
         limits: Limits::default(),

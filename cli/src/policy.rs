@@ -1,4 +1,6 @@
-//! `outwall policy`: asks the policy without sending anything.
+//! `outwall policy`: asks the policy without sending anything, and grants beside it.
+
+pub(crate) mod granting;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -19,15 +21,19 @@ use crate::terminal::{Paint, printable, say, write_out};
 pub(crate) enum Command {
     Check(Check),
     Show(Show),
+    Allow(granting::Allow),
+    Deny(granting::Deny),
 }
 
-/// Says whether a request would be allowed, by which rule, and why
+/// Says whether a request would be allowed, by which rule, and why; without URL, checks the policy file
 ///
-/// Ends with 0 when all are allowed, with 3 when one is denied.
+/// Ends with 0 when all are allowed, with 3 when one is denied, with 1 when the policy file is wrong: every mistake is named
+/// with its line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   outwall policy check https://pypi.org/simple/
+  outwall policy check --config outwall.toml       is this file good?
   outwall policy check --environment api --method POST https://api.example.com/v1/items")]
 pub(crate) struct Check {
     /// Ask this environment [else: the default one]
@@ -39,7 +45,7 @@ pub(crate) struct Check {
     method: String,
 
     /// Where the request would go; `https://` is assumed
-    #[arg(required = true, value_name = "URL")]
+    #[arg(value_name = "URL")]
     urls: Vec<String>,
 }
 
@@ -59,6 +65,8 @@ impl Command {
         match self {
             Self::Check(check) => check.obey(session),
             Self::Show(show) => show.obey(session),
+            Self::Allow(allow) => allow.obey(session),
+            Self::Deny(deny) => deny.obey(session),
         }
     }
 }
@@ -70,6 +78,9 @@ impl Check {
     fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
         let environment = self.environment.as_ref().map(EnvironmentName::as_str);
         let in_force = PolicyInForce::load(session, environment, &Overrides::default())?;
+        if self.urls.is_empty() {
+            return check_file(&in_force);
+        }
         let mut all_allowed = true;
         for url in &self.urls {
             let url = with_scheme(url);
@@ -86,6 +97,19 @@ impl Check {
             ExitCode::from(DENIED)
         })
     }
+}
+
+/// The file was read and compiled, and passed the self-check; the files that it names are there too.
+fn check_file(in_force: &PolicyInForce) -> Result<ExitCode, Failure> {
+    in_force.read_files()?;
+    in_force.warn();
+    let environments = in_force.policy.environments().map(|one| one.name().as_str());
+    say!(
+        "the policy is good: {}, environments {}",
+        in_force.provenance(),
+        environments.collect::<Vec<_>>().join(", ")
+    )?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn with_scheme(url: &str) -> String {

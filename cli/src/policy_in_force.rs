@@ -1,8 +1,11 @@
 //! From the file that counts and the command line to the compiled policy.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use outwall_certs::origin_roots;
 use outwall_policy::{Overrides, Policy, PolicyDocument};
 use outwall_proxy::{InForce, OriginTrust};
@@ -12,6 +15,7 @@ use crate::discovery::{Discovery, Place};
 use crate::failure::{Explain, Failure, multiline};
 use crate::interfaces::own_addresses;
 use crate::terminal::Paint;
+use crate::trust_store::hexadecimal;
 
 /// The policy, and where it comes from.
 #[derive(Debug)]
@@ -19,7 +23,12 @@ pub(crate) struct PolicyInForce {
     pub(crate) policy: Policy,
     /// None: the built-in one.
     pub(crate) file: Option<(Place, PathBuf)>,
+    /// As it was read.
+    text: String,
 }
+
+/// What a self-check may take before the samples that are left are left out.
+const SELF_CHECK: Duration = Duration::from_millis(200);
 
 impl PolicyInForce {
     /// Reads and compiles. One line on stderr for each project file that does not count.
@@ -31,38 +40,59 @@ impl PolicyInForce {
         Self::compile(session.discover()?, environment, overrides)
     }
 
-    /// Compiles what was found, and refuses this machine's own addresses to every sandbox.
+    /// Compiles what was found, refuses this machine's own addresses to every sandbox, and has the policy check itself.
     pub(crate) fn compile(
         discovery: Discovery,
         environment: Option<&str>,
         overrides: &Overrides,
     ) -> Result<Self, Failure> {
-        let (document, file) = match discovery.counts {
-            None => (PolicyDocument::default(), None),
+        let (document, file, text) = match discovery.counts {
+            None => (PolicyDocument::default(), None, String::new()),
             Some(file) => {
                 let origin = file.path.display().to_string();
                 let document = PolicyDocument::parse(&file.text, &origin)?;
-                (document, Some((file.place, file.path)))
+                (document, Some((file.place, file.path)), file.text)
             }
         };
         let document = document.with_overrides(environment, overrides)?;
         let mut policy = Policy::compile(&document)?;
         policy.environment(environment)?;
-        policy.refuse_addresses(own_addresses());
-        Ok(Self { policy, file })
+        let own: Vec<_> = own_addresses().into_iter().collect();
+        policy.refuse_addresses(own.iter().copied());
+        let deadline = Instant::now() + SELF_CHECK;
+        let checked = policy.self_check(&document, &own, seed(), || Instant::now() >= deadline)?;
+        tracing::debug!(?checked, "the policy passed its self-check");
+        Ok(Self { policy, file, text })
     }
 
     /// Says on stderr what is legal in the file and probably not meant.
     pub(crate) fn warn(&self) {
-        let paint = Paint::for_stderr();
+        let _ = std::io::stderr().write_all(self.warnings(Paint::for_stderr()).as_bytes());
+    }
+
+    /// The same as text, a line or more for each.
+    pub(crate) fn warnings(&self, paint: Paint) -> String {
+        let mut text = String::new();
         for warning in self.policy.warnings() {
-            let _ = writeln!(
-                std::io::stderr(),
-                "{} {}",
-                paint.yellow("warning:"),
-                multiline(warning, paint)
-            );
+            let _ = writeln!(text, "{} {}", paint.yellow("warning:"), multiline(warning, paint));
         }
+        text
+    }
+
+    /// Over the policy file, and over the files that it names if there are any, in hexadecimal digits. Of a file alone it is
+    /// what `sha256sum` says.
+    pub(crate) fn sha256(&self) -> String {
+        let mut context = Context::new(&SHA256);
+        context.update(self.text.as_bytes());
+        for file in self.policy.origins().files() {
+            context.update(&std::fs::read(self.locate(file)).unwrap_or_default());
+        }
+        hexadecimal(context.finish().as_ref())
+    }
+
+    /// The path of the policy file, if there is one.
+    pub(crate) fn path(&self) -> Option<String> {
+        self.file.as_ref().map(|(_, path)| path.display().to_string())
     }
 
     /// What the gate is given: the policy, and what the files that it names hold now.
@@ -102,4 +132,11 @@ impl PolicyInForce {
             None => "built in: no policy file counts here".to_owned(),
         }
     }
+}
+
+/// Chooses the samples of a self-check; where the system has no random numbers, always the same.
+fn seed() -> u64 {
+    let mut random = [0; 8];
+    let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
+    u64::from_ne_bytes(random)
 }

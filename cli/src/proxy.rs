@@ -1,25 +1,28 @@
 //! `outwall proxy`: the gate as an explicit proxy, for machines that Outwall did not make.
 
-use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use outwall_audit::AuditLog;
+use outwall_control::Role;
 use outwall_policy::{EnvironmentName, Overrides, Sandbox};
-use outwall_proxy::Gate;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Session;
 use crate::ca;
+use crate::control::{Desk, Subject};
 use crate::failure::{Explain, Failure};
 use crate::gate::{audit_log, gate, new_sandbox};
 use crate::policy_in_force::PolicyInForce;
-use crate::terminal::{Paint, say};
+use crate::reload::{Reloader, Source, Watch};
+use crate::terminal::say;
 
 /// Runs the gate as a proxy that programs are pointed to
 ///
 /// The same decisions and the same audit as in a sandbox; whoever can connect is one sandbox of the
-/// environment. SIGTERM lets requests finish, SIGHUP reads the policy file again.
+/// environment. The policy file counts as soon as it is written; SIGHUP reads it again at once. SIGTERM
+/// lets requests finish.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -45,12 +48,20 @@ impl Arguments {
         let listener = TcpListener::bind(self.listen).explain(format!("cannot listen on {}", self.listen))?;
         listener.set_nonblocking(true)?;
         let audit = audit_log(session)?;
-        let gate = gate(&in_force, ca, audit.clone())?;
+        let files = in_force.read_files()?;
+        let gate = gate(files.clone(), ca, audit.clone())?;
+        let source = Source {
+            session: session.clone(),
+            environment: sandbox.environment.clone(),
+            overrides: Overrides::default(),
+            objection: Box::new(|_| Ok(())),
+        };
+        let reloader = Reloader::new(source, gate, audit.clone(), (in_force, files))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .explain("cannot start threads")?;
-        runtime.block_on(self.serve(session, listener, &gate, sandbox, &audit))
+        runtime.block_on(serve(session, listener, &reloader, sandbox, &audit))
     }
 
     fn policy(&self, session: &Session) -> Result<PolicyInForce, Failure> {
@@ -60,53 +71,45 @@ impl Arguments {
             &Overrides::default(),
         )
     }
+}
 
-    /// Until SIGTERM or SIGINT; then what runs may finish, until a second one.
-    async fn serve(
-        &self,
-        session: &Session,
-        listener: TcpListener,
-        gate: &Gate,
-        sandbox: Sandbox,
-        audit: &AuditLog,
-    ) -> Result<ExitCode, Failure> {
-        let mut signals = Signals::listen()?;
-        let address = listener.local_addr()?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        audit.gate_started(
-            concat!("outwall ", env!("CARGO_PKG_VERSION")),
-            &format!("as a proxy on {address}"),
-        )?;
-        let serving = gate.serve_explicit(listener, sandbox)?;
-        say!("listening on {address}")?;
-        while signals.next().await == Asked::Reload {
-            self.reload(session, gate);
-        }
-        tokio::select! {
-            () = serving.drain() => {}
-            () = signals.stop() => {} // asked for twice: what runs is cut off
-        }
-        audit.gate_stopped()?;
-        audit.flush()?;
-        Ok(ExitCode::SUCCESS)
+/// Until SIGTERM or SIGINT; then what runs may finish, until a second one.
+async fn serve(
+    session: &Session,
+    listener: TcpListener,
+    reloader: &Arc<Reloader>,
+    sandbox: Sandbox,
+    audit: &AuditLog,
+) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::listen()?;
+    let address = listener.local_addr()?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    audit.gate_started(
+        concat!("outwall ", env!("CARGO_PKG_VERSION")),
+        &format!("as a proxy on {address}"),
+    )?;
+    let desk = Desk::open(
+        session,
+        Subject {
+            reloader: Arc::clone(reloader),
+            role: Role::Proxy,
+            sandbox: sandbox.clone(),
+        },
+    )?;
+    let serving = reloader.gate().serve_explicit(listener, sandbox)?;
+    let watch = Watch::start(Arc::clone(reloader)).explain("cannot watch the policy file")?;
+    say!("listening on {address}")?;
+    while signals.next().await == Asked::Reload {
+        reloader.bell().reload();
     }
-
-    /// A policy that is wrong changes nothing: the last good one stays, and the failure is loud.
-    fn reload(&self, session: &Session, gate: &Gate) {
-        let loaded = self
-            .policy(session)
-            .and_then(|in_force| in_force.read_files().map(|files| (in_force, files)));
-        match loaded {
-            Ok((in_force, next)) => {
-                in_force.warn();
-                gate.replace(next);
-                let _ = writeln!(std::io::stderr(), "outwall: the policy was read again");
-            }
-            Err(failure) => failure
-                .explain("the policy could not be read again; the one before stays in force")
-                .report(&mut std::io::stderr().lock(), Paint::for_stderr()),
-        }
+    drop((watch, desk));
+    tokio::select! {
+        () = serving.drain() => {}
+        () = signals.stop() => {} // asked for twice: what runs is cut off
     }
+    audit.gate_stopped()?;
+    audit.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What a signal asks for.

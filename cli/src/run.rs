@@ -18,6 +18,7 @@ use outwall_sandbox_runtime::{
     self as sandbox_runtime, Exit, PlacedFile, PrepareError, Prepared, Spec, StartError, WaitError,
 };
 
+use self::protection::Guard;
 use self::serving::Serving;
 use self::trust::Trust;
 use crate::arguments::{RUN_FAILED, Session};
@@ -25,6 +26,7 @@ use crate::discovery::configuration_files;
 use crate::failure::{Explain, Failure};
 use crate::gate::{audit_log, new_sandbox};
 use crate::policy_in_force::PolicyInForce;
+use crate::reload::Source;
 use crate::sandbox_variables::{self, Account};
 use crate::terminal::{Paint, printable};
 use crate::{git_identity, summary};
@@ -122,13 +124,20 @@ impl Arguments {
         let mounts = self.mount.iter().map(|mount| options::mount(mount, surroundings));
         spec.mounts = mounts.collect::<Result<_, _>>()?;
         spec.refused_directories = trusted_directories(session);
-        spec.mounts.extend(protection::of_policy(&in_force, &spec)?);
+        let guard = Guard::of(&in_force, &spec)?;
+        spec.mounts.extend(guard.mounts());
         let variables = self
             .env
             .iter()
             .map(|asked| sandbox_variables::Asked::parse(asked))
             .collect::<Result<_, _>>()?;
         Ok(Request {
+            source: Source {
+                session: session.clone(),
+                environment: sandbox.environment.clone(),
+                overrides,
+                objection: Box::new(move |policy| guard.object(policy)),
+            },
             in_force,
             sandbox,
             spec,
@@ -149,6 +158,7 @@ fn trusted_directories(session: &Session) -> Vec<PathBuf> {
 /// A run, before there is a sandbox.
 struct Request {
     in_force: PolicyInForce,
+    source: Source,
     sandbox: Sandbox,
     spec: Spec,
     variables: Vec<sandbox_variables::Asked>,
@@ -196,7 +206,7 @@ impl Request {
             .map(|program| program.display().to_string())
             .unwrap_or_default();
         let (in_force, log) = (self.in_force, audit.clone());
-        let gate = thread::spawn(move || Serving::prepare(&in_force, ca, log));
+        let gate = thread::spawn(move || Serving::prepare(in_force, ca, log));
         let mut prepared = Prepared::new(self.spec).map_err(not_prepared)?;
         tracing::debug!(timings = ?prepared.timings(), "the sandbox is prepared");
         for notice in prepared.notices() {
@@ -205,7 +215,7 @@ impl Request {
         let gate = gate
             .join()
             .map_err(|_| Failure::new("the gate could not be prepared"))??;
-        let mut serving = gate.serve(self.sandbox.clone(), prepared.listeners())?;
+        let mut serving = gate.serve(self.sandbox.clone(), prepared.listeners(), self.source)?;
         audit.sandbox_started(&self.sandbox, &program)?;
         let ended = to_the_end(prepared, &mut serving);
         serving.finish();

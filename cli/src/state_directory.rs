@@ -62,6 +62,11 @@ impl StateDirectory {
         self.path.join("trusted")
     }
 
+    /// The folder of the sockets on which running gates are asked.
+    pub(crate) fn control(&self) -> PathBuf {
+        self.path.join("control")
+    }
+
     /// Makes the directory (0700) if it is missing, and refuses one that others could have tampered with.
     pub(crate) fn make(&self) -> Result<(), Failure> {
         let shown = self.path.display();

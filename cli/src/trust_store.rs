@@ -132,11 +132,15 @@ impl Companion {
 
 /// SHA-256 in lower-case hexadecimal.
 pub(crate) fn fingerprint(content: &[u8]) -> String {
+    hexadecimal(digest(&SHA256, content).as_ref())
+}
+
+/// Two digits for each byte.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    digest(&SHA256, content)
-        .as_ref()
+    bytes
         .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
+        .fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex
         })

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::tls::provider;
 
 /// All that can be replaced while connections run, and only as a whole: a policy, and what the files that it names held.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct InForce {
     /// What decides.
     pub policy: Policy,

@@ -20,6 +20,7 @@ mod exchange;
 mod explicit;
 mod framing;
 mod framing_h2;
+mod granting;
 mod machine;
 mod other_protocols;
 mod policy_file;

@@ -153,6 +153,11 @@ impl Outwall {
         TestSandbox::start(self.command(&arguments))
     }
 
+    /// A command of [`Outwall::command`], in the background.
+    pub fn start_command(&self, command: Command) -> TestSandbox {
+        TestSandbox::start(command)
+    }
+
     /// Another program in the background, as this story's user and in its surroundings.
     pub fn start_other(&self, program: &str, arguments: &[&str]) -> TestSandbox {
         let mut command = Command::new(program);

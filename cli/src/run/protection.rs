@@ -6,7 +6,12 @@
 //! is mounted: a file deeper down can be got rid of by renaming a folder above it, and a link by putting
 //! another one in its place, so such a policy is refused.
 //! A project's own file needs none of this: once it changes, it does not count.
+//!
+//! While a sandbox runs, nothing more can be made read-only in it. So a policy that is to follow must need nothing more; and a
+//! file that an editor put in the place of a read-only one is not read-only: the kernel lets the mount go with the old file.
 
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use outwall_sandbox_runtime::{Mount, Spec, way_to};
@@ -15,17 +20,66 @@ use crate::discovery::Place;
 use crate::failure::Failure;
 use crate::policy_in_force::PolicyInForce;
 
-/// The read-only mounts that it takes.
-pub(super) fn of_policy(in_force: &PolicyInForce, spec: &Spec) -> Result<Vec<Mount>, Failure> {
+/// What a sandbox that runs must not be able to write.
+pub(super) struct Guard {
+    writable: Vec<PathBuf>,
+    /// Files that are read-only in the sandbox, by the device and inode that they have since its start.
+    held: HashMap<PathBuf, (u64, u64)>,
+}
+
+impl Guard {
+    /// Of a sandbox that is about to start with this policy.
+    pub(super) fn of(in_force: &PolicyInForce, spec: &Spec) -> Result<Self, Failure> {
+        let writable = writable_directories(spec);
+        let mounts = mounts(in_force, &writable)?.into_iter();
+        let held = mounts.filter_map(|mount| Some((mount.path.clone(), identity(&mount.path)?)));
+        Ok(Self {
+            held: held.collect(),
+            writable,
+        })
+    }
+
+    /// The read-only mounts that it takes.
+    pub(super) fn mounts(&self) -> impl Iterator<Item = Mount> {
+        self.held.keys().map(|path| Mount {
+            path: path.clone(),
+            writable: false,
+        })
+    }
+
+    /// Refuses a policy that the sandbox could have written, or could write from now on.
+    pub(super) fn object(&self, in_force: &PolicyInForce) -> Result<(), Failure> {
+        for mount in mounts(in_force, &self.writable)? {
+            let held = self.held.get(&mount.path).copied();
+            if held.is_none() || held != identity(&mount.path) {
+                return Err(Failure::new(format!(
+                    "the sandbox that runs can write to `{}`, which says what it may do",
+                    mount.path.display()
+                ))
+                .hint(
+                    "start again; or keep it where no sandbox writes, then it can be replaced while one runs",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = path.metadata().ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+/// The read-only mounts that it takes, where these directories are writable.
+fn mounts(in_force: &PolicyInForce, writable: &[PathBuf]) -> Result<Vec<Mount>, Failure> {
     match &in_force.file {
         None | Some((Place::Project, _)) => return Ok(Vec::new()),
         Some((Place::Option | Place::Variable | Place::User | Place::System, _)) => {}
     }
-    let writable = writable_directories(spec);
     let files = in_force.files();
     files
         .into_iter()
-        .filter_map(|file| protected(&file, &writable).transpose())
+        .filter_map(|file| protected(&file, writable).transpose())
         .collect()
 }
 

@@ -1,31 +1,40 @@
 //! The gate of one sandbox, on threads of its own beside the sandbox's blocking calls.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use outwall_audit::AuditLog;
 use outwall_certs::Ca;
+use outwall_control::Role;
 use outwall_policy::Sandbox;
-use outwall_proxy::{CapturedListeners, Gate, ServeHandle};
+use outwall_proxy::{CapturedListeners, Gate, InForce, ServeHandle};
 use outwall_sandbox_runtime::{Ender, Listeners, Signal as Inside};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::control::{Desk, Subject};
 use crate::failure::{Explain, Failure};
 use crate::gate::gate;
 use crate::policy_in_force::PolicyInForce;
+use crate::reload::{Reloader, Source, Watch};
 
 /// A gate that waits for its listeners.
 pub(super) struct Ready {
     runtime: Runtime,
     gate: Gate,
+    audit: AuditLog,
+    loaded: (PolicyInForce, InForce),
 }
 
 /// A gate that serves one sandbox.
 pub(super) struct Serving {
     runtime: Runtime,
     handle: ServeHandle,
+    /// These end before the sandbox's last records are written.
+    desk: Desk,
+    watch: Watch,
     signals: Vec<(Signal, Inside)>,
     ended: Arc<AtomicBool>,
 }
@@ -35,21 +44,29 @@ const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 impl Serving {
     /// Makes gate and threads.
-    pub(super) fn prepare(in_force: &PolicyInForce, ca: Ca, audit: AuditLog) -> Result<Ready, Failure> {
+    pub(super) fn prepare(policy: PolicyInForce, ca: Ca, audit: AuditLog) -> Result<Ready, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .explain("cannot start threads")?;
+        let files = policy.read_files()?;
         Ok(Ready {
-            gate: gate(in_force, ca, audit)?,
+            gate: gate(files.clone(), ca, audit.clone())?,
             runtime,
+            audit,
+            loaded: (policy, files),
         })
     }
 }
 
 impl Ready {
-    /// Serves the sandbox from here on.
-    pub(super) fn serve(self, sandbox: Sandbox, listeners: Listeners) -> Result<Serving, Failure> {
+    /// Serves the sandbox from here on, by what is in force at `source`.
+    pub(super) fn serve(
+        self,
+        sandbox: Sandbox,
+        listeners: Listeners,
+        source: Source,
+    ) -> Result<Serving, Failure> {
         let _inside = self.runtime.enter();
         let Listeners {
             tcp,
@@ -63,15 +80,33 @@ impl Ready {
         };
         let handle = self
             .gate
-            .serve_captured(sandbox, listeners)
+            .serve_captured(sandbox.clone(), listeners)
             .explain("the gate cannot serve the sandbox")?;
+        let session = source.session.clone();
+        let reloader = Reloader::new(source, self.gate, self.audit, self.loaded)?;
+        if std::io::stdin().is_terminal() {
+            reloader.speak_through(Box::new(to_raw_terminal));
+        }
+        let watch = Watch::start(Arc::clone(&reloader)).explain("cannot watch the policy file")?;
+        let subject = Subject {
+            reloader: Arc::clone(&reloader),
+            role: Role::Run,
+            sandbox,
+        };
         Ok(Serving {
             handle,
+            desk: Desk::open(&session, subject)?,
+            watch,
             signals: signals()?,
             ended: Arc::default(),
             runtime: self.runtime,
         })
     }
+}
+
+/// While the command has the terminal, it does not begin lines by itself.
+fn to_raw_terminal(text: &str) {
+    let _ = std::io::stderr().write_all(text.replace('\n', "\r\n").as_bytes());
 }
 
 /// Listened to before the command starts: one that comes in between ends the sandbox, and not us.
@@ -106,6 +141,7 @@ impl Serving {
 
     /// The sandbox is gone, so its connections are: lets them write their last records.
     pub(super) fn finish(self) {
+        drop((self.desk, self.watch));
         let drained = async { tokio::time::timeout(LAST_RECORDS, self.handle.drain()).await };
         let _ = self.runtime.block_on(drained);
         self.runtime.shutdown_timeout(LAST_RECORDS);
