@@ -222,18 +222,24 @@ const LONGEST: u64 = 16 << 20;
 /// Reads a policy file. A repository, or an earlier sandbox, may have left something else by that name: a pipe that never ends,
 /// or a link to a device that always goes on.
 pub(crate) fn read_policy(path: &Path) -> io::Result<String> {
+    let bytes = read_regular_file(path, LONGEST)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+/// Reads a file that says what is allowed, if it is a regular one and not longer than that.
+pub(crate) fn read_regular_file(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
     let open = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
     let file = fs::File::from(rustix::fs::open(path, open, rustix::fs::Mode::empty())?);
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    if found.len() > LONGEST {
-        return Err(io::Error::other("it is too long for a policy"));
+    if found.len() > longest {
+        return Err(io::Error::other(format!("it is longer than {longest} bytes")));
     }
-    let mut text = String::new();
-    file.take(LONGEST).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    file.take(longest).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod arguments;
 mod audit;
 mod audit_row;
+mod blocklists;
 mod ca;
 mod control;
 mod discovery;

@@ -184,6 +184,13 @@ impl Show {
         if anonymous == Some(environment.name()) {
             say!("\nclients of `outwall proxy` without a credential are served, in this environment")?;
         }
+        for list in environment.blocklists() {
+            say!(
+                "\nrefused whatever allows it: {} names of `{}`",
+                list.len(),
+                list.origin()
+            )?;
+        }
         let others = in_force.policy.environments().map(Environment::name);
         let others: Vec<_> = others
             .filter(|other| *other != environment.name())

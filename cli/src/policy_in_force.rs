@@ -11,6 +11,7 @@ use outwall_policy::{Overrides, Policy, PolicyDocument};
 use outwall_proxy::{InForce, OriginTrust};
 
 use crate::arguments::Session;
+use crate::blocklists::read_blocklists;
 use crate::discovery::{Discovery, Place};
 use crate::failure::{Explain, Failure, multiline};
 use crate::interfaces::own_addresses;
@@ -54,7 +55,10 @@ impl PolicyInForce {
                 (document, Some((file.place, file.path)), file.text)
             }
         };
-        let document = document.with_overrides(environment, overrides)?;
+        let mut document = document.with_overrides(environment, overrides)?;
+        if let Some((_, path)) = &file {
+            read_blocklists(&mut document, path)?;
+        }
         let mut policy = Policy::compile(&document)?;
         policy.environment(environment)?;
         let own: Vec<_> = own_addresses().into_iter().collect();
@@ -109,7 +113,7 @@ impl PolicyInForce {
     /// kept from whom they are about.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let own = self.file.iter().map(|(_, path)| path.clone());
-        let named = self.policy.origins().files().map(|file| self.locate(file));
+        let named = self.policy.files().map(|file| self.locate(file));
         own.chain(named).collect()
     }
 

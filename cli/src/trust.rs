@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use outwall_policy::{Policy, PolicyDocument};
 
 use crate::arguments::Session;
+use crate::blocklists::read_blocklists;
 use crate::discovery::{FILE_NAME, nearest_project_file, read_policy};
 use crate::failure::{Explain, Failure};
 use crate::terminal::say;
@@ -93,9 +94,10 @@ fn revoke(path: &Path, session: &Session) -> Result<ExitCode, Failure> {
 /// The files that the policy names. A policy that is wrong cannot be trusted: its errors
 /// are wanted now, and not at the next `outwall run`.
 fn files_named(path: &Path, text: &str) -> Result<Vec<PathBuf>, Failure> {
-    let policy = PolicyDocument::parse(text, &path.display().to_string())
-        .and_then(|document| Policy::compile(&document))
-        .explain(format!("`{}` is not a policy", path.display()))?;
+    let not_a_policy = || format!("`{}` is not a policy", path.display());
+    let mut document = PolicyDocument::parse(text, &path.display().to_string()).explain(not_a_policy())?;
+    read_blocklists(&mut document, path)?;
+    let policy = Policy::compile(&document).explain(not_a_policy())?;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    Ok(policy.origins().files().map(|file| folder.join(file)).collect())
+    Ok(policy.files().map(|file| folder.join(file)).collect())
 }

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::blocklist::Blocklist;
 use crate::document::{
     COMMAND_LINE, DocumentErrors, EnvironmentDocument, NetworkLevel, Place, PolicyDocument, Problem, Warning,
     Written,
@@ -16,6 +18,7 @@ use crate::policy::Policy;
 use crate::sandbox::EnvironmentName;
 use crate::trusted;
 
+mod blocklists;
 mod bounds;
 mod lists;
 mod origins;
@@ -24,7 +27,8 @@ mod rules;
 impl Policy {
     /// What a document means, or everything that is wrong with it.
     pub fn compile(document: &PolicyDocument) -> Result<Self, DocumentErrors> {
-        let mut compiler = Compiler::new(&document.origin);
+        let mut compiler = Compiler::new(document);
+        compiler.blocklists_everywhere(document);
         let implied;
         let document = if document.environments.is_empty() {
             implied = with_implied_environment(document);
@@ -49,6 +53,7 @@ impl Policy {
             default_environment,
             anonymous_environment,
             origins: Arc::new(origins),
+            blocklist_files: document.blocklists().map(PathBuf::from).collect(),
             own_addresses: Vec::new(),
             warnings: compiler.warnings,
             grants: Arc::default(),
@@ -64,6 +69,9 @@ fn with_implied_environment(document: &PolicyDocument) -> PolicyDocument {
 
 struct Compiler {
     origin: Arc<str>,
+    blocklist_contents: BTreeMap<String, Arc<Blocklist>>,
+    /// The blocklists of every environment.
+    everywhere: Vec<Arc<Blocklist>>,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
 }
@@ -77,9 +85,11 @@ struct Lists {
 }
 
 impl Compiler {
-    fn new(origin: &Arc<str>) -> Self {
+    fn new(document: &PolicyDocument) -> Self {
         Self {
-            origin: Arc::clone(origin),
+            origin: Arc::clone(&document.origin),
+            blocklist_contents: document.blocklist_contents.clone(),
+            everywhere: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
         }
@@ -160,11 +170,13 @@ impl Compiler {
         let rules = self.rules(&written.rules, &lists);
         let allowances = self.allowances(&written.limits, &lists);
         let sizes = self.sizes(&written.sizes, &lists);
+        let blocklists = [self.everywhere.clone(), self.blocklists(&written.blocklists)].concat();
         let summary = summary(level, include_trusted, &lists).into();
         let environment = Environment {
             name: name.clone(),
             network: level,
-            matcher: lists.compile(),
+            matcher: lists.matcher(),
+            blocklists,
             include_trusted,
             rules,
             exceptions,
@@ -184,6 +196,7 @@ impl Compiler {
             summary,
         };
         self.check_rules_apply(&environment, written);
+        self.check_blocked(&environment, &lists);
         environment
     }
 
@@ -284,17 +297,17 @@ impl Lists {
         self.tunnelled.iter().chain(&self.tcp)
     }
 
-    fn compile(self) -> Matcher {
+    fn matcher(&self) -> Matcher {
         let lists = [
-            (self.always, Grant::AlwaysReachable),
-            (self.tunnelled, Grant::Tunnelled),
-            (self.tcp, Grant::Tcp),
-            (self.allowed, Grant::Allowed),
+            (&self.always, Grant::AlwaysReachable),
+            (&self.tunnelled, Grant::Tunnelled),
+            (&self.tcp, Grant::Tcp),
+            (&self.allowed, Grant::Allowed),
         ];
         let mut matcher = Matcher::with_capacity(lists.iter().map(|(list, _)| list.len()).sum());
         for (list, grant) in lists {
             for (pattern, place) in list {
-                matcher.insert(pattern, grant, place.line().unwrap_or(0));
+                matcher.insert(pattern.clone(), grant, place.line().unwrap_or(0));
             }
         }
         matcher

@@ -7,6 +7,7 @@ use crate::credential_fault::CredentialFault;
 use crate::decision::{Action, ConnectionDecision, Opening, RequestDecision};
 use crate::denial::Denial;
 use crate::environment::{Environment, Treatment};
+use crate::host::Host;
 use crate::permit::{ConnectionPermit, DialPermit, Permitted, RequestPermit, RuleName};
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -63,6 +64,7 @@ impl Policy {
     /// 2. If the target has a static address, it is that one; then its class does not matter.
     /// 3. The port is the target's, and the address is the target's if it asked for a literal.
     /// 4. The address is not of a refused class, and not the machine's own, or `allowed_addresses` has an exception for it.
+    /// 5. No blocklist has the address.
     pub fn admit(&self, permit: &ConnectionPermit, address: SocketAddr) -> Result<DialPermit, Denial> {
         let environment = self.environment_of(permit.sandbox())?;
         self.still_granted(permit)?;
@@ -87,6 +89,7 @@ impl Policy {
             };
             return Err(Denial::of(environment, reason, None));
         }
+        not_blocked(environment, target, &Host::from(address.ip()))?;
         Ok(DialPermit::new(permit.clone(), address))
     }
 
@@ -156,6 +159,7 @@ impl Policy {
         opening: Opening,
     ) -> Result<(RuleName, Treatment), Denial> {
         let environment = self.environment_of(sandbox)?;
+        not_blocked(environment, target, &target.host)?;
         let (rule, treatment) = match environment.grant(target) {
             Ok(granted) => granted,
             Err(reason) => self
@@ -240,6 +244,18 @@ impl Policy {
             }
         }
     }
+}
+
+/// What a blocklist names is refused, whatever allows it.
+fn not_blocked(environment: &Environment, target: &Target, host: &Host) -> Result<(), Denial> {
+    let Some(blocked) = environment.blocked(host) else {
+        return Ok(());
+    };
+    let reason = Reason::Blocklisted {
+        target: target.clone(),
+        blocked: Box::new(blocked),
+    };
+    Err(Denial::of(environment, reason, None))
 }
 
 #[cfg(test)]

@@ -170,6 +170,10 @@ impl Denial {
             Reason::TooManyNames { pattern } => Some(Lines::Keys(format!(
                 "name the hosts that are needed instead of \"{pattern}\", or raise limits.names_below_one_wildcard (1000 where the file does not say)"
             ))),
+            Reason::Blocklisted { blocked, .. } => Some(Lines::Table(format!(
+                "take {} out of {} (line {}), or the list out of blocklists",
+                blocked.entry, blocked.list, blocked.line
+            ))),
             Reason::OverLimit { limit, excess, .. } => Some(Lines::Keys(format!(
                 "raise {}{}",
                 limit.as_written(),

@@ -1,7 +1,7 @@
 //! The policy as written. No decision is made on it: [`Policy::compile`](crate::Policy::compile) gives what it means.
 //! Start at [`PolicyDocument`]; `read` turns TOML into it, `problem` is what is said about mistakes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::allowances::LimitKind;
+use crate::blocklist::Blocklist;
 use crate::sandbox::EnvironmentName;
 use crate::sizes::SizedPart;
 
@@ -26,6 +27,10 @@ pub struct PolicyDocument {
     pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentDocument>,
     pub(crate) origins: OriginsDocument,
     pub(crate) proxy: ProxyDocument,
+    /// Paths of files.
+    pub(crate) blocklists: Vec<Written<String>>,
+    /// What those files hold, by path as it is written.
+    pub(crate) blocklist_contents: BTreeMap<String, Arc<Blocklist>>,
 }
 
 /// `[environments.NAME]`. The keys of DESIGN.md section 3.
@@ -40,6 +45,7 @@ pub(crate) struct EnvironmentDocument {
     pub(crate) tunnelled_domains: Vec<Written<String>>,
     pub(crate) tcp: Vec<Written<String>>,
     pub(crate) rules: Vec<RuleDocument>,
+    pub(crate) blocklists: Vec<Written<String>>,
     pub(crate) limits: LimitsDocument,
     pub(crate) sizes: Vec<SizeDocument>,
     pub(crate) nested_namespaces: Option<Written<bool>>,
@@ -220,6 +226,24 @@ impl PolicyDocument {
         self.proxy.anonymous_environment = name.map(Written::on_command_line);
     }
 
+    /// The files with names to block that it names, as written, each once: relative ones are relative to the policy file.
+    pub fn blocklists(&self) -> impl Iterator<Item = &str> {
+        let own = self.environments.values().flat_map(|written| &written.blocklists);
+        let all: BTreeSet<&str> = self
+            .blocklists
+            .iter()
+            .chain(own)
+            .map(|path| path.value.as_str())
+            .collect();
+        all.into_iter()
+    }
+
+    /// Adds what a file of [`Self::blocklists`] holds. A document compiles only with all of them.
+    pub fn add_blocklist(&mut self, path: &str, contents: Blocklist) {
+        self.blocklist_contents
+            .insert(path.to_owned(), Arc::new(contents));
+    }
+
     /// The name of the environment that is meant when none is named: `default_environment`, else the only one there is, else
     /// `default`. None when there are several and none of these decides.
     pub(crate) fn default_name(&self) -> Option<&str> {
@@ -241,6 +265,8 @@ impl PolicyDocument {
             environments: BTreeMap::new(),
             origins: OriginsDocument::default(),
             proxy: ProxyDocument::default(),
+            blocklists: Vec::new(),
+            blocklist_contents: BTreeMap::new(),
         }
     }
 

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::address::AddressClass;
 use crate::allowances::Allowances;
+use crate::blocklist::{Blocked, Blocklist};
 use crate::document::{NetworkLevel, RefusedNames};
 use crate::host::{DomainName, Host};
 use crate::matcher::{Found, Grant, Matcher, Row};
@@ -62,6 +63,8 @@ pub struct Environment {
     pub(crate) name: EnvironmentName,
     pub(crate) network: NetworkLevel,
     pub(crate) matcher: Matcher,
+    /// They win over everything.
+    pub(crate) blocklists: Vec<Arc<Blocklist>>,
     pub(crate) include_trusted: bool,
     pub(crate) rules: Rules,
     pub(crate) exceptions: Exceptions,
@@ -115,9 +118,22 @@ impl Environment {
         self.refused_names
     }
 
+    /// Its blocklists, those of every environment first.
+    pub fn blocklists(&self) -> impl Iterator<Item = &Blocklist> {
+        self.blocklists.iter().map(Arc::as_ref)
+    }
+
+    /// The entry of a blocklist that names a host: it is refused then, whatever allows it.
+    pub fn blocked(&self, host: &Host) -> Option<Blocked> {
+        self.blocklists.iter().find_map(|list| list.find(host))
+    }
+
     /// True when the name is allowed at some port.
     pub fn reaches(&self, name: &DomainName) -> bool {
         let host = Host::Name(name.clone());
+        if self.blocked(&host).is_some() {
+            return false;
+        }
         self.network == NetworkLevel::Full
             || self.matcher.names(&host)
             || (self.include_trusted && trusted::matcher().names(&host))

@@ -72,6 +72,7 @@
 mod address;
 mod allowances;
 mod amount;
+mod blocklist;
 mod check;
 mod compile;
 mod credential_fault;
@@ -102,6 +103,7 @@ pub mod trusted;
 
 pub use address::{AddressClass, classify};
 pub use allowances::{Allowances, Excess, Limit, LimitEntry, LimitKind, LimitScope};
+pub use blocklist::{Blocked, Blocklist};
 pub use check::{CheckError, Checked};
 pub use credential_fault::CredentialFault;
 pub use decision::{Action, ConnectionDecision, Opening, RequestDecision};

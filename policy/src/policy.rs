@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -20,6 +21,7 @@ pub struct Policy {
     /// Of clients of a proxy that show no credential; none: they are refused.
     pub(crate) anonymous_environment: Option<EnvironmentName>,
     pub(crate) origins: Arc<Origins>,
+    pub(crate) blocklist_files: Arc<[PathBuf]>,
     /// In canonical form, sorted.
     pub(crate) own_addresses: Vec<IpAddr>,
     pub(crate) warnings: Vec<Warning>,
@@ -60,6 +62,13 @@ impl Policy {
     /// How the gate itself reaches origins.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// Every file that is named anywhere in the policy, as written and each once: what it holds is part of the policy. Relative
+    /// paths are relative to the policy file.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let lists = self.blocklist_files.iter().map(PathBuf::as_path);
+        self.origins.files().chain(lists)
     }
 
     /// Refuses addresses of the gate's own machine, whatever name leads there: a sandbox must not reach the services beside

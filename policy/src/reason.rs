@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::address::AddressClass;
 use crate::allowances::{Excess, Limit};
 use crate::amount::Bytes;
+use crate::blocklist::Blocked;
 use crate::credential_fault::CredentialFault;
 use crate::method::Method;
 use crate::sizes::SizeLimit;
@@ -27,6 +28,13 @@ pub enum Reason {
     HostNotAllowed {
         /// What was asked for.
         target: Target,
+    },
+    /// A blocklist names the host, or the address that it leads to.
+    Blocklisted {
+        /// What was asked for.
+        target: Target,
+        /// The entry.
+        blocked: Box<Blocked>,
     },
     /// The host is allowed, and not at this port.
     PortNotAllowed {
@@ -158,6 +166,7 @@ impl Reason {
             Self::UnknownEnvironment => "unknown-environment",
             Self::NetworkNone { .. } => "network-none",
             Self::HostNotAllowed { .. } => "host-not-allowed",
+            Self::Blocklisted { .. } => "blocklisted",
             Self::PortNotAllowed { .. } => "port-not-allowed",
             Self::LiteralNotAllowed { .. } => "literal-not-allowed",
             Self::AddressRefused { .. } => "address-refused",
@@ -199,6 +208,7 @@ impl Reason {
             Self::NetworkNone { target }
             | Self::HostNotAllowed { target }
             | Self::PortNotAllowed { target }
+            | Self::Blocklisted { target, .. }
             | Self::LiteralNotAllowed { target }
             | Self::AddressRefused { target, .. }
             | Self::AddressMismatch { target, .. }
@@ -238,6 +248,9 @@ impl fmt::Display for Reason {
                 write!(f, "{target} is not reachable: the environment has no network")
             }
             Self::HostNotAllowed { target } => write!(f, "{} is not on the allowlist", target.host),
+            Self::Blocklisted { target, blocked } => {
+                write!(f, "{} is refused by {blocked}", target.host)
+            }
             Self::PortNotAllowed { target } => {
                 write!(f, "{} is allowed, but not at port {}", target.host, target.port)
             }

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod audit;
+mod blocklists;
 mod ca;
 mod captured;
 mod clients;

@@ -306,3 +306,42 @@ fn an_environment_without_limits_has_none_at_all() {
     let policy = compile("[environments.a.limits.each_host]\nrequests_per_minute = 5\n").unwrap();
     assert!(policy.environment(None).unwrap().allowances().is_some());
 }
+
+fn with_list(text: &str, list: &str) -> Result<Policy, DocumentErrors> {
+    let mut document = PolicyDocument::parse(text, "outwall.toml").unwrap();
+    document.add_blocklist("ads.hosts", Blocklist::parse(list.as_bytes(), "ads.hosts"));
+    Policy::compile(&document)
+}
+
+#[test]
+fn a_blocklist_that_was_not_read_is_an_error() {
+    let text = "blocklists = [\"ads.hosts\"]\n[environments.a]\nblocklists = [\"other.hosts\"]\n";
+    let errors = with_list(text, "ads.test").unwrap_err().to_string();
+    assert_eq!(
+        errors,
+        "outwall.toml:3: the blocklist \"other.hosts\" was not read\n  hint: write the path of a file with names to block"
+    );
+    let policy = with_list("blocklists = [\"ads.hosts\"]\n", "ads.test").unwrap();
+    let files: Vec<_> = policy.files().collect();
+    assert_eq!(files, [std::path::Path::new("ads.hosts")]);
+}
+
+#[test]
+fn entries_that_a_blocklist_makes_void_and_its_bad_lines_are_warnings() {
+    let text = "blocklists = [\"ads.hosts\"]\n[environments.a]\nnetwork = \"custom\"\n\
+        allowed_domains = [\n\"x.ads.test\",\n\"*.ads.test\",\n\"*.test.example\"]\n";
+    let warnings: Vec<String> = with_list(text, "||x^\nads.test\n")
+        .unwrap()
+        .warnings()
+        .iter()
+        .map(|warning| warning.problem().what().to_owned())
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "\"||x^\" is no host: the host has a character that no host name has",
+            "\"x.ads.test\" in `allowed_domains` is never reached: ads.test on the blocklist ads.hosts, line 2",
+            "\"*.ads.test\" in `allowed_domains` is never reached: ads.test on the blocklist ads.hosts, line 2",
+        ]
+    );
+}

@@ -2,6 +2,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Blocklist;
 use crate::document::PolicyDocument;
 use crate::host::Host;
 use crate::method::Method;
@@ -495,4 +496,92 @@ proptest! {
         let decision = policy.decide_connection(&sandbox(), &to, Opening::Unread);
         prop_assert_eq!(matches!(decision, ConnectionDecision::Intercept(_)), any);
     }
+}
+
+#[test]
+fn a_blocklist_wins_over_everything_that_allows() {
+    let text = r#"
+default_environment = "full"
+blocklists = ["ads.hosts"]
+[environments.full]
+network = "full"
+always_reachable = ["always.ads.test"]
+tunnelled_domains = ["tunnel.ads.test", "free.test"]
+tcp = ["tcp.ads.test:5432", "free.test:5432"]
+allowed_addresses = ["10.0.0.0/8"]
+[environments.trusted]
+blocklists = ["own.hosts"]
+[origins]
+hosts = { "fixed.ads.test" = "127.0.0.1" }
+"#;
+    let mut document = PolicyDocument::parse(text, "outwall.toml").unwrap();
+    let ads = "ads.test\n192.0.2.7\n10.0.0.7\n";
+    document.add_blocklist("ads.hosts", Blocklist::parse(ads.as_bytes(), "ads.hosts"));
+    document.add_blocklist("own.hosts", Blocklist::parse(b"pypi.org", "own.hosts"));
+    let policy = Policy::compile(&document).unwrap();
+    let decided = |environment: &str, target: &str| {
+        let sandbox = Sandbox::new(SandboxId::from_random([1; 4]), environment.parse().unwrap());
+        policy.decide_connection(&sandbox, &Target::parse(target).unwrap(), Opening::Unread)
+    };
+    for target in [
+        "ads.test:443",
+        "x.y.ads.test:80",
+        "always.ads.test:443",
+        "tunnel.ads.test:443",
+        "tcp.ads.test:5432",
+        "fixed.ads.test:443",
+        "192.0.2.7:443",
+    ] {
+        let ConnectionDecision::Deny(denial) = decided("full", target) else {
+            panic!("{target} is allowed");
+        };
+        assert_eq!(denial.code(), "blocklisted", "{target}");
+        assert!(denial.remedy().unwrap().contains("ads.hosts (line "), "{denial}");
+    }
+    for target in [
+        "free.test:443",
+        "free.test:5432",
+        "badads.test:443",
+        "pypi.org:443",
+    ] {
+        assert!(decided("full", target).permit().is_some(), "{target}");
+    }
+    assert!(
+        decided("trusted", "pypi.org:443").permit().is_none(),
+        "its own list"
+    );
+    assert!(decided("trusted", "crates.io:443").permit().is_some());
+
+    let decision = decided("full", "free.test:443");
+    let permit = decision.permit().unwrap();
+    let admitted = |address: &str| policy.admit(permit, address.parse().unwrap());
+    assert_eq!(
+        admitted("10.0.0.7:443").unwrap_err().code(),
+        "blocklisted",
+        "where the name leads"
+    );
+    assert!(admitted("10.0.0.8:443").is_ok());
+
+    let environment = policy.environment(Some("full")).unwrap();
+    assert!(
+        !environment.reaches(&"x.ads.test".parse().unwrap())
+            && environment.reaches(&"x.test".parse().unwrap())
+    );
+    policy.self_check(&document, &[], 7, || false).unwrap();
+}
+
+#[test]
+fn a_blocklist_that_comes_later_withdraws_what_was_granted() {
+    let compile = |list: &str| {
+        let mut document = PolicyDocument::parse("blocklists = [\"ads.hosts\"]\n", "outwall.toml").unwrap();
+        document.add_blocklist("ads.hosts", Blocklist::parse(list.as_bytes(), "ads.hosts"));
+        Policy::compile(&document).unwrap()
+    };
+    let before = compile("ads.test");
+    let sandbox = Sandbox::new(SandboxId::from_random([1; 4]), "default".parse().unwrap());
+    let decision =
+        before.decide_connection(&sandbox, &Target::parse("pypi.org:443").unwrap(), Opening::Unread);
+    let permit = decision.permit().unwrap();
+    assert!(before.still_grants(permit));
+    assert!(!compile("ads.test\npypi.org").still_grants(permit));
 }

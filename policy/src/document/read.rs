@@ -82,10 +82,17 @@ impl Reader {
                 }
                 "origins" => document.origins = self.origins(value),
                 "proxy" => document.proxy = self.proxy(value),
+                "blocklists" => document.blocklists = self.strings("blocklists", value),
                 _ => self.unknown_key(
                     key,
                     "the file",
-                    &["default_environment", "environments", "origins", "proxy"],
+                    &[
+                        "default_environment",
+                        "environments",
+                        "origins",
+                        "proxy",
+                        "blocklists",
+                    ],
                 ),
             }
         }
@@ -128,6 +135,7 @@ impl Reader {
                 "tunnelled_domains" => environment.tunnelled_domains = self.strings(written, value),
                 "tcp" => environment.tcp = self.strings(written, value),
                 "rules" => environment.rules = self.rules(value),
+                "blocklists" => environment.blocklists = self.strings(written, value),
                 "limits" => environment.limits = self.limits(value),
                 "sizes" => environment.sizes = self.sizes(value),
                 "nested_namespaces" => environment.nested_namespaces = self.boolean(written, value),
@@ -405,7 +413,7 @@ const REFUSED_NAMES: [(&str, RefusedNames); 2] = [
 
 const ACTIONS: [(&str, bool); 2] = [("allow", true), ("deny", false)];
 
-const ENVIRONMENT_KEYS: [&str; 12] = [
+const ENVIRONMENT_KEYS: [&str; 13] = [
     "network",
     "allowed_domains",
     "include_trusted",
@@ -414,6 +422,7 @@ const ENVIRONMENT_KEYS: [&str; 12] = [
     "tunnelled_domains",
     "tcp",
     "rules",
+    "blocklists",
     "limits",
     "sizes",
     "nested_namespaces",

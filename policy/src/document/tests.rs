@@ -15,6 +15,16 @@ fn said(text: &str) -> String {
 
 const COMPLETE: &str = include_str!("complete.toml");
 
+fn complete() -> PolicyDocument {
+    let mut document = PolicyDocument::parse(COMPLETE, "outwall.toml").unwrap();
+    let named: Vec<String> = document.blocklists().map(str::to_owned).collect();
+    assert_eq!(named, ["ads.hosts", "tracking.hosts"]);
+    for path in named {
+        document.add_blocklist(&path, Blocklist::parse(b"ads.test", &path));
+    }
+    document
+}
+
 #[test]
 fn clients_without_a_credential_have_an_environment_that_there_is_or_none() {
     assert_eq!(said("[proxy]\nanonymous_environment = \"default\""), "nothing");
@@ -63,7 +73,7 @@ fn clients_without_a_credential_have_an_environment_that_there_is_or_none() {
 
 #[test]
 fn a_document_with_every_key_compiles() {
-    assert_eq!(said(COMPLETE), "nothing");
+    Policy::compile(&complete()).unwrap();
 }
 
 #[test]
@@ -225,7 +235,7 @@ fn a_mistake_on_the_command_line_is_not_blamed_on_the_file() {
 
 #[test]
 fn the_command_line_may_replace_the_level_of_any_environment() {
-    let document = PolicyDocument::parse(COMPLETE, "outwall.toml").unwrap();
+    let document = complete();
     for network in [
         NetworkLevel::None,
         NetworkLevel::Trusted,

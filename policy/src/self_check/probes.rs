@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::written::{Named, WrittenEntry, target};
+use crate::blocklist::Blocklist;
 use crate::document::{
     EnvironmentDocument, NetworkLevel, OriginsDocument, PolicyDocument, RuleDocument, Written,
 };
@@ -84,6 +85,7 @@ pub(super) fn derive(document: &PolicyDocument, own: &[IpAddr], seed: u64) -> Ve
         let mut deriving = Deriving {
             name,
             written,
+            document,
             origins: &document.origins,
             random: Random(seed ^ number as u64),
             samples,
@@ -99,6 +101,7 @@ pub(super) fn derive(document: &PolicyDocument, own: &[IpAddr], seed: u64) -> Ve
 struct Deriving<'a> {
     name: &'a EnvironmentName,
     written: &'a EnvironmentDocument,
+    document: &'a PolicyDocument,
     origins: &'a OriginsDocument,
     random: Random,
     samples: usize,
@@ -124,8 +127,10 @@ impl<'a> Deriving<'a> {
         }
         self.refused(suspects);
         self.at_level(&mut reached);
+        reached.retain(|target| !self.is_blocked(target));
         self.addresses(&reached, own);
         self.rules();
+        self.blocklists();
     }
 
     fn lists(&self) -> [&'a [Written<String>]; 4] {
@@ -391,7 +396,37 @@ impl<'a> Deriving<'a> {
         }
     }
 
+    /// Of each list, some names and names below them are refused.
+    fn blocklists(&mut self) {
+        for list in self.blocking() {
+            for (number, name) in list.sample(self.samples).enumerate() {
+                let below = format!("{}.{name}", self.random.word());
+                for target in [name, &below].into_iter().filter_map(|host| target(host, 443)) {
+                    let because = format!("{name} is on {}", list.origin());
+                    self.ask(Question::Connect(target), Answer::Refused, because, number > 0);
+                }
+            }
+        }
+    }
+
+    fn blocking(&self) -> Vec<&'a Blocklist> {
+        let document = self.document;
+        let written = document.blocklists.iter().chain(&self.written.blocklists);
+        let contents = written.filter_map(|path| document.blocklist_contents.get(&path.value));
+        contents.map(AsRef::as_ref).collect()
+    }
+
+    fn is_blocked(&self, target: &Target) -> bool {
+        self.blocking()
+            .iter()
+            .any(|list| list.find(&target.host).is_some())
+    }
+
+    /// What a blocklist names is asked about as such, and not for another reason.
     fn ask(&mut self, question: Question, answer: Answer, because: String, is_sample: bool) {
+        if answer == Answer::Allowed && self.is_blocked(question.target()) {
+            return;
+        }
         self.probes.push(Probe {
             environment: self.name.clone(),
             question,

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use super::*;
+use crate::Blocklist;
 use crate::matcher::planted::{self, Bug};
 
 const COMPLETE: &str = include_str!("../document/complete.toml");
@@ -8,7 +9,12 @@ const CUSTOM: &str = "[environments.a]\nnetwork = \"custom\"\n\
     allowed_domains = [\"one.test\", \"*.Wild.test\", \"b\u{fc}cher.test\", \"192.0.2.7\", \"last.test:8443\"]\n";
 
 fn document(text: &str) -> PolicyDocument {
-    PolicyDocument::parse(text, "test.toml").unwrap()
+    let mut document = PolicyDocument::parse(text, "test.toml").unwrap();
+    let lists: Vec<String> = document.blocklists().map(str::to_owned).collect();
+    for path in lists {
+        document.add_blocklist(&path, Blocklist::parse(b"ads.test\n192.0.2.7\n", &path));
+    }
+    document
 }
 
 fn checked(document: &PolicyDocument, policy: &Policy) -> Result<SelfChecked, SelfCheckError> {
