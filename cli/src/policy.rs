@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use outwall_policy::{
     Allowances, Checked, Denial, Entry, Environment, EnvironmentName, LimitEntry, Overrides, RuleEntry,
-    RuleName, SizeListing, Treatment,
+    RuleName, SizeListing, Treatment, TrustedList, trusted_writes, trusted_writes::WriteAction,
 };
 
 use crate::arguments::Session;
@@ -34,6 +34,7 @@ pub(crate) enum Command {
 Examples:
   outwall policy check https://pypi.org/simple/
   outwall policy check --config outwall.toml       is this file good?
+  outwall policy check --method PUT https://registry.npmjs.org/my-package   may I publish?
   outwall policy check --environment api --method POST https://api.example.com/v1/items")]
 pub(crate) struct Check {
     /// Ask this environment [else: the default one]
@@ -171,6 +172,7 @@ impl Show {
         say!("policy file: {}\n", in_force.provenance())?;
         write_out(&entries(environment, Paint::for_stdout()))?;
         write_out(&rules(environment, Paint::for_stdout()))?;
+        write_out(&writes(environment.trusted_list(), Paint::for_stdout()))?;
         write_out(&limits(environment, Paint::for_stdout()))?;
         write_out(&sizes(environment, Paint::for_stdout()))?;
         let exceptions: Vec<_> = environment.allowed_addresses().collect();
@@ -272,6 +274,46 @@ fn below(table: &Table<3>, paint: Paint) -> String {
     }
 }
 
+/// What may be written to hosts of the Trusted list, which is more than a table of hosts can say.
+fn writes(list: TrustedList, paint: Paint) -> String {
+    match list {
+        TrustedList::Absent => return String::new(),
+        TrustedList::ReadAndWrite => {
+            return "\ntrusted_writes = true: hosts of the Trusted list take every request\n".to_owned();
+        }
+        TrustedList::Read => {}
+    }
+    let mut table = Table::new(["WRITES TO THE TRUSTED LIST", "ACTION", "HOSTS", "REQUESTS"]);
+    for entry in trusted_writes::categories()
+        .iter()
+        .flat_map(|category| &category.entries)
+    {
+        let action = match entry.action {
+            WriteAction::Allow => "allow",
+            WriteAction::Deny => "deny",
+        };
+        table.row([
+            entry.name.clone(),
+            action.to_owned(),
+            entry.hosts.join(", "),
+            requests(&entry.methods, &entry.paths),
+        ]);
+    }
+    format!(
+        "\nThe Trusted list is for reading: its hosts take GET, HEAD and OPTIONS without a body, and else what is allowed\n\
+         here. `trusted_writes = true` lifts it; an entry or a rule of your own for a host replaces it.\n\n{}",
+        table.render(paint)
+    )
+}
+
+fn requests(methods: &[String], paths: &[String]) -> String {
+    let all = |items: &[String], every: &str| match items {
+        [] => every.to_owned(),
+        some => some.join(", "),
+    };
+    format!("{} of {}", all(methods, "every method"), all(paths, "every path"))
+}
+
 fn treatment_in_a_word(treatment: Treatment) -> &'static str {
     match treatment {
         Treatment::Intercept | Treatment::Forward => "intercept",
@@ -288,6 +330,7 @@ fn source(rule: &RuleName) -> String {
         RuleName::Tcp(_) => "tcp".to_owned(),
         RuleName::Allowed(_) => "allowed_domains".to_owned(),
         RuleName::Trusted { .. }
+        | RuleName::TrustedWrite { .. }
         | RuleName::Full
         | RuleName::Granted { .. }
         | RuleName::Rule { .. }

@@ -91,13 +91,7 @@ impl Policy {
     }
 
     fn check_request(&self, via: &ConnectionPermit, scheme: Scheme, method: Method, parts: Parts) -> Checked {
-        let action = Action {
-            scheme,
-            target: parts.target,
-            method,
-            path: parts.path,
-            carried: (),
-        };
+        let action = Action::new(scheme, parts.target, method, parts.path, ());
         match self.decide_request(via, action) {
             RequestDecision::Deny(denial, ()) => Checked::Deny(denial),
             RequestDecision::Allow(permitted) => Checked::allow(via, permitted.permit().rule().clone()),

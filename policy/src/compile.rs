@@ -167,6 +167,7 @@ impl Compiler {
         let include_trusted = level == NetworkLevel::Trusted
             || level == NetworkLevel::Custom
                 && written.include_trusted.as_ref().is_some_and(|flag| flag.value);
+        let trusted_writes = self.trusted_writes(name, written, include_trusted);
         let rules = self.rules(&written.rules, &lists);
         let allowances = self.allowances(&written.limits, &lists);
         let sizes = self.sizes(&written.sizes, &lists);
@@ -178,6 +179,7 @@ impl Compiler {
             matcher: lists.matcher(),
             blocklists,
             include_trusted,
+            trusted_writes,
             rules,
             exceptions,
             nested_namespaces: written.nested_namespaces.as_ref().is_some_and(|flag| flag.value),
@@ -223,6 +225,28 @@ impl Compiler {
                 format!("`include_trusted` has no effect at network = \"{level}\" in [environments.{name}]");
             self.problem(flag.place, what, "leave it out, or write network = \"custom\"");
         }
+    }
+
+    /// `trusted_writes` belongs to an environment that has the Trusted list.
+    fn trusted_writes(
+        &mut self,
+        name: &EnvironmentName,
+        written: &EnvironmentDocument,
+        include_trusted: bool,
+    ) -> bool {
+        let Some(flag) = &written.trusted_writes else {
+            return false;
+        };
+        if !include_trusted {
+            let what =
+                format!("`trusted_writes` has no effect without the Trusted list in [environments.{name}]");
+            self.problem(
+                flag.place,
+                what,
+                "leave it out, or write network = \"trusted\", or network = \"custom\" and include_trusted = true",
+            );
+        }
+        flag.value
     }
 
     fn check_tunnels(&mut self, level: NetworkLevel, name: &EnvironmentName, lists: &Lists) {

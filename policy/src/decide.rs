@@ -8,6 +8,7 @@ use crate::decision::{Action, ConnectionDecision, Opening, RequestDecision};
 use crate::denial::Denial;
 use crate::environment::{Environment, Treatment};
 use crate::host::Host;
+use crate::method::Method;
 use crate::permit::{ConnectionPermit, DialPermit, Permitted, RequestPermit, RuleName};
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -15,6 +16,7 @@ use crate::rules::Ruling;
 use crate::sandbox::{Identity, Sandbox};
 use crate::sizes::SizeLimits;
 use crate::target::{Scheme, Target};
+use crate::trusted_writes::{self, TrustedWrite};
 
 impl Policy {
     /// May this sandbox open this connection, and what is done with it?
@@ -49,6 +51,10 @@ impl Policy {
     /// 1. The policy grants the connection, as it was granted.
     /// 2. The request is for the connection's host and port, and in the clear only where the connection is.
     /// 3. If a rule names the host, the first rule that matches allows it; for a path with several readings, in all.
+    /// 4. Else, if the Trusted list grants the host and the environment does not have `trusted_writes`, it reads, or is one
+    ///    of the exceptions of [`trusted_writes`](crate::trusted_writes).
+    ///
+    /// A request that a header asks to take as one with another method must be allowed as both.
     ///
     /// How large it may be comes with the permit.
     pub fn decide_request<R>(&self, via: &ConnectionPermit, action: Action<R>) -> RequestDecision<R> {
@@ -105,6 +111,8 @@ impl Policy {
             scheme: permit.scheme(),
             target: permit.target().clone(),
             method: permit.method().clone(),
+            acts_as: permit.acts_as.clone(),
+            writing: permit.writing,
             path: permit.path().clone(),
             carried: (),
         };
@@ -206,7 +214,7 @@ impl Policy {
         action: &Action<R>,
     ) -> Result<(RuleName, SizeLimits), Denial> {
         let environment = self.environment_of(via.sandbox())?;
-        let granted_by = self.still_granted(via)?;
+        let granted_by = self.whose_grant(via.sandbox(), via.target(), self.still_granted(via)?);
         let target = via.target();
         let deny = |reason| Err(Denial::of(environment, reason, None));
         if action.target != *target {
@@ -229,18 +237,72 @@ impl Policy {
                 });
             }
         }
-        let sizes = || environment.sizes.of(target, &action.method);
-        match environment.rules.decide(target, &action.method, &action.path) {
-            Ruling::NotNamed => Ok((granted_by, sizes())),
-            Ruling::Allow(rule) => Ok((rule, sizes())),
+        let mut sizes = environment.sizes.of(target, &action.method);
+        if let Some(other) = &action.acts_as {
+            environment.rule_on(action, other, granted_by.clone())?;
+            sizes = sizes.and(environment.sizes.of(target, other));
+        }
+        Ok((environment.rule_on(action, &action.method, granted_by)?, sizes))
+    }
+}
+
+impl Policy {
+    /// What the Trusted list grants for reading, somebody may have granted as a whole.
+    fn whose_grant(&self, sandbox: &Sandbox, target: &Target, granted_by: RuleName) -> RuleName {
+        if !matches!(granted_by, RuleName::Trusted { .. }) {
+            return granted_by;
+        }
+        self.granted(sandbox, target)
+            .map_or(granted_by, |(grant, _)| grant)
+    }
+}
+
+impl Environment {
+    /// Which line allows a request, taken as one with this method, over a connection that `granted_by` allows.
+    fn rule_on<R>(
+        &self,
+        action: &Action<R>,
+        method: &Method,
+        granted_by: RuleName,
+    ) -> Result<RuleName, Denial> {
+        match self.rules.decide(&action.target, method, &action.path) {
+            Ruling::Allow(rule) => Ok(rule),
             Ruling::Deny(rule, read_as) => {
                 let reason = Reason::RuleRefused {
-                    target: target.clone(),
-                    method: action.method.clone(),
+                    target: action.target.clone(),
+                    method: method.clone(),
                     path: action.path.to_string(),
                     read_as,
                 };
-                Err(Denial::of(environment, reason, rule))
+                Err(Denial::of(self, reason, rule))
+            }
+            Ruling::NotNamed if self.is_for_reading(&granted_by) => {
+                self.reading_rule(action, method, granted_by)
+            }
+            Ruling::NotNamed => Ok(granted_by),
+        }
+    }
+
+    /// What the Trusted list grants is for reading, unless the environment says otherwise.
+    fn is_for_reading(&self, granted_by: &RuleName) -> bool {
+        matches!(granted_by, RuleName::Trusted { .. }) && !self.trusted_writes
+    }
+
+    fn reading_rule<R>(
+        &self,
+        action: &Action<R>,
+        method: &Method,
+        granted_by: RuleName,
+    ) -> Result<RuleName, Denial> {
+        match trusted_writes::decide(action, method) {
+            Ruling::NotNamed => Ok(granted_by),
+            Ruling::Allow(rule) => Ok(rule),
+            Ruling::Deny(rule, read_as) => {
+                let reason = Reason::TrustedWriteRefused {
+                    target: action.target.clone(),
+                    write: Box::new(TrustedWrite::new(action, method, read_as)),
+                };
+                Err(Denial::of(self, reason, Some(rule.unwrap_or(granted_by))))
             }
         }
     }

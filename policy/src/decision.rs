@@ -51,14 +51,49 @@ pub struct Action<R> {
     pub target: Target,
     /// Its method.
     pub method: Method,
+    /// The method that a header asks the origin to take it as (`X-HTTP-Method-Override`), when it is another one.
+    pub acts_as: Option<Method>,
+    /// What it carries besides its head.
+    pub writing: Writing,
     /// Its path, normalised.
     pub path: RequestPath,
     /// The request itself, which comes back inside the permit or beside the denial.
     pub carried: R,
 }
 
+/// What a request carries besides its head, whatever its method says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Writing {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A body.
+    Body,
+    /// Another protocol, whose bytes are no requests.
+    Upgrade,
+}
+
+impl<R> Action<R> {
+    /// A request without body, override or upgrade.
+    pub fn new(scheme: Scheme, target: Target, method: Method, path: RequestPath, carried: R) -> Self {
+        Self {
+            scheme,
+            target,
+            method,
+            acts_as: None,
+            writing: Writing::Nothing,
+            path,
+            carried,
+        }
+    }
+}
+
 /// May this request be sent?
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every request is allowed, and a box for each would cost an allocation"
+)]
 pub enum RequestDecision<R> {
     /// No; what the action carried comes back.
     Deny(Denial, R),

@@ -13,6 +13,7 @@ use crate::reason::Reason;
 use crate::sandbox::EnvironmentName;
 use crate::sizes::SizeLimit;
 use crate::target::Target;
+use crate::trusted_writes;
 
 /// Why something was refused, by whom, and what may be done about it. Its text is one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,11 @@ impl Denial {
                 target.host,
                 environment.rules.allowed(target)
             )),
+            Reason::TrustedWriteRefused { target, .. } => Some(format!(
+                "for {}: {}",
+                target.host,
+                trusted_writes::allowed(target)
+            )),
             _ => Some(environment.summary().to_owned()),
         };
         Self {
@@ -126,7 +132,8 @@ impl Denial {
     pub fn run_option(&self) -> Option<String> {
         let (Reason::HostNotAllowed { target }
         | Reason::PortNotAllowed { target }
-        | Reason::LiteralNotAllowed { target }) = &self.facts.reason
+        | Reason::LiteralNotAllowed { target }
+        | Reason::TrustedWriteRefused { target, .. }) = &self.facts.reason
         else {
             return None;
         };
@@ -163,6 +170,7 @@ impl Denial {
                 target.host,
                 quoted([Some(path), read_as.as_ref()]),
             ))),
+            Reason::TrustedWriteRefused { target, .. } => Some(Lines::Keys(self.allow_writes(target))),
             Reason::StreamOnly { target } => Some(Lines::Keys(format!(
                 "add \"{target}\" to allowed_domains and take it out of tcp"
             ))),
@@ -235,6 +243,20 @@ impl Denial {
                 )
             }
         }
+    }
+
+    /// For this host by an entry of its own, or for the whole list.
+    fn allow_writes(&self, target: &Target) -> String {
+        let pattern = pattern_for(target);
+        let entry = match self.facts.level {
+            Some(NetworkLevel::Trusted) => {
+                format!("network = \"custom\", include_trusted = true, allowed_domains = [\"{pattern}\"]")
+            }
+            Some(NetworkLevel::None | NetworkLevel::Full | NetworkLevel::Custom) | None => {
+                format!("add to allowed_domains = [\"{pattern}\"]")
+            }
+        };
+        format!("{entry} for this host, or trusted_writes = true for all of the Trusted list")
     }
 
     fn before_rule(&self) -> String {

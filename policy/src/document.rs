@@ -40,6 +40,7 @@ pub(crate) struct EnvironmentDocument {
     pub(crate) allowed_domains_at: Option<Place>,
     pub(crate) allowed_domains: Vec<Written<String>>,
     pub(crate) include_trusted: Option<Written<bool>>,
+    pub(crate) trusted_writes: Option<Written<bool>>,
     pub(crate) allowed_addresses: Vec<Written<String>>,
     pub(crate) always_reachable: Vec<Written<String>>,
     pub(crate) tunnelled_domains: Vec<Written<String>>,
@@ -194,7 +195,8 @@ impl PolicyDocument {
     /// The document with what the command line changes in one environment (none: the default one).
     ///
     /// 1. `network` replaces the level. `custom` keeps every list. `full` drops `allowed_domains` and `include_trusted`,
-    ///    which it covers; `trusted` and `none` drop `tunnelled_domains` and `tcp` as well, which they refuse.
+    ///    which it covers; `trusted` and `none` drop `tunnelled_domains` and `tcp` as well, which they refuse. Where there is
+    ///    no Trusted list any more, `trusted_writes` is dropped.
     /// 2. `allow` with `trusted` means `custom` with `include_trusted` and these; with `custom` it adds these; with `none` or
     ///    `full` it is an error.
     pub fn with_overrides(
@@ -318,6 +320,11 @@ impl EnvironmentDocument {
         if matches!(level, NetworkLevel::None | NetworkLevel::Trusted) {
             self.tunnelled_domains.clear();
             self.tcp.clear();
+        }
+        let has_the_list = level == NetworkLevel::Trusted
+            || level == NetworkLevel::Custom && self.include_trusted.as_ref().is_some_and(|flag| flag.value);
+        if !has_the_list {
+            self.trusted_writes = None;
         }
     }
 

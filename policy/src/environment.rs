@@ -33,6 +33,17 @@ pub enum Treatment {
     Stream,
 }
 
+/// What an environment has of the Trusted list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TrustedList {
+    /// Nothing.
+    Absent,
+    /// Its hosts, for reading and the exceptions of [`trusted_writes`](crate::trusted_writes).
+    Read,
+    /// Its hosts, for every request (`trusted_writes = true`).
+    ReadAndWrite,
+}
+
 /// One line of what an environment reaches, with where it comes from.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -66,6 +77,7 @@ pub struct Environment {
     /// They win over everything.
     pub(crate) blocklists: Vec<Arc<Blocklist>>,
     pub(crate) include_trusted: bool,
+    pub(crate) trusted_writes: bool,
     pub(crate) rules: Rules,
     pub(crate) exceptions: Exceptions,
     pub(crate) nested_namespaces: bool,
@@ -91,6 +103,15 @@ impl Environment {
     /// Its level.
     pub fn network(&self) -> NetworkLevel {
         self.network
+    }
+
+    /// What its sandboxes may do with hosts of the Trusted list.
+    pub fn trusted_list(&self) -> TrustedList {
+        match (self.include_trusted, self.trusted_writes) {
+            (false, _) => TrustedList::Absent,
+            (true, false) => TrustedList::Read,
+            (true, true) => TrustedList::ReadAndWrite,
+        }
     }
 
     /// True when namespaces may be made inside its sandboxes.

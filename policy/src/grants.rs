@@ -111,8 +111,12 @@ impl Policy {
         }
         let trusted = environment.include_trusted && trusted::matcher().covers(pattern);
         let mut known = Vec::new();
-        if trusted || environment.matcher.covers(pattern) {
+        if environment.matcher.covers(pattern) || trusted && environment.trusted_writes {
             known.push(format!("\"{pattern}\" was allowed already"));
+        } else if trusted {
+            known.push(format!(
+                "\"{pattern}\" was allowed already for reading; from here on it may be written to as well"
+            ));
         }
         if environment.rules.may_name(pattern) {
             known.push(format!(
@@ -155,7 +159,9 @@ fn foresee_storage(pattern: &HostPattern) -> Option<String> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
     use super::*;
-    use crate::{ConnectionDecision, Opening, PolicyDocument};
+    use crate::{
+        Action, ConnectionDecision, Method, Opening, PolicyDocument, RequestDecision, RequestPath, Scheme,
+    };
 
     fn policy(text: &str) -> Policy {
         Policy::compile(&PolicyDocument::parse(text, "test.toml").unwrap()).unwrap()
@@ -202,6 +208,35 @@ mod tests {
             decided(&granted.with_grants([]), 1, "new.test:443"),
             Err("host-not-allowed")
         );
+    }
+
+    #[test]
+    fn a_granted_host_of_the_trusted_list_may_be_written_to() {
+        let before = policy("[environments.a]\n");
+        let granted = before.with_grants([grant("pypi.org", GrantScope::Sandbox(sandbox(1).id))]);
+        let put = |policy: &Policy, who: u8| {
+            let target = Target::parse("pypi.org:443").unwrap();
+            let ConnectionDecision::Intercept(via) =
+                policy.decide_connection(&sandbox(who), &target, Opening::Unread)
+            else {
+                panic!("it is on the list")
+            };
+            let path = RequestPath::parse("/legacy/").unwrap();
+            let action = Action::new(Scheme::Https, target, Method::parse("POST").unwrap(), path, ());
+            match policy.decide_request(&via, action) {
+                RequestDecision::Allow(permitted) => Ok(permitted.permit().rule().to_string()),
+                RequestDecision::Deny(denial, ()) => Err(denial.code()),
+            }
+        };
+        assert_eq!(put(&granted, 1).unwrap(), "granted \"pypi.org\" (by user 1000)");
+        assert_eq!(put(&granted, 2), Err("trusted-write-refused"));
+        assert_eq!(put(&before, 1), Err("trusted-write-refused"));
+        let known = before.foresee_grant(
+            &"a".parse().unwrap(),
+            &HostPattern::parse("pypi.org").unwrap(),
+            false,
+        );
+        assert!(known.unwrap()[0].ends_with("it may be written to as well"));
     }
 
     #[test]

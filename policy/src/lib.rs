@@ -26,7 +26,7 @@
 //! assert!(policy.admit(&permit, "10.0.0.1:443".parse()?).is_err()); // whatever DNS says
 //!
 //! let path = RequestPath::parse("/simple/./%7Eme")?;
-//! let action = Action { scheme: Scheme::Https, target, method: Method::GET, path, carried: "the request" };
+//! let action = Action::new(Scheme::Https, target, Method::GET, path, "the request");
 //! let RequestDecision::Allow(permitted) = policy.decide_request(&permit, action) else {
 //!     panic!("no rule narrows pypi.org");
 //! };
@@ -100,19 +100,20 @@ mod shared_storage;
 mod sizes;
 mod target;
 pub mod trusted;
+pub mod trusted_writes;
 
 pub use address::{AddressClass, classify};
 pub use allowances::{Allowances, Excess, Limit, LimitEntry, LimitKind, LimitScope};
 pub use blocklist::{Blocked, Blocklist};
 pub use check::{CheckError, Checked};
 pub use credential_fault::CredentialFault;
-pub use decision::{Action, ConnectionDecision, Opening, RequestDecision};
+pub use decision::{Action, ConnectionDecision, Opening, RequestDecision, Writing};
 pub use denial::Denial;
 pub use document::{
     AnonymousClients, DocumentErrors, NetworkLevel, Overrides, PolicyDocument, Problem, RefusedNames,
     UnknownLevel, Warning,
 };
-pub use environment::{Entry, Environment, RuleEntry, Treatment};
+pub use environment::{Entry, Environment, RuleEntry, Treatment, TrustedList};
 pub use grants::{GrantError, GrantScope, HostGrant};
 pub use host::{DomainName, Host, HostError};
 pub use method::{Method, MethodError};

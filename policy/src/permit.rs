@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::allowances::Limit;
-use crate::decision::Action;
+use crate::decision::{Action, Writing};
 use crate::environment::Treatment;
 use crate::method::Method;
 use crate::path::RequestPath;
@@ -31,6 +31,13 @@ pub enum RuleName {
         /// Its category.
         category: &'static str,
         /// The entry.
+        pattern: HostPattern,
+    },
+    /// An exception for a request that writes to a host of the Trusted list.
+    TrustedWrite {
+        /// What it is.
+        name: &'static str,
+        /// The hosts that it is for.
         pattern: HostPattern,
     },
     /// The level `full`.
@@ -75,6 +82,8 @@ pub struct RequestPermit {
     connection: ConnectionPermit,
     scheme: Scheme,
     method: Method,
+    pub(crate) acts_as: Option<Method>,
+    pub(crate) writing: Writing,
     path: RequestPath,
     rule: RuleName,
     sizes: SizeLimits,
@@ -186,6 +195,8 @@ impl<R> Permitted<R> {
                 connection,
                 scheme: action.scheme,
                 method: action.method,
+                acts_as: action.acts_as,
+                writing: action.writing,
                 path: action.path,
                 rule,
                 sizes,
@@ -241,6 +252,7 @@ impl RuleName {
             | Self::Allowed(pattern)
             | Self::Trusted { pattern, .. }
             | Self::Granted { pattern, .. }
+            | Self::TrustedWrite { pattern, .. }
             | Self::Rule { host: pattern, .. } => Some(pattern),
             Self::Full | Self::Limit(_) | Self::Size(_) => None,
         }
@@ -255,6 +267,7 @@ impl fmt::Display for RuleName {
             Self::Tcp(pattern) => write!(f, "tcp \"{pattern}\""),
             Self::Allowed(pattern) => write!(f, "allowed_domains \"{pattern}\""),
             Self::Trusted { category, .. } => write!(f, "trusted: {category}"),
+            Self::TrustedWrite { name, pattern } => write!(f, "trusted write: {name} at \"{pattern}\""),
             Self::Full => f.write_str("network = \"full\""),
             Self::Granted { pattern, note } => write!(f, "granted \"{pattern}\" ({note})"),
             Self::Rule { number, host } => write!(f, "rule {number} for \"{host}\""),

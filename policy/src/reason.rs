@@ -13,6 +13,7 @@ use crate::credential_fault::CredentialFault;
 use crate::method::Method;
 use crate::sizes::SizeLimit;
 use crate::target::Target;
+use crate::trusted_writes::TrustedWrite;
 
 /// Why a connection or a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +73,13 @@ pub enum Reason {
         path: String,
         /// Another way in which an origin may read the path, when that is what was refused.
         read_as: Option<String>,
+    },
+    /// The Trusted list grants the host for reading, and this request is no reading.
+    TrustedWriteRefused {
+        /// Where the request was to go.
+        target: Target,
+        /// Why it is none.
+        write: Box<TrustedWrite>,
     },
     /// HTTP was asked for at a host and port that is allowed as plain TCP only.
     StreamOnly {
@@ -172,6 +180,7 @@ impl Reason {
             Self::AddressRefused { .. } => "address-refused",
             Self::AddressMismatch { .. } => "address-mismatch",
             Self::RuleRefused { .. } => "rule-refused",
+            Self::TrustedWriteRefused { .. } => "trusted-write-refused",
             Self::StreamOnly { .. } => "stream-only",
             Self::NotHttp { .. } => "not-http",
             Self::PlainConnectionNotAllowed { .. } => "plain-connection-not-allowed",
@@ -213,6 +222,7 @@ impl Reason {
             | Self::AddressRefused { target, .. }
             | Self::AddressMismatch { target, .. }
             | Self::RuleRefused { target, .. }
+            | Self::TrustedWriteRefused { target, .. }
             | Self::StreamOnly { target }
             | Self::NotHttp { target }
             | Self::PlainConnectionNotAllowed { target }
@@ -281,6 +291,13 @@ impl fmt::Display for Reason {
                     Some(other) => write!(f, " (which an origin may read as {other})"),
                     None => Ok(()),
                 }
+            }
+            Self::TrustedWriteRefused { target, write } => {
+                write!(
+                    f,
+                    "{} is on the Trusted list for reading, and {write}",
+                    target.host
+                )
             }
             Self::StreamOnly { target } => {
                 write!(f, "{target} is allowed as plain TCP, not for HTTP requests")

@@ -112,13 +112,7 @@ impl Policy {
         let Question::Request { target, method, path } = question else {
             return None;
         };
-        let action = Action {
-            scheme: Scheme::Https,
-            target: target.clone(),
-            method: method.clone(),
-            path: path.clone(),
-            carried: (),
-        };
+        let action = Action::new(Scheme::Https, target.clone(), method.clone(), path.clone(), ());
         match self.decide_request(via, action) {
             RequestDecision::Allow(permitted) => Some(Ok(permitted.permit().rule().clone())),
             RequestDecision::Deny(denial, ()) => Some(Err(denial)),

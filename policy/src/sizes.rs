@@ -81,6 +81,15 @@ impl fmt::Display for SizedPart {
 }
 
 impl SizeLimits {
+    /// The tighter of both, part by part.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let tighter = |part: SizedPart| {
+            let both = [self.of(part), other.of(part)].into_iter().flatten();
+            both.min_by_key(|limit| limit.most)
+        };
+        Self(SizedPart::ALL.map(tighter))
+    }
+
     /// The limit of a part, if it has one.
     pub fn of(&self, part: SizedPart) -> Option<SizeLimit> {
         self.0[part as usize]

@@ -6,8 +6,10 @@
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method as HttpMethod, Request, Uri, Version};
+use hyper::body::Body;
 use outwall_policy::{Action, Method, Reason, RequestPath, Scheme, Target};
 
+use crate::disguise;
 use crate::websocket::Handshake;
 
 /// The target of a connection with the two ways in which a request may spell it, so that the usual spelling costs no parsing.
@@ -68,7 +70,10 @@ enum Mismatch {
 }
 
 /// Reads the action of a request, or says what is wrong with it.
-pub(crate) fn read<B>(mut request: Request<B>, expected: &Expected) -> Result<Action<Request<B>>, Reason> {
+pub(crate) fn read<B: Body>(
+    mut request: Request<B>,
+    expected: &Expected,
+) -> Result<Action<Request<B>>, Reason> {
     let handshake = Handshake::read(&request)?;
     check_scheme(&request, expected)?;
     check_names(&request, expected)?;
@@ -86,6 +91,8 @@ pub(crate) fn read<B>(mut request: Request<B>, expected: &Expected) -> Result<Ac
         scheme: expected.scheme,
         target: expected.target.clone(),
         method,
+        acts_as: disguise::acts_as(request.method(), request.headers())?,
+        writing: disguise::writing(&request),
         path,
         carried: request,
     })
@@ -197,21 +204,24 @@ fn authority(text: &str) -> Authority {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+    use bytes::Bytes;
+    use http_body_util::Empty;
+
     use super::*;
 
     fn expected() -> Expected {
         Expected::new(Scheme::Https, Target::parse("api.example.com:443").unwrap())
     }
 
-    fn request(uri: &str, hosts: &[&str]) -> Request<()> {
+    fn request(uri: &str, hosts: &[&str]) -> Request<Empty<Bytes>> {
         let mut builder = Request::builder().uri(uri);
         for host in hosts {
             builder = builder.header("host", *host);
         }
-        builder.body(()).unwrap()
+        builder.body(Empty::new()).unwrap()
     }
 
-    fn code(request: Request<()>) -> &'static str {
+    fn code(request: Request<Empty<Bytes>>) -> &'static str {
         match read(request, &expected()) {
             Ok(_) => "ok",
             Err(reason) => reason.code(),

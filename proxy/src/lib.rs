@@ -28,6 +28,7 @@ pub mod client_hello;
 mod connection;
 mod current;
 mod dialer;
+mod disguise;
 mod distinct_names;
 pub mod dns;
 mod error;

@@ -39,13 +39,8 @@ fn connection(host: &str) -> ConnectionPermit {
 }
 
 fn request(host: &str, path: &str) -> RequestPermit {
-    let action = Action {
-        scheme: Scheme::Https,
-        target: Target::parse(host).unwrap(),
-        method: Method::GET,
-        path: RequestPath::parse(path).unwrap(),
-        carried: (),
-    };
+    let path = RequestPath::parse(path).unwrap();
+    let action = Action::new(Scheme::Https, Target::parse(host).unwrap(), Method::GET, path, ());
     match policy().decide_request(&connection(host), action) {
         RequestDecision::Allow(permitted) => permitted.into_parts().0,
         RequestDecision::Deny(denial, ()) => panic!("{denial}"),

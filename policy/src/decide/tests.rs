@@ -82,13 +82,7 @@ fn connect(policy: &Policy, to: &str, opening: Opening) -> Result<ConnectionPerm
 
 fn get(to: &str, path: &str, scheme: Scheme) -> Action<&'static str> {
     let path = RequestPath::parse(path).unwrap();
-    Action {
-        scheme,
-        target: target(to),
-        method: Method::GET,
-        path,
-        carried: "the request",
-    }
+    Action::new(scheme, target(to), Method::GET, path, "the request")
 }
 
 fn send(
@@ -455,13 +449,7 @@ fn reaches(policy: &Policy, to: &Target, path: &str) -> bool {
     let ConnectionDecision::Intercept(via) = policy.decide_connection(&sandbox(), to, Opening::Unread) else {
         return false;
     };
-    let action = Action {
-        scheme: Scheme::Https,
-        target: to.clone(),
-        method: Method::GET,
-        path,
-        carried: (),
-    };
+    let action = Action::new(Scheme::Https, to.clone(), Method::GET, path, ());
     matches!(policy.decide_request(&via, action), RequestDecision::Allow(_))
 }
 

@@ -130,6 +130,7 @@ impl Reader {
                     environment.allowed_domains = self.strings(written, value);
                 }
                 "include_trusted" => environment.include_trusted = self.boolean(written, value),
+                "trusted_writes" => environment.trusted_writes = self.boolean(written, value),
                 "allowed_addresses" => environment.allowed_addresses = self.strings(written, value),
                 "always_reachable" => environment.always_reachable = self.strings(written, value),
                 "tunnelled_domains" => environment.tunnelled_domains = self.strings(written, value),
@@ -140,7 +141,7 @@ impl Reader {
                 "sizes" => environment.sizes = self.sizes(value),
                 "nested_namespaces" => environment.nested_namespaces = self.boolean(written, value),
                 "refused_names" => environment.refused_names = self.word(written, value, &REFUSED_NAMES),
-                _ => self.unknown_key(key, &within, &ENVIRONMENT_KEYS),
+                _ => self.unknown_key(key, &within, ENVIRONMENT_KEYS),
             }
         }
         environment
@@ -413,10 +414,11 @@ const REFUSED_NAMES: [(&str, RefusedNames); 2] = [
 
 const ACTIONS: [(&str, bool); 2] = [("allow", true), ("deny", false)];
 
-const ENVIRONMENT_KEYS: [&str; 13] = [
+const ENVIRONMENT_KEYS: &[&str] = &[
     "network",
     "allowed_domains",
     "include_trusted",
+    "trusted_writes",
     "allowed_addresses",
     "always_reachable",
     "tunnelled_domains",

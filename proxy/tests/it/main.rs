@@ -18,5 +18,6 @@ mod limits;
 mod metrics;
 mod reload;
 mod streaming;
+mod trusted_writes;
 mod tunnels;
 mod websocket;
