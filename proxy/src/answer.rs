@@ -9,6 +9,8 @@ use crate::websocket::Socket;
 pub(crate) enum Answer {
     /// A response, the origin's or ours.
     Response(Response<ResponseBody>),
+    /// The origin's own way to end a stream, before it has said anything: with this code.
+    Reset(h2::Reason),
     /// A socket: the head that tells its client so, and what follows it.
     Socket(Response<()>, Box<Socket>),
 }

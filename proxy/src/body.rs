@@ -16,6 +16,7 @@ use crate::arriving::Arriving;
 use crate::error::Error;
 use crate::h2_pipe::Resets;
 use crate::http_error::HttpError;
+use crate::interim::{Interims, ToBeAsked};
 use crate::origins::Carrier;
 use crate::pulse::Running;
 use crate::record::ExchangeRecord;
@@ -27,6 +28,8 @@ pub(crate) enum Upload {
     Empty,
     /// A body, held within its bounds and counted as it leaves.
     Streaming {
+        /// Some while it is not sent because nobody has asked for it.
+        waits: Option<ToBeAsked>,
         body: Arriving,
         bounds: Option<Arc<Bounds>>,
         sent: Arc<AtomicU64>,
@@ -35,13 +38,18 @@ pub(crate) enum Upload {
 
 impl Upload {
     /// Takes a request's body over. The counter exists only where there is something to count.
-    pub(crate) fn new(body: Arriving, bounds: Option<Arc<Bounds>>) -> (Self, Option<Arc<AtomicU64>>) {
+    pub(crate) fn new(
+        body: Arriving,
+        bounds: Option<Arc<Bounds>>,
+        waits: Option<ToBeAsked>,
+    ) -> (Self, Option<Arc<AtomicU64>>) {
         if body.is_end_stream() {
             return (Self::Empty, None);
         }
         let sent = Arc::new(AtomicU64::new(0));
         (
             Self::Streaming {
+                waits,
                 body,
                 bounds,
                 sent: Arc::clone(&sent),
@@ -64,9 +72,19 @@ impl Body for Upload {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        let Self::Streaming { body, bounds, sent } = self.get_mut() else {
+        let Self::Streaming {
+            waits,
+            body,
+            bounds,
+            sent,
+        } = self.get_mut()
+        else {
             return Poll::Ready(None);
         };
+        if let Some(waiting) = waits {
+            ready!(waiting.poll(cx));
+            *waits = None;
+        }
         let frame = match ready!(Pin::new(body).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             ended => return Poll::Ready(ended),
@@ -112,6 +130,7 @@ pub(crate) struct Held {
     pub(crate) _room: OwnedSemaphorePermit,
     /// None where nothing bounds it.
     pub(crate) bounds: Option<Arc<Bounds>>,
+    pub(crate) interims: Interims,
 }
 
 impl Held {
@@ -224,7 +243,7 @@ impl Drop for Relayed {
 impl ResponseBody {
     pub(crate) fn text(text: Bytes, running: Running) -> Self {
         Self::Text {
-            text: Some(text),
+            text: Some(text).filter(|text| !text.is_empty()),
             _running: running,
         }
     }

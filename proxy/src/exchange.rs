@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{Request, Response, Uri, Version};
+use http::{Request, Uri, Version};
 use outwall_audit::{Asked, GoingOut, TlsFacts};
 use outwall_policy::{
     Action, ConnectionDecision, ConnectionPermit, Denial, Method, Opening, Reason, RequestDecision,
@@ -21,6 +21,7 @@ use crate::body::{Held, ResponseBody, Upload};
 use crate::current::Snapshot;
 use crate::error::Error;
 use crate::hop_by_hop;
+use crate::interim::Interims;
 use crate::origins::{OriginClient, Outgoing, Pool};
 use crate::pulse::{Pulse, Running};
 use crate::record::ExchangeRecord;
@@ -93,6 +94,18 @@ impl Question {
     }
 }
 
+impl Question {
+    /// The code of a reset that says more to a gRPC client than any response of ours: it retries, or gives up, by it.
+    fn reset_by(&self, error: &Error) -> Option<h2::Reason> {
+        match error {
+            Error::OriginHttp(error) if self.format == Format::Grpc && self.version == Version::HTTP_2 => {
+                error.reset()
+            }
+            _ => None,
+        }
+    }
+}
+
 impl From<Denial> for Stopped {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)
@@ -149,29 +162,38 @@ impl Exchanges {
     }
 
     /// Answers one request, whatever happens.
-    pub(crate) async fn answer(&self, request: Request<Arriving>) -> Answer {
+    pub(crate) async fn answer(&self, request: Request<Arriving>, interims: &Interims) -> Answer {
         self.gate.shared.metrics.request(self.lane);
+        interims.begin(&request);
         let running = self.pulse.run();
         let question = Question::of(&request);
-        match self.relay(request, running).await {
+        let answer = match self.relay(request, running, interims).await {
             Ok(answer) => answer,
-            Err(stopped) => Answer::Response(self.tell(&stopped, &question)),
-        }
+            Err(stopped) => self.tell(&stopped, &question),
+        };
+        interims.answered();
+        answer
     }
 
     /// Forwards one request: the main path.
-    async fn relay(&self, request: Request<Arriving>, running: Running) -> Result<Answer, Stopped> {
+    async fn relay(
+        &self,
+        request: Request<Arriving>,
+        running: Running,
+        interims: &Interims,
+    ) -> Result<Answer, Stopped> {
         let room = self.gate.room_for_exchange()?;
         let (via, expected) = self.read_target(&request)?;
         let authority = expected.authority_for(action::spelled_host(&request)).clone();
         let action = action::read(request, &expected).map_err(|reason| self.gate.denial(reason))?;
         let (permit, request, pool) = self.decide(&via, action)?;
         let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
-        let (request, record) = self.record(&permit, request, bounds.clone())?;
+        let (request, record) = self.record(&permit, request, bounds.clone(), interims)?;
         let held = Held {
             running,
             _room: room,
             bounds,
+            interims: interims.clone(),
         };
         let outgoing = Outgoing {
             permit,
@@ -232,6 +254,7 @@ impl Exchanges {
         permit: &RequestPermit,
         request: Request<Arriving>,
         bounds: Option<Arc<Bounds>>,
+        interims: &Interims,
     ) -> Result<(Request<Upload>, ExchangeRecord), Stopped> {
         let mut what = GoingOut::exchange(permit)
             .query(request.uri().query())
@@ -242,7 +265,7 @@ impl Exchanges {
         let recorded = self.gate.shared.audit.going_out(what).map_err(Error::from)?;
         let (mut parts, body) = request.into_parts();
         hop_by_hop::strip_request(&mut parts.headers);
-        let (upload, sent) = Upload::new(body, bounds.clone());
+        let (upload, sent) = Upload::new(body, bounds.clone(), interims.hold_back());
         Ok((
             Request::from_parts(parts, upload),
             ExchangeRecord::new(recorded, sent, bounds),
@@ -266,7 +289,7 @@ impl Exchanges {
     }
 
     /// Tells the client, and the audit log what it does not know yet.
-    fn tell(&self, stopped: &Stopped, question: &Question) -> Response<ResponseBody> {
+    fn tell(&self, stopped: &Stopped, question: &Question) -> Answer {
         let refusal = match stopped {
             Stopped::Denied(denial) => {
                 self.write_down(denial, question);
@@ -277,13 +300,15 @@ impl Exchanges {
                 if let Error::Address(denial) = error {
                     self.gate.denied(denial, Asked::default());
                 }
+                if let Some(reason) = question.reset_by(error) {
+                    return Answer::Reset(reason);
+                }
                 Refusal::of_error(error)
             }
         };
         let running = self.pulse.run();
-        refusal
-            .response(question.format)
-            .map(|text| ResponseBody::text(text, running))
+        let response = refusal.response(question.format);
+        Answer::Response(response.map(|text| ResponseBody::text(text, running)))
     }
 
     fn refusal_of(&self, denial: &Denial, question: &Question) -> Refusal {

@@ -25,6 +25,7 @@ use crate::exchange::Exchanges;
 use crate::h2_duplex::H2Duplex;
 use crate::h2_pipe;
 use crate::http_error::HttpError;
+use crate::interim::Interims;
 use crate::limits::Limits;
 use crate::vigil::{Call, Vigil};
 
@@ -105,18 +106,26 @@ async fn serve_stream(
     mut respond: SendResponse<Bytes>,
 ) {
     let (request, receive) = read(request);
+    let interims = Interims::of_h2();
     let answered = {
-        let mut answer = pin!(exchanges.answer(request));
-        poll_fn(|cx| match answer.as_mut().poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
-            // A client that resets the stream has cancelled its request.
-            Poll::Pending => respond.poll_reset(cx).map(|_reset| None),
+        let mut answer = pin!(exchanges.answer(request, &interims));
+        poll_fn(|cx| {
+            let polled = answer.as_mut().poll(cx);
+            while let Poll::Ready(interim) = interims.poll_next(cx) {
+                let _ = respond.send_informational(interim); // a stream that is gone is seen below
+            }
+            match polled {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                // A client that resets the stream has cancelled its request.
+                Poll::Pending => respond.poll_reset(cx).map(|_reset| None),
+            }
         })
         .await
     };
     match (answered, receive) {
         (None, _) => {}
         (Some(Answer::Response(response)), _) => send(response, respond).await,
+        (Some(Answer::Reset(reason)), _) => respond.send_reset(reason),
         (Some(Answer::Socket(head, socket)), Some(receive)) => {
             if let Ok(send) = respond.send_response(head, false) {
                 socket.relay(exchanges.gate(), H2Duplex::new(send, receive)).await;

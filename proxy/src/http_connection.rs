@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use http::Response;
+use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
@@ -21,6 +21,8 @@ use crate::error::Error;
 use crate::exchange::Exchanges;
 use crate::h2_connection;
 use crate::http_error::HttpError;
+use crate::interim::Interims;
+use crate::interjected::Interjected;
 use crate::limits::Limits;
 use crate::pulse::Pulsed;
 use crate::vigil::{Call, Vigil};
@@ -41,22 +43,26 @@ where
     let vigil = Vigil::new(exchanges.gate(), &exchanges.pulse, exchanges.permit().cloned());
     let stream = Pulsed::new(stream, Arc::clone(&exchanges.pulse));
     match speaks {
-        Speaks::Http1 => serve_http1(exchanges, TokioIo::new(stream), vigil).await,
+        Speaks::Http1 => serve_http1(exchanges, stream, vigil).await,
         Speaks::H2 => h2_connection::serve(exchanges, stream, vigil).await,
     }
 }
 
-async fn serve_http1<S>(exchanges: Arc<Exchanges>, stream: TokioIo<S>, vigil: Vigil) -> Result<(), Error>
+async fn serve_http1<S>(exchanges: Arc<Exchanges>, stream: S, vigil: Vigil) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let gate = Arc::clone(exchanges.gate());
     let switched = Switched::default();
+    let interims = Interims::of_http1();
+    let stream = TokioIo::new(Interjected::new(stream, interims.clone()));
     let service = service_fn(|mut request| {
         let (exchanges, switched) = (Arc::clone(&exchanges), switched.clone());
+        let interims = interims.clone();
         async move {
             let upgrade = hyper::upgrade::on(&mut request);
-            let answer = exchanges.answer(Arriving::request_http1(request)).await;
+            let request = Arriving::request_http1(request);
+            let answer = exchanges.answer(request, &interims).await;
             Ok::<_, Infallible>(switched.response(answer, upgrade))
         }
     });
@@ -107,6 +113,11 @@ impl Switched {
     fn response(&self, answer: Answer, upgrade: OnUpgrade) -> Response<ResponseBody> {
         match answer {
             Answer::Response(response) => response,
+            Answer::Reset(_no_such_thing_here) => {
+                let mut response = Response::new(ResponseBody::Nothing);
+                *response.status_mut() = StatusCode::BAD_GATEWAY;
+                response
+            }
             Answer::Socket(head, socket) => {
                 *self.lock() = Some((socket, upgrade));
                 head.map(|()| ResponseBody::Nothing)

@@ -11,6 +11,7 @@ use outwall_policy::{CredentialFault, Denial, Excess, Reason, SizedPart};
 use serde_json::json;
 
 use crate::error::Error;
+use crate::grpc;
 
 /// A format that a refusal can be read in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +19,16 @@ pub(crate) enum Format {
     Text,
     Json,
     Html,
+    /// A status and a message for a client of gRPC.
+    Grpc,
 }
 
 impl Format {
     /// The one that the client prefers by naming it first. Who accepts anything gets text.
     pub(crate) fn accepted(headers: &HeaderMap) -> Self {
+        if grpc::is_call(headers) {
+            return Self::Grpc;
+        }
         headers
             .get(ACCEPT)
             .and_then(|accept| accept.to_str().ok())
@@ -51,6 +57,7 @@ impl Format {
             Self::Text => "text/plain; charset=utf-8",
             Self::Json => "application/json",
             Self::Html => "text/html; charset=utf-8",
+            Self::Grpc => "application/grpc",
         }
     }
 }
@@ -118,6 +125,9 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(&REASON, HeaderValue::from_static(self.code));
+        if format == Format::Grpc {
+            grpc::tell(headers, self.status, &self.text());
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -153,6 +163,7 @@ impl Refusal {
             Format::Text => self.text(),
             Format::Json => self.json(),
             Format::Html => self.html(),
+            Format::Grpc => String::new(),
         }
     }
 

@@ -16,7 +16,8 @@ pub(crate) fn finish(
     held: &mut Option<Held>,
     cx: &mut Context<'_>,
 ) {
-    if poll_sent(&mut carrier, cx).is_ready() {
+    let is_refused = held.as_ref().is_some_and(|held| held.interims.refused_body());
+    if is_refused || poll_sent(&mut carrier, cx).is_ready() {
         return close(carrier, record, received, cx);
     }
     let held = held.take();

@@ -21,6 +21,7 @@ use crate::arriving::Arriving;
 use crate::body::Upload;
 use crate::error::Error;
 use crate::http_error::HttpError;
+use crate::interim::Interims;
 use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
 
@@ -91,7 +92,18 @@ impl Exclusive {
     }
 
     /// Sends, and waits for the head of the response.
-    pub(super) async fn send(&mut self, request: Request<Upload>) -> Result<Response<Arriving>, Unanswered> {
+    pub(super) async fn send(
+        &mut self,
+        mut request: Request<Upload>,
+        interims: &Interims,
+    ) -> Result<Response<Arriving>, Unanswered> {
+        let told = interims.clone();
+        hyper::ext::on_informational(&mut request, move |interim| {
+            let mut response = Response::new(());
+            *response.status_mut() = interim.status();
+            interim.headers().clone_into(response.headers_mut());
+            told.pass(response);
+        });
         let connection = &mut *self.connection;
         // What happened while it rested is seen before a request is risked on it.
         poll_fn(|cx| {

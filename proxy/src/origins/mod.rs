@@ -38,6 +38,7 @@ use crate::dialer::Dialer;
 use crate::error::Error;
 use crate::hop_by_hop;
 use crate::http_error::HttpError;
+use crate::interim::Interims;
 use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
 use crate::record::ExchangeRecord;
@@ -181,6 +182,7 @@ impl Origins {
             permit: &permit,
             record: &record,
             pool: &pool,
+            interims: &held.interims,
             authority,
         };
         let sent = match &handshake {
@@ -190,6 +192,7 @@ impl Origins {
         let answered = sent
             .and_then(|asked| asked.fits(handshake.as_ref()))
             .and_then(|asked| asked.within(held.bounds.as_deref()));
+        held.interims.settle();
         match (answered, handshake) {
             (Err(error), _) => {
                 let error = record.cut().cloned().map_or(error, Error::OverLimit);
@@ -251,6 +254,7 @@ struct Sending<'a> {
     permit: &'a RequestPermit,
     record: &'a ExchangeRecord,
     pool: &'a Arc<Pool>,
+    interims: &'a Interims,
     authority: Authority,
 }
 
@@ -310,12 +314,12 @@ impl Sending<'_> {
         match lease {
             Lease::Exclusive(mut connection) => {
                 shape_for_http1(&mut request, &self.authority);
-                let response = connection.send(request).await?;
+                let response = connection.send(request, self.interims).await?;
                 Ok((response, Carrier::Exclusive(connection)))
             }
             Lease::Shared(connection) => {
                 shape_for_h2(&mut request, &self.authority, self.permit.scheme());
-                let (response, share) = connection.send(request).await?;
+                let (response, share) = connection.send(request, self.interims).await?;
                 Ok((response, Carrier::Shared(share)))
             }
         }

@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::h2_duplex::H2Duplex;
 use crate::h2_pipe;
 use crate::http_error::HttpError;
+use crate::interim::Interims;
 use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
 use crate::websocket::NoSocket;
@@ -75,6 +76,7 @@ impl Shared {
     pub(super) async fn send(
         self: &Arc<Self>,
         request: Request<Upload>,
+        interims: &Interims,
     ) -> Result<(Response<Arriving>, Share), Unanswered> {
         let mut sender = self.sender.clone();
         if let Err(error) = poll_fn(|cx| sender.poll_ready(cx)).await {
@@ -84,7 +86,7 @@ impl Shared {
         let (parts, upload) = request.into_parts();
         let is_empty = upload.is_end_stream();
         let sent = sender.send_request(Request::from_parts(parts, ()), is_empty);
-        let (response, stream) = sent.map_err(|error| self.unanswered(error))?;
+        let (mut response, stream) = sent.map_err(|error| self.unanswered(error))?;
         let upload = (!is_empty).then(|| {
             let uploading = tokio::spawn(async move {
                 if let Err(unsent) = h2_pipe::send(stream, upload).await {
@@ -97,7 +99,14 @@ impl Shared {
             _connection: Arc::clone(self),
             upload,
         };
-        let response = response.await.map_err(|error| self.unanswered(error))?;
+        let response = poll_fn(|cx| {
+            while let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
+                interims.pass(interim);
+            }
+            Pin::new(&mut response).poll(cx)
+        })
+        .await
+        .map_err(|error| self.unanswered(error))?;
         Ok((Arriving::response_h2(response), share))
     }
 

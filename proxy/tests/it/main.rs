@@ -10,10 +10,13 @@ mod support;
 
 mod captured;
 mod distinct_names;
+mod early;
 mod explicit;
 mod failing;
 mod fronting;
+mod grpc;
 mod intercepted;
+mod interim;
 mod limits;
 mod metrics;
 mod reload;

@@ -10,12 +10,10 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use outwall_proxy::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use crate::intercepted::document_for;
-use crate::support::client::{connect, handshake};
 use crate::support::origin::scripted;
+use crate::support::wire::{h2_client, raw, read_head};
 use crate::support::{TestGate, Via};
 
 /// What an origin was asked, as text or as header fields.
@@ -111,43 +109,12 @@ async fn h2_only(noted: &Noted, takes_it: bool, status: StatusCode) -> SocketAdd
     .await
 }
 
-async fn read_head(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => break,
-        }
-    }
-    String::from_utf8(head).unwrap()
-}
-
-/// A client's connection over http/1.1, on which the test writes itself.
-async fn raw(gate: &TestGate) -> TlsStream<TcpStream> {
-    let stream = connect(gate, "allowed.test:443").await.unwrap();
-    handshake(gate, stream, "allowed.test", Via::Http1).await.unwrap()
-}
-
 fn asks(path: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: allowed.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: chat, other\r\n\
          Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nOrigin: https://allowed.test\r\n\r\n"
     )
-}
-
-/// A client of h2 on one connection.
-async fn h2_client(gate: &TestGate) -> h2::client::SendRequest<Bytes> {
-    let stream = connect(gate, "allowed.test:443").await.unwrap();
-    let stream = handshake(gate, stream, "allowed.test", Via::H2).await.unwrap();
-    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
-    tokio::spawn(connection);
-    let mut sender = sender.ready().await.unwrap();
-    while !sender.is_extended_connect_protocol_enabled() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        sender = sender.ready().await.unwrap();
-    }
-    sender
 }
 
 type Stream = (Response<h2::RecvStream>, h2::SendStream<Bytes>);

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod gate;
 pub(crate) mod origin;
+pub(crate) mod wire;
 
 pub(crate) use client::{Client, Via};
 pub(crate) use gate::TestGate;

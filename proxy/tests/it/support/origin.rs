@@ -53,6 +53,8 @@ pub(crate) struct Origin {
 struct Bodies {
     bytes: AtomicUsize,
     ended_badly: AtomicUsize,
+    /// As lines.
+    trailers: Mutex<Vec<String>>,
 }
 
 /// The CA of all test origins.
@@ -138,6 +140,11 @@ impl Origin {
     /// How many bytes of bodies `/count` got.
     pub(crate) fn bytes_received(&self) -> usize {
         self.bodies.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The trailers that `/count` got.
+    pub(crate) fn trailers(&self) -> Vec<String> {
+        self.bodies.trailers.lock().unwrap().clone()
     }
 
     /// How many connections were made to it.
@@ -266,6 +273,10 @@ async fn respond(request: Request<Incoming>, bodies: &Bodies) -> Response<Body> 
                     bodies.ended_badly.fetch_add(1, Ordering::Relaxed);
                     break;
                 };
+                for (name, value) in frame.trailers_ref().into_iter().flatten() {
+                    let line = format!("{name}: {}", value.to_str().unwrap());
+                    bodies.trailers.lock().unwrap().push(line);
+                }
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 bodies.bytes.fetch_add(length, Ordering::Relaxed);
                 count += length;
