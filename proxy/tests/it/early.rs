@@ -65,7 +65,7 @@ async fn answers_first(h2: bool, read_to: Arc<Mutex<Option<usize>>>) -> std::net
                     _ => return,
                 }
             }
-            *read_to.lock().unwrap() = Some(rest.iter().filter(|byte| **byte == b'u').count());
+            *read_to.lock().unwrap() = Some(rest.iter().map(|byte| usize::from(*byte == b'u')).sum());
         }
     })
     .await

@@ -31,13 +31,13 @@ enum Ends {
 /// An origin of h2, and how its clients ended.
 async fn origin(ends: Ends) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let noted = Arc::<Mutex<Vec<String>>>::default();
-    let notes = Arc::clone(&noted);
+    let told = Arc::clone(&noted);
     let address = scripted(&["h2"], move |stream| {
-        let notes = Arc::clone(&notes);
+        let told = Arc::clone(&told);
         async move {
             let mut connection = h2::server::handshake(stream).await.unwrap();
             while let Some(Ok((request, respond))) = connection.accept().await {
-                tokio::spawn(serve(ends, request, respond, Arc::clone(&notes)));
+                tokio::spawn(serve(ends, request, respond, Arc::clone(&told)));
             }
         }
     })
@@ -49,7 +49,7 @@ async fn serve(
     ends: Ends,
     request: Request<h2::RecvStream>,
     mut respond: h2::server::SendResponse<Bytes>,
-    notes: Arc<Mutex<Vec<String>>>,
+    told: Arc<Mutex<Vec<String>>>,
 ) {
     assert_eq!(request.headers()["te"], "trailers");
     let mut trailers = HeaderMap::new();
@@ -81,11 +81,11 @@ async fn serve(
                         let _ = body.flow_control().release_capacity(data.len());
                         send.send_data(data, false).unwrap();
                     }
-                    Some(Err(error)) => return notes.lock().unwrap().push(format!("{:?}", error.reason())),
+                    Some(Err(error)) => return told.lock().unwrap().push(format!("{:?}", error.reason())),
                     None => break,
                 }
             }
-            notes.lock().unwrap().push("whole".to_owned());
+            told.lock().unwrap().push("whole".to_owned());
             send.send_trailers(trailers).unwrap();
         }
     }
