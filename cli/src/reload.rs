@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use outwall_audit::{AuditLog, PolicyEvent};
-use outwall_policy::{EnvironmentName, Overrides};
+use outwall_policy::{EnvironmentName, Overrides, Policy};
 use outwall_proxy::{Gate, InForce};
 
 pub(crate) use self::watch::{Bell, Watch};
@@ -76,6 +76,13 @@ struct Read {
     policy: PolicyInForce,
     base: InForce,
     sha256: String,
+}
+
+impl Now {
+    /// What decides: the policy, and what is granted beside it.
+    pub(crate) fn policy_with_grants(&self) -> Policy {
+        self.base.policy.with_grants(self.grants.in_force())
+    }
 }
 
 impl Reloader {
@@ -233,7 +240,7 @@ impl Reloader {
     /// What is granted stands beside every policy.
     fn put_in_force(&self, now: &Now) {
         self.gate.replace(InForce {
-            policy: now.base.policy.with_grants(now.grants.in_force()),
+            policy: now.policy_with_grants(),
             ..now.base.clone()
         });
     }

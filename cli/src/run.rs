@@ -1,5 +1,6 @@
 //! `outwall run`: a command in a new sandbox whose only way out is the gate.
 
+mod asking;
 mod options;
 mod protection;
 mod serving;
@@ -18,6 +19,7 @@ use outwall_sandbox_runtime::{
     self as sandbox_runtime, Exit, PlacedFile, PrepareError, Prepared, Spec, StartError, WaitError,
 };
 
+use self::asking::Asking;
 use self::protection::Guard;
 use self::serving::Serving;
 use self::trust::Trust;
@@ -42,6 +44,7 @@ Examples:
   outwall run -- claude
   outwall run --allow api.example.com --env API_KEY -- npm test
   outwall run --network none -- python3 untrusted.py
+  outwall run --ask -- claude                 asks you about each host that is not allowed
   outwall run --mount ~/datasets --mount ~/out:rw --home work -- bash")]
 pub(crate) struct Arguments {
     /// The environment of the policy to run in [else: the default one]
@@ -71,6 +74,10 @@ pub(crate) struct Arguments {
     /// Be root inside the sandbox, to install system packages (discarded at the end)
     #[arg(long)]
     root: bool,
+
+    /// Ask at the terminal about each new host that is not allowed (30 s without an answer is a no)
+    #[arg(long)]
+    ask: bool,
 
     /// No summary line at the end
     #[arg(long)]
@@ -142,6 +149,7 @@ impl Arguments {
             sandbox,
             spec,
             variables,
+            ask: self.ask,
             quiet: self.quiet,
         })
     }
@@ -162,6 +170,7 @@ struct Request {
     sandbox: Sandbox,
     spec: Spec,
     variables: Vec<sandbox_variables::Asked>,
+    ask: bool,
     quiet: bool,
 }
 
@@ -215,7 +224,11 @@ impl Request {
         let gate = gate
             .join()
             .map_err(|_| Failure::new("the gate could not be prepared"))??;
-        let mut serving = gate.serve(self.sandbox.clone(), prepared.listeners(), self.source)?;
+        let asking = self
+            .ask
+            .then(|| Asking::start(self.sandbox.clone(), audit.clone()))
+            .transpose()?;
+        let mut serving = gate.serve(self.sandbox.clone(), prepared.listeners(), self.source, asking)?;
         audit.sandbox_started(&self.sandbox, &program)?;
         let ended = to_the_end(prepared, &mut serving);
         serving.finish();
@@ -236,6 +249,7 @@ impl Request {
 fn to_the_end(prepared: Prepared, serving: &mut Serving) -> Result<Exit, Failure> {
     let running = prepared.start().map_err(not_started)?;
     tracing::debug!(timings = ?running.timings(), "the command runs");
+    serving.speak_at(running.interludes());
     serving.end_on_signal(&running.ender());
     let exit = match running.wait() {
         Err(WaitError::Lost) if serving.was_ended() => Exit::Signal(KILLED), // it did not end when it was told to

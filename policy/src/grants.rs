@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::document::NetworkLevel;
 use crate::environment::Treatment;
+use crate::host::{DomainName, Host};
 use crate::pattern::{HostPattern, Hosts};
 use crate::permit::RuleName;
 use crate::policy::{Policy, UnknownEnvironment};
@@ -66,11 +67,14 @@ impl HostGrant {
     }
 
     fn covers(&self, sandbox: &Sandbox, target: &Target) -> bool {
-        let is_theirs = match &self.scope {
+        self.is_for(sandbox) && self.pattern.matches(target)
+    }
+
+    fn is_for(&self, sandbox: &Sandbox) -> bool {
+        match &self.scope {
             GrantScope::Environment(name) => *name == sandbox.environment,
             GrantScope::Sandbox(id) => *id == sandbox.id,
-        };
-        is_theirs && self.pattern.matches(target)
+        }
     }
 
     fn rule_name(&self) -> RuleName {
@@ -89,6 +93,17 @@ impl Policy {
             grants: grants.into_iter().collect(),
             ..self.clone()
         }
+    }
+
+    /// True when the name is reached at some port: by the sandbox's environment, or by a grant.
+    pub fn reaches(&self, sandbox: &Sandbox, name: &DomainName) -> bool {
+        let environment = self.environments.get(sandbox.environment.as_str());
+        let host = Host::Name(name.clone());
+        environment.is_some_and(|environment| environment.reaches(name))
+            || self
+                .grants
+                .iter()
+                .any(|grant| grant.is_for(sandbox) && grant.pattern.hosts.contain(&host))
     }
 
     /// Which grant lets this sandbox reach the target. Its requests are read.

@@ -77,6 +77,12 @@ impl DomainName {
         &self.0
     }
 
+    /// How people read the name, where that is another spelling: its international labels in Unicode.
+    pub fn to_unicode(&self) -> Option<String> {
+        let (unicode, valid) = Uts46::new().to_unicode(self.0.as_bytes(), AsciiDenyList::URL, Hyphens::Allow);
+        (valid.is_ok() && *unicode != *self.0).then(|| unicode.into_owned())
+    }
+
     /// The names that this one is below, nearest first: `b.c` and `c` for `a.b.c`.
     pub(crate) fn parents(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('.').map(|(dot, _)| &self.0[dot + 1..])

@@ -50,7 +50,7 @@ impl SandboxGate {
             Ok(target) => target,
             Err(reason) => return self.refuse(client, self.denial(reason), None).await,
         };
-        match self.within_limits(self.decide(&target, client.opening())) {
+        match self.within_limits(self.decide(&target, client.opening()).await) {
             ConnectionDecision::Deny(denial) => self.refuse(client, denial, Some(&target)).await,
             ConnectionDecision::Tunnel(permit) => {
                 let mut client = client.established().await?;

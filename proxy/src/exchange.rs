@@ -183,7 +183,7 @@ impl Exchanges {
         interims: &Interims,
     ) -> Result<Answer, Stopped> {
         let room = self.gate.room_for_exchange()?;
-        let (via, expected) = self.read_target(&request)?;
+        let (via, expected) = self.read_target(&request).await?;
         let authority = expected.authority_for(action::spelled_host(&request)).clone();
         let action = action::read(request, &expected).map_err(|reason| self.gate.denial(reason))?;
         let (permit, request, pool) = self.decide(&via, action)?;
@@ -207,17 +207,17 @@ impl Exchanges {
     }
 
     /// Whose target the request is for: the connection's, or the one that it names itself.
-    fn read_target(&self, request: &Request<Arriving>) -> Result<Ground<'_>, Denial> {
+    async fn read_target(&self, request: &Request<Arriving>) -> Result<Ground<'_>, Denial> {
         match &self.grant {
             Grant::Target(permit, expected) => Ok((Cow::Borrowed(permit), Cow::Borrowed(expected))),
-            Grant::EachItsOwn => self.read_own_target(request),
+            Grant::EachItsOwn => self.read_own_target(request).await,
             Grant::Refused(denial) => Err(denial.clone()),
         }
     }
 
-    fn read_own_target(&self, request: &Request<Arriving>) -> Result<Ground<'_>, Denial> {
+    async fn read_own_target(&self, request: &Request<Arriving>) -> Result<Ground<'_>, Denial> {
         let target = action::absolute_target(request.uri()).map_err(|reason| self.gate.denial(reason))?;
-        match self.gate.decide(&target, Opening::Http) {
+        match self.gate.decide(&target, Opening::Http).await {
             ConnectionDecision::Forward(permit) => Ok((
                 Cow::Owned(permit),
                 Cow::Owned(Expected::new(Scheme::Http, target)),

@@ -1,6 +1,6 @@
 //! The gate as the composition sees it: made of its parts, it serves sandboxes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use outwall_audit::AuditLog;
 use outwall_certs::Ca;
@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::listener::{Doorway, OriginalDestination, Redirected, serve};
 use crate::metrics::{Gauges, Metrics};
 use crate::oversight::Recording;
+use crate::questions::Questions;
 use crate::sandbox_gate::SandboxGate;
 use crate::shutdown::ServeHandle;
 use crate::tls::ClientTls;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) resolvers: Arc<Resolvers>,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
+    pub(crate) questions: Arc<OnceLock<Arc<dyn Questions>>>,
     pub(crate) lanes: Lanes,
 }
 
@@ -97,6 +99,7 @@ impl Gate {
             client_tls: ClientTls::new(Arc::new(ca))?,
             resolvers: Arc::default(),
             metrics: Metrics::new(limits.lanes),
+            questions: Arc::default(),
             limits,
             lanes,
         };
@@ -155,6 +158,11 @@ impl Gate {
     /// tunnels and running exchanges that it does not grant end.
     pub fn replace(&self, next: InForce) {
         self.shared.policy.replace(next);
+    }
+
+    /// From here on, who is refused a host or port that nobody thought of is asked about there. Once; a second one is ignored.
+    pub fn ask_through(&self, questions: Arc<dyn Questions>) {
+        let _ = self.shared.questions.set(questions);
     }
 
     /// How many connections ended in a panic: a defect of ours, each.

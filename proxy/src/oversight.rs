@@ -1,12 +1,13 @@
 //! What the name service of a sandbox is told by policy, and what it tells the audit log.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use outwall_audit::{AuditLog, DnsAnswer};
 use outwall_policy::{DomainName, RefusedNames, Sandbox};
 
 use crate::current::CurrentPolicy;
 use crate::dns::{Exhausted, Oversight, QueryKind};
+use crate::questions::Questions;
 use crate::sandbox_gate::SandboxGate;
 
 /// Records the names that a sandbox asks for.
@@ -14,6 +15,7 @@ pub(crate) struct Recording {
     policy: Arc<CurrentPolicy>,
     audit: AuditLog,
     sandbox: Sandbox,
+    questions: Arc<OnceLock<Arc<dyn Questions>>>,
 }
 
 impl Recording {
@@ -22,6 +24,7 @@ impl Recording {
             policy: Arc::clone(&gate.shared.policy),
             audit: gate.shared.audit.clone(),
             sandbox: gate.sandbox.clone(),
+            questions: Arc::clone(&gate.shared.questions),
         }
     }
 
@@ -41,7 +44,10 @@ impl Oversight for Recording {
         else {
             return false; // a connection is told why
         };
-        let hidden = environment.refused_names() == RefusedNames::Nxdomain && !environment.reaches(name);
+        let may_be_asked = self.questions.get().is_some(); // about a connection, which takes an address
+        let hidden = environment.refused_names() == RefusedNames::Nxdomain
+            && !may_be_asked
+            && !snapshot.policy.reaches(&self.sandbox, name);
         if hidden {
             self.note(name, DnsAnswer::NoSuchName);
         }

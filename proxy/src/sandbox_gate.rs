@@ -83,7 +83,7 @@ impl SandboxGate {
 
     /// The policy in force decides; what it allows is refused all the same when it is one name too many below a wildcard.
     /// Every way to a connection goes through here, before anything is resolved.
-    pub(crate) fn decide(&self, target: &Target, opening: Opening) -> ConnectionDecision {
+    pub(crate) fn decide_now(&self, target: &Target, opening: Opening) -> ConnectionDecision {
         let snapshot = self.shared.policy.load();
         let decision = snapshot.policy.decide_connection(&self.sandbox, target, opening);
         let Some(permit) = decision.permit() else {

@@ -297,6 +297,11 @@ impl Running {
         self.ender.clone()
     }
 
+    /// What speaks to the person at the terminal while the command has it; none where nobody is at one.
+    pub fn interludes(&self) -> Option<crate::Interludes> {
+        self.terminal.as_ref()?.interludes()
+    }
+
     /// How long the parts took.
     pub fn timings(&self) -> Timings {
         self.timings

@@ -21,6 +21,7 @@ mod control_group;
 mod engine;
 mod failure;
 mod identity;
+mod interlude;
 mod keeper;
 mod layout;
 mod mounts;
@@ -45,6 +46,7 @@ pub use engine::{
     Ender, Exit, Listeners, PrepareError, Prepared, Running, Signal, StartError, Timings, WaitError,
 };
 pub use failure::{Failure, Part};
+pub use interlude::{Interludes, Question, Reply};
 pub use network::{ADDRESS_V4, ADDRESS_V6, DNS_PORT, RESOLVER, TCP_PORT};
 pub use probe::{Capability, State, Subject, probe};
 pub use spec::{Home, Limits, Mount, PlacedFile, Refusal, Spec, SpecError};

@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 mod addresses;
+mod asking;
 mod audit;
 mod blocklists;
 mod ca;

@@ -9,7 +9,12 @@ use crate::as_each_user;
 
 /// `outwall run … -- COMMAND` on a terminal of 33 rows and 99 columns.
 fn on_a_terminal(outwall: &Outwall, command: &str) -> TestSandbox {
-    let inner = outwall.command(&["run", "--quiet", "--network", "none", "--", "sh", "-c", command]);
+    at_a_terminal(outwall, &["--quiet", "--network", "none"], command)
+}
+
+/// The same with these options of `run`.
+pub(crate) fn at_a_terminal(outwall: &Outwall, options: &[&str], command: &str) -> TestSandbox {
+    let inner = outwall.command(&[&["run"], options, &["--", "sh", "-c", command]].concat());
     let words: Vec<_> = std::iter::once(inner.get_program())
         .chain(inner.get_args())
         .collect();

@@ -1,6 +1,5 @@
 //! The gate of one sandbox, on threads of its own beside the sandbox's blocking calls.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use outwall_certs::Ca;
 use outwall_control::Role;
 use outwall_policy::Sandbox;
 use outwall_proxy::{CapturedListeners, Gate, InForce, ServeHandle};
-use outwall_sandbox_runtime::{Ender, Listeners, Signal as Inside};
+use outwall_sandbox_runtime::{Ender, Interludes, Listeners, Signal as Inside};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -19,6 +18,7 @@ use crate::failure::{Explain, Failure};
 use crate::gate::gate;
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::{Reloader, Source, Watch};
+use crate::run::asking::Asking;
 
 /// A gate that waits for its listeners.
 pub(super) struct Ready {
@@ -32,6 +32,8 @@ pub(super) struct Ready {
 pub(super) struct Serving {
     runtime: Runtime,
     handle: ServeHandle,
+    reloader: Arc<Reloader>,
+    asking: Option<Arc<Asking>>,
     /// These end before the sandbox's last records are written.
     desk: Desk,
     watch: Watch,
@@ -66,6 +68,7 @@ impl Ready {
         sandbox: Sandbox,
         listeners: Listeners,
         source: Source,
+        asking: Option<Arc<Asking>>,
     ) -> Result<Serving, Failure> {
         let _inside = self.runtime.enter();
         let Listeners {
@@ -78,14 +81,17 @@ impl Ready {
             dns_udp,
             dns_tcp,
         };
+        if let Some(asking) = &asking {
+            self.gate.ask_through(Arc::clone(asking) as Arc<_>);
+        }
         let handle = self
             .gate
             .serve_captured(sandbox.clone(), listeners)
             .explain("the gate cannot serve the sandbox")?;
         let session = source.session.clone();
         let reloader = Reloader::new(source, self.gate, self.audit, self.loaded)?;
-        if std::io::stdin().is_terminal() {
-            reloader.speak_through(Box::new(to_raw_terminal));
+        if let Some(asking) = &asking {
+            asking.grant_through(&reloader);
         }
         let watch = Watch::start(Arc::clone(&reloader)).explain("cannot watch the policy file")?;
         let subject = Subject {
@@ -96,17 +102,14 @@ impl Ready {
         Ok(Serving {
             handle,
             desk: Desk::open(&session, subject)?,
+            reloader,
+            asking,
             watch,
             signals: signals()?,
             ended: Arc::default(),
             runtime: self.runtime,
         })
     }
-}
-
-/// While the command has the terminal, it does not begin lines by itself.
-fn to_raw_terminal(text: &str) {
-    let _ = std::io::stderr().write_all(text.replace('\n', "\r\n").as_bytes());
 }
 
 /// Listened to before the command starts: one that comes in between ends the sandbox, and not us.
@@ -121,6 +124,17 @@ fn signals() -> Result<Vec<(Signal, Inside)>, Failure> {
 }
 
 impl Serving {
+    /// Who can be spoken to while the command runs; none where nobody is at a terminal.
+    pub(super) fn speak_at(&self, person: Option<Interludes>) {
+        if let Some(person) = person.clone() {
+            self.reloader
+                .speak_through(Box::new(move |text| person.say(text)));
+        }
+        if let Some(asking) = &self.asking {
+            asking.ask_at(person);
+        }
+    }
+
     /// From here on a signal to us ends the sandbox, and the command's end is then ours.
     pub(super) fn end_on_signal(&mut self, ender: &Ender) {
         for (mut signal, inside) in self.signals.drain(..) {
