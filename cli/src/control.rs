@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use outwall_control::{
     Allow, Answer, Caller, ChangeRefused, Deny, Grant, Peers, Request, Role, Socket, Standing, Status,
 };
-use outwall_policy::{EnvironmentName, GrantScope, Sandbox, SandboxId};
+use outwall_policy::{EnvironmentName, GrantError, GrantScope, Sandbox, SandboxId};
 
 use crate::arguments::Session;
 use crate::failure::{Explain, Failure};
@@ -146,7 +146,12 @@ impl Subject {
         let policy = self.reloader.now().policy.policy.clone();
         let notes = policy
             .foresee_grant(&environment, &allow.hosts, allow.although_none)
-            .hint("`--although-none` grants it all the same")?;
+            .map_err(|error| match error {
+                GrantError::NetworkNone(_) => {
+                    Failure::from(error).hint("`--although-none` grants it all the same")
+                }
+                GrantError::Environment(_) | GrantError::Blocklisted { .. } => error.into(),
+            })?;
         let given = Given {
             hosts: allow.hosts.clone(),
             scope,

@@ -88,7 +88,7 @@ impl PolicyInForce {
     pub(crate) fn sha256(&self) -> String {
         let mut context = Context::new(&SHA256);
         context.update(self.text.as_bytes());
-        for file in self.policy.origins().files() {
+        for file in self.policy.files() {
             context.update(&std::fs::read(self.locate(file)).unwrap_or_default());
         }
         hexadecimal(context.finish().as_ref())

@@ -45,6 +45,9 @@ fn difference(new: &Environment, old: &Environment) -> Option<String> {
     if new.exceptions.0 != old.exceptions.0 {
         said.push("other allowed_addresses".to_owned());
     }
+    if blocklists(new) != blocklists(old) {
+        said.push(format!("blocklists: {}", blocklists(new).join(", ")));
+    }
     (!said.is_empty()).then(|| format!("environment {}: {}", new.name, said.join(", ")))
 }
 
@@ -52,6 +55,13 @@ fn rules(environment: &Environment) -> Vec<String> {
     let entries = environment.rules();
     entries
         .map(|entry| format!("{} {} {}", entry.rule, entry.allows, entry.requests))
+        .collect()
+}
+
+fn blocklists(environment: &Environment) -> Vec<String> {
+    let lists = environment.blocklists();
+    lists
+        .map(|list| format!("{} ({} names)", list.origin(), list.len()))
         .collect()
 }
 

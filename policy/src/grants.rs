@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::blocklist::Blocked;
 use crate::document::NetworkLevel;
 use crate::environment::Treatment;
 use crate::host::{DomainName, Host};
@@ -44,6 +45,14 @@ pub enum GrantError {
     /// The environment is to reach nothing.
     #[error("environment `{0}` is at network = \"none\", which promises that nothing is reached")]
     NetworkNone(EnvironmentName),
+    /// A blocklist names the hosts, and nothing beats a blocklist.
+    #[error("\"{hosts}\" is refused by {blocked}, whatever allows it")]
+    Blocklisted {
+        /// The hosts.
+        hosts: HostPattern,
+        /// The entry.
+        blocked: Box<Blocked>,
+    },
 }
 
 impl HostGrant {
@@ -99,11 +108,11 @@ impl Policy {
     pub fn reaches(&self, sandbox: &Sandbox, name: &DomainName) -> bool {
         let environment = self.environments.get(sandbox.environment.as_str());
         let host = Host::Name(name.clone());
-        environment.is_some_and(|environment| environment.reaches(name))
-            || self
-                .grants
-                .iter()
-                .any(|grant| grant.is_for(sandbox) && grant.pattern.hosts.contain(&host))
+        let granted = |grant: &HostGrant| grant.is_for(sandbox) && grant.pattern.hosts.contain(&host);
+        environment.is_some_and(|environment| {
+            let may_be_granted = environment.blocked(&host).is_none();
+            environment.reaches(name) || may_be_granted && self.grants.iter().any(granted)
+        })
     }
 
     /// Which grant lets this sandbox reach the target. Its requests are read.
@@ -123,6 +132,12 @@ impl Policy {
         let environment = self.environment(Some(environment.as_str()))?;
         if environment.network == NetworkLevel::None && !although_none {
             return Err(GrantError::NetworkNone(environment.name.clone()));
+        }
+        if let Some(blocked) = environment.blocked(&pattern.host()) {
+            return Err(GrantError::Blocklisted {
+                hosts: pattern.clone(),
+                blocked: Box::new(blocked),
+            });
         }
         let trusted = environment.include_trusted && trusted::matcher().covers(pattern);
         let mut known = Vec::new();
@@ -289,6 +304,14 @@ mod tests {
                 .foresee_grant(&"a".parse().unwrap(), &pattern, although_none)
                 .map(|known| known.join("; "))
         };
+        let blocked = |pattern: &str| {
+            let text = format!("blocklists = [\"ads.hosts\"]\n{CUSTOM}");
+            let mut document = PolicyDocument::parse(&text, "test.toml").unwrap();
+            document.add_blocklist("ads.hosts", crate::Blocklist::parse(b"ads.test\n", "ads.hosts"));
+            let pattern = HostPattern::parse(pattern).unwrap();
+            let policy = Policy::compile(&document).unwrap();
+            policy.foresee_grant(&"a".parse().unwrap(), &pattern, false)
+        };
         assert_eq!(foreseen(CUSTOM, "new.test", false), Ok(String::new()));
         assert!(
             foreseen(CUSTOM, "own.test", false)
@@ -306,6 +329,12 @@ mod tests {
                 .unwrap()
                 .contains("allowed_addresses")
         );
+        assert!(matches!(blocked("ads.test"), Err(GrantError::Blocklisted { .. })));
+        assert!(matches!(
+            blocked("*.ads.test"),
+            Err(GrantError::Blocklisted { .. })
+        ));
+        assert!(blocked("*.test").is_ok() && blocked("new.test").is_ok());
         let none = "[environments.a]\nnetwork = \"none\"\n";
         assert!(matches!(
             foreseen(none, "new.test", false),

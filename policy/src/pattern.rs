@@ -74,6 +74,14 @@ impl HostPattern {
         matches!(self.hosts, Hosts::Below(_))
     }
 
+    /// The host; for a wildcard the name that all its hosts are below.
+    pub(crate) fn host(&self) -> Host {
+        match &self.hosts {
+            Hosts::Exactly(name) | Hosts::Below(name) => Host::Name(name.clone()),
+            Hosts::Literal(address) => Host::Address(*address),
+        }
+    }
+
     /// The port, when one is written.
     pub fn port(&self) -> Option<u16> {
         self.port
