@@ -90,6 +90,15 @@ pub enum Kind {
     /// What was answered, or why nobody was asked.
     #[serde(rename = "question.answered")]
     QuestionAnswered,
+    /// A credential was issued.
+    #[serde(rename = "credential.issued")]
+    CredentialIssued,
+    /// One, or all of a sandbox, were taken back before their time.
+    #[serde(rename = "credential.revoked")]
+    CredentialRevoked,
+    /// The key that signs them was replaced.
+    #[serde(rename = "credential.key_rotated")]
+    CredentialKeyRotated,
     /// The torn last line of a dead writer's file was cut off.
     #[serde(rename = "repaired")]
     Repaired,
@@ -119,6 +128,9 @@ impl Kind {
             Self::GrantEnded => "grant.ended",
             Self::QuestionAsked => "question.asked",
             Self::QuestionAnswered => "question.answered",
+            Self::CredentialIssued => "credential.issued",
+            Self::CredentialRevoked => "credential.revoked",
+            Self::CredentialKeyRotated => "credential.key_rotated",
             Self::Repaired => "repaired",
             Self::Unknown => "unknown",
         }
@@ -145,6 +157,10 @@ pub struct Event {
     pub environment: Option<String>,
     /// Who: `s-` and eight hex digits.
     pub sandbox: Option<String>,
+    /// The name of a credential.
+    pub credential: Option<String>,
+    /// The address of a client of whom nothing else is known.
+    pub client: Option<String>,
     /// `host:port` that was asked for.
     pub target: Option<String>,
     /// The address that was dialled, with port.
@@ -403,6 +419,9 @@ mod tests {
             Kind::GrantEnded,
             Kind::QuestionAsked,
             Kind::QuestionAnswered,
+            Kind::CredentialIssued,
+            Kind::CredentialRevoked,
+            Kind::CredentialKeyRotated,
             Kind::Repaired,
         ] {
             let quoted = format!("\"{}\"", kind.as_str());

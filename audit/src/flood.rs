@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use outwall_policy::{EnvironmentName, Sandbox, SandboxId};
+use outwall_policy::{Sandbox, SandboxId};
 
 use crate::event::{Fields, Kind};
 use crate::mask::MaskedText;
@@ -16,7 +16,8 @@ use crate::mask::MaskedText;
 /// An event of a sandbox that may be one of very many.
 #[derive(Clone, Copy)]
 pub(crate) struct Frequent<'a> {
-    pub(crate) sandbox: &'a Sandbox,
+    /// None: who it was cannot be said. All of those share one pace.
+    pub(crate) sandbox: Option<&'a Sandbox>,
     pub(crate) kind: Kind,
     /// Its code. Ours, so there are few of them.
     pub(crate) reason: &'a str,
@@ -26,14 +27,14 @@ pub(crate) struct Frequent<'a> {
 /// What every living sandbox has used up of its pace.
 #[derive(Default)]
 pub(crate) struct Floods {
-    sandboxes: HashMap<SandboxId, Flow>,
+    sandboxes: HashMap<Option<SandboxId>, Flow>,
     /// When the oldest event was counted that is in no count yet that was written.
     since: Option<Instant>,
 }
 
 /// Of one sandbox.
 struct Flow {
-    environment: EnvironmentName,
+    who: Option<Sandbox>,
     denials: Pace,
     /// By code: a flood of one finding must not hide another.
     findings: HashMap<String, Pace>,
@@ -42,8 +43,7 @@ struct Flow {
 
 /// Events of one kind and reason that have no record of their own.
 pub(crate) struct Counted {
-    environment: EnvironmentName,
-    sandbox: SandboxId,
+    who: Option<Sandbox>,
     pub(crate) kind: Kind,
     reason: String,
     first: String,
@@ -61,8 +61,8 @@ impl Floods {
     pub(crate) fn admit(&mut self, event: Frequent<'_>, now: Instant) -> bool {
         let flow = self
             .sandboxes
-            .entry(event.sandbox.id)
-            .or_insert_with(|| Flow::new(&event.sandbox.environment, now));
+            .entry(event.sandbox.map(|sandbox| sandbox.id))
+            .or_insert_with(|| Flow::new(event.sandbox, now));
         if flow.pace(event, now).take(now) {
             return true;
         }
@@ -95,15 +95,15 @@ impl Floods {
 
     /// The counts of a sandbox that is gone.
     pub(crate) fn end(&mut self, sandbox: SandboxId) -> Vec<Counted> {
-        let flow = self.sandboxes.remove(&sandbox);
+        let flow = self.sandboxes.remove(&Some(sandbox));
         flow.map(|flow| flow.counted).unwrap_or_default()
     }
 }
 
 impl Flow {
-    fn new(environment: &EnvironmentName, now: Instant) -> Self {
+    fn new(who: Option<&Sandbox>, now: Instant) -> Self {
         Self {
-            environment: environment.clone(),
+            who: who.cloned(),
             denials: Pace::new(now),
             findings: HashMap::new(),
             counted: Vec::new(),
@@ -129,8 +129,7 @@ impl Flow {
             return;
         }
         self.counted.push(Counted {
-            environment: self.environment.clone(),
-            sandbox: event.sandbox.id,
+            who: self.who.clone(),
             kind: event.kind,
             reason: event.reason.to_owned(),
             first: MaskedText(&event.message.to_string()).to_string(),
@@ -142,8 +141,10 @@ impl Flow {
 impl Counted {
     /// Without a target: they may have had many, and who lists events is to see the number.
     pub(crate) fn write(&self, line: &mut Fields<'_>) {
-        line.plain("environment", self.environment.as_str());
-        line.text("sandbox", self.sandbox);
+        if let Some(sandbox) = &self.who {
+            line.plain("environment", sandbox.environment.as_str());
+            line.text("sandbox", sandbox.id);
+        }
         if self.kind == Kind::Denied {
             line.plain("decision", "deny");
         }
@@ -197,7 +198,7 @@ mod tests {
 
     fn event<'a>(sandbox: &'a Sandbox, kind: Kind, reason: &'a str) -> Frequent<'a> {
         Frequent {
-            sandbox,
+            sandbox: Some(sandbox),
             kind,
             reason,
             message: &"said",

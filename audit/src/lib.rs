@@ -44,7 +44,7 @@ mod writer;
 pub use dns::DnsAnswer;
 pub use event::{Event, EventId, Kind};
 pub use going_out::{CameBack, GoingOut, Recorded, TlsFacts};
-pub use log::{Asked, AuditLog, Durability, OpenError, Options};
+pub use log::{Asked, AuditLog, CredentialChange, Durability, OpenError, Options};
 pub use policy_events::{GrantEvent, PolicyEvent};
 pub use summary::{DeniedTarget, Summary};
 pub use verify::{Checkpoint, FileReport, Misfit, Report, Unfit, verify};

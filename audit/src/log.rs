@@ -2,11 +2,12 @@
 
 use std::fs::{DirBuilder, File};
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use outwall_policy::{Denial, Method, RequestPath, Sandbox, SandboxId, Scheme, Target};
+use outwall_policy::{Denial, Method, Reason, RequestPath, Sandbox, SandboxId, Scheme, Target};
 
 use crate::dns::{DnsAnswer, Note, RECORDED_NAMES};
 use crate::event::{EventId, Fields, Kind};
@@ -86,6 +87,27 @@ pub struct Asked<'a> {
     pub tls: Option<TlsFacts<'a>>,
 }
 
+/// What was done with credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialChange {
+    /// One was issued.
+    Issued,
+    /// One, or all of a sandbox, were taken back.
+    Revoked,
+    /// The key that signs them was replaced.
+    KeyRotated,
+}
+
+impl CredentialChange {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Issued => Kind::CredentialIssued,
+            Self::Revoked => Kind::CredentialRevoked,
+            Self::KeyRotated => Kind::CredentialKeyRotated,
+        }
+    }
+}
+
 impl AuditLog {
     /// Begins a file in `directory` (made when it is not there, for the owner only), after repairing those of dead writers.
     pub fn open(directory: &Path, options: Options) -> Result<Self, OpenError> {
@@ -128,7 +150,7 @@ impl AuditLog {
         asked: Asked<'_>,
     ) -> Result<Option<EventId>, WriteError> {
         let event = Frequent {
-            sandbox,
+            sandbox: Some(sandbox),
             kind: Kind::Denied,
             reason: denial.reason().code(),
             message: denial,
@@ -154,6 +176,38 @@ impl AuditLog {
             if let Some(tls) = asked.tls {
                 tls.write(line);
             }
+        })
+    }
+
+    /// Records that somebody was turned away of whom only the address is known. `None`: as with [`denied`](Self::denied); all
+    /// strangers share one pace.
+    pub fn turned_away(&self, stranger: IpAddr, reason: &Reason) -> Result<Option<EventId>, WriteError> {
+        let event = Frequent {
+            sandbox: None,
+            kind: Kind::Denied,
+            reason: reason.code(),
+            message: reason,
+        };
+        self.0.write_or_count(event, |line| {
+            line.text("client", stranger);
+            line.plain("decision", "deny");
+            line.plain("reason", reason.code());
+            line.text("message", reason);
+        })
+    }
+
+    /// Records what was done with credentials, or with the one of this name. It is no secret.
+    pub fn credential(
+        &self,
+        what: CredentialChange,
+        name: Option<&str>,
+        sandbox: Option<SandboxId>,
+        message: &str,
+    ) -> Result<EventId, WriteError> {
+        self.0.write(what.kind(), |line| {
+            line.maybe("sandbox", sandbox);
+            line.maybe("credential", name);
+            line.text("message", message);
         })
     }
 
@@ -240,7 +294,7 @@ impl AuditLog {
             None => self.0.write(Kind::Finding, fields).map(Some), // the gate's own
             Some(sandbox) => {
                 let event = Frequent {
-                    sandbox,
+                    sandbox: Some(sandbox),
                     kind: Kind::Finding,
                     reason: code,
                     message: &message,

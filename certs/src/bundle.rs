@@ -128,6 +128,11 @@ impl TrustBundle {
         bundle.chain(settings).collect()
     }
 
+    /// The names of those variables that hold the path of a full bundle, for a machine where it lies elsewhere.
+    pub fn bundle_variables() -> &'static [&'static str] {
+        &BUNDLE_VARIABLES
+    }
+
     fn added(&self) -> &[CertificateDer<'static>] {
         &self.roots[..self.added]
     }

@@ -207,6 +207,7 @@ impl Reason {
                 excess: Excess::For(wait),
                 ..
             } => Some(seconds(*wait)),
+            Self::Credential(CredentialFault::TooManyAttempts) => Some(3),
             _ => None,
         }
     }

@@ -16,6 +16,7 @@ use crate::client_hello::{self, ClientHelloError, Reading};
 use crate::connection::Accepted;
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::pass::Pass;
 use crate::refusal::{Format, Refusal};
 use crate::rewind::Rewind;
 
@@ -27,6 +28,8 @@ pub(crate) struct Client {
     pub(crate) entrance: Entrance,
     /// Which lane it runs in.
     pub(crate) lane: usize,
+    /// On what ground it is its sandbox's.
+    pub(crate) pass: Pass,
 }
 
 /// How a connection came, as far as it matters to what is said to its client.
@@ -60,6 +63,7 @@ impl Client {
             seen: BytesMut::new(),
             entrance,
             lane: accepted.lane,
+            pass: Pass::Place,
         }
     }
 
@@ -138,14 +142,14 @@ impl Client {
     }
 
     /// Says no in http/1.1, and closes.
-    pub(crate) async fn refuse_in_the_clear(
-        mut self,
-        refusal: &Refusal,
-        format: Format,
-    ) -> Result<(), Error> {
-        let text = refusal.to_http1(format);
+    pub(crate) async fn refuse_in_the_clear(self, refusal: &Refusal, format: Format) -> Result<(), Error> {
+        self.say(&refusal.to_http1(format)).await
+    }
+
+    /// Says this, and closes.
+    pub(crate) async fn say(mut self, text: &[u8]) -> Result<(), Error> {
         let told = async {
-            self.stream.write_all(&text).await?;
+            self.stream.write_all(text).await?;
             self.close().await
         };
         timeout(GOODBYE, told)

@@ -1,6 +1,7 @@
 //! The path of one client connection, from accept to close. Start reading here: [`SandboxGate::relay`] is the whole of it.
 //!
-//! accept → identify the sandbox (by where it arrived) → read the target → decide → refuse, tunnel, stream, intercept or forward.
+//! accept → identify the sandbox (by where it arrived; by what it shows, where others may arrive too: `reception`) → read the
+//! target → decide → refuse, tunnel, stream, intercept or forward.
 //! The order is the security property, so it is plain calls. Every proof is consumed by the step that it allows: nothing is
 //! dialled without a permit and a record, and only `policy` and `audit` can make those.
 
@@ -37,15 +38,18 @@ pub(crate) enum Door {
 impl SandboxGate {
     /// Serves one client connection, from accept to close.
     pub(crate) async fn serve(self: Arc<Self>, accepted: Accepted) {
-        if let Err(error) = self.relay(accepted).await {
+        let served = async {
+            match self.read_target(accepted).await? {
+                Some((client, asked)) => self.relay(client, asked).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = served.await {
             error.log();
         }
     }
 
-    async fn relay(self: &Arc<Self>, accepted: Accepted) -> Result<(), Error> {
-        let Some((client, asked)) = self.read_target(accepted).await? else {
-            return Ok(());
-        };
+    pub(crate) async fn relay(self: &Arc<Self>, client: Client, asked: target::Asked) -> Result<(), Error> {
         let target = match asked {
             Ok(target) => target,
             Err(reason) => return self.refuse(client, self.denial(reason), None).await,
@@ -157,7 +161,7 @@ impl SandboxGate {
     }
 
     /// Writes the refusal down and tells the client, in the language that it speaks.
-    async fn refuse(
+    pub(crate) async fn refuse(
         self: &Arc<Self>,
         client: Client,
         denial: Denial,

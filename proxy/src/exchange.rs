@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::{Request, Uri, Version};
 use outwall_audit::{Asked, GoingOut, TlsFacts};
 use outwall_policy::{
-    Action, ConnectionDecision, ConnectionPermit, Denial, Method, Opening, Reason, RequestDecision,
-    RequestPath, RequestPermit, Scheme,
+    Action, ConnectionDecision, ConnectionPermit, CredentialFault, Denial, Method, Opening, Reason,
+    RequestDecision, RequestPath, RequestPermit, Scheme,
 };
 use tower::Service as _;
 
@@ -18,11 +18,13 @@ use crate::allowance::{Bounds, LastAccount};
 use crate::answer::Answer;
 use crate::arriving::Arriving;
 use crate::body::{Held, ResponseBody, Upload};
+use crate::client::Client;
 use crate::current::Snapshot;
 use crate::error::Error;
 use crate::hop_by_hop;
 use crate::interim::Interims;
 use crate::origins::{OriginClient, Outgoing, Pool};
+use crate::pass::Pass;
 use crate::pulse::{Pulse, Running};
 use crate::record::ExchangeRecord;
 use crate::refusal::{Format, Refusal};
@@ -35,11 +37,27 @@ pub(crate) struct Exchanges {
     client: OriginClient,
     pub(crate) pulse: Arc<Pulse>,
     grant: Grant,
+    pass: Pass,
     tls: Option<ClientTlsFacts>,
     lane: usize,
     /// The pool used last: nearly always the next one's too.
     pool: Mutex<Option<Arc<Pool>>>,
     account: LastAccount,
+}
+
+/// Where a connection is served, and on what ground it is its sandbox's.
+pub(crate) struct Footing {
+    lane: usize,
+    pass: Pass,
+}
+
+impl Footing {
+    pub(crate) fn of(client: &Client) -> Self {
+        Self {
+            lane: client.lane,
+            pass: client.pass.clone(),
+        }
+    }
 }
 
 /// On what ground the requests of a connection are taken.
@@ -136,18 +154,19 @@ impl Grant {
 impl Exchanges {
     pub(crate) fn new(
         gate: &Arc<SandboxGate>,
-        lane: usize,
+        footing: Footing,
         grant: Grant,
         tls: Option<ClientTlsFacts>,
         pulse: Pulse,
     ) -> Arc<Self> {
         Arc::new(Self {
             gate: Arc::clone(gate),
-            client: OriginClient::new(Arc::clone(gate.origins(lane))),
+            client: OriginClient::new(Arc::clone(gate.origins(footing.lane))),
             pulse: Arc::new(pulse),
             grant,
+            pass: footing.pass,
             tls,
-            lane,
+            lane: footing.lane,
             pool: Mutex::default(),
             account: LastAccount::default(),
         })
@@ -209,10 +228,20 @@ impl Exchanges {
     /// Whose target the request is for: the connection's, or the one that it names itself.
     async fn read_target(&self, request: &Request<Arriving>) -> Result<Ground<'_>, Denial> {
         match &self.grant {
-            Grant::Target(permit, expected) => Ok((Cow::Borrowed(permit), Cow::Borrowed(expected))),
-            Grant::EachItsOwn => self.read_own_target(request).await,
+            Grant::Target(permit, expected) => {
+                self.still_is_whom(self.pass.check())?;
+                Ok((Cow::Borrowed(permit), Cow::Borrowed(expected)))
+            }
+            Grant::EachItsOwn => {
+                self.still_is_whom(self.pass.check_request(request.headers()))?;
+                self.read_own_target(request).await
+            }
             Grant::Refused(denial) => Err(denial.clone()),
         }
+    }
+
+    fn still_is_whom(&self, checked: Result<(), CredentialFault>) -> Result<(), Denial> {
+        checked.map_err(|fault| self.gate.denial(Reason::Credential(fault)))
     }
 
     async fn read_own_target(&self, request: &Request<Arriving>) -> Result<Ground<'_>, Denial> {
@@ -317,6 +346,8 @@ impl Exchanges {
             (Reason::Fronting { .. }, Grant::Target(..)) if question.version == Version::HTTP_2 => {
                 refusal.misdirected()
             }
+            // What is asked inside is asked of the origin, and 407 is a proxy's.
+            (Reason::Credential(_), Grant::Target(..)) => refusal.forbidden(),
             _ => refusal,
         }
     }

@@ -8,6 +8,7 @@ use outwall_policy::Sandbox;
 use thiserror::Error;
 use tokio::net::{TcpListener, UdpSocket};
 
+use crate::clientele::{Clientele, Clients};
 use crate::current::CurrentPolicy;
 use crate::dialer::Resolvers;
 use crate::dns::{NameLimits, NameTable, Responder, serve_tcp, serve_udp};
@@ -114,6 +115,26 @@ impl Gate {
         let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, None, own);
         let serving = tokio::spawn(serve(Arc::clone(&gate), listener, Doorway::Explicit));
         Ok(ServeHandle::new(gate, vec![serving], Vec::new()))
+    }
+
+    /// Serves clients that know that they speak to a proxy and say who they are: each sandbox has its own limits, pools and records.
+    /// Within a Tokio runtime.
+    pub fn serve_clients(
+        &self,
+        listeners: Vec<TcpListener>,
+        clients: Clients,
+    ) -> Result<ServeHandle, ServeError> {
+        let own = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<Result<_, _>>()?;
+        let clientele = Clientele::new(Arc::clone(&self.shared), clients, own);
+        let watching = tokio::spawn(Clientele::watch(Arc::downgrade(&clientele)));
+        let serving = listeners
+            .into_iter()
+            .map(|listener| tokio::spawn(serve(Arc::clone(&clientele), listener, Doorway::Explicit)))
+            .collect();
+        Ok(ServeHandle::of_clientele(clientele, serving, watching))
     }
 
     /// Serves a sandbox whose connections are redirected to these listeners. Within a Tokio runtime.

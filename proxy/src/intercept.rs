@@ -12,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 use crate::client::Client;
 use crate::client_hello::ClientHello;
 use crate::error::Error;
-use crate::exchange::{ClientTlsFacts, Exchanges, Grant};
+use crate::exchange::{ClientTlsFacts, Exchanges, Footing, Grant};
 use crate::http_connection::{Speaks, serve};
 use crate::pulse::Pulse;
 use crate::rewind::Rewind;
@@ -29,7 +29,7 @@ pub(crate) async fn tls(
         .shared
         .client_tls
         .config(hello.server_name.as_ref(), &permit.target().host)?;
-    let lane = client.lane;
+    let footing = Footing::of(&client);
     let stream = match accept(gate, client, config).await {
         Ok(stream) => stream,
         Err(error) => {
@@ -37,7 +37,7 @@ pub(crate) async fn tls(
             return Err(error);
         }
     };
-    serve_tls(gate, lane, stream, hello, Grant::target(permit, Scheme::Https)).await
+    serve_tls(gate, footing, stream, hello, Grant::target(permit, Scheme::Https)).await
 }
 
 /// Serves a client that speaks HTTP in the clear on a connection that was decided on.
@@ -47,13 +47,19 @@ pub(crate) async fn clear(
     permit: ConnectionPermit,
 ) -> Result<(), Error> {
     let grant = Grant::target(permit, Scheme::Http);
-    let exchanges = Exchanges::new(gate, client.lane, grant, None, Pulse::new(true));
+    let exchanges = Exchanges::new(gate, Footing::of(&client), grant, None, Pulse::new(true));
     serve(exchanges, client.into_stream(), Speaks::Http1).await
 }
 
 /// Serves a client whose requests name their targets themselves.
 pub(crate) async fn forward(gate: &Arc<SandboxGate>, client: Client) -> Result<(), Error> {
-    let exchanges = Exchanges::new(gate, client.lane, Grant::EachItsOwn, None, Pulse::new(true));
+    let exchanges = Exchanges::new(
+        gate,
+        Footing::of(&client),
+        Grant::EachItsOwn,
+        None,
+        Pulse::new(true),
+    );
     serve(exchanges, client.into_stream(), Speaks::Http1).await
 }
 
@@ -65,9 +71,9 @@ pub(crate) async fn refused(
     config: Arc<ServerConfig>,
     denial: Denial,
 ) -> Result<(), Error> {
-    let lane = client.lane;
+    let footing = Footing::of(&client);
     let stream = accept(gate, client, config).await?;
-    serve_tls(gate, lane, stream, hello, Grant::Refused(denial)).await
+    serve_tls(gate, footing, stream, hello, Grant::Refused(denial)).await
 }
 
 async fn accept(
@@ -84,7 +90,7 @@ async fn accept(
 
 async fn serve_tls(
     gate: &Arc<SandboxGate>,
-    lane: usize,
+    footing: Footing,
     stream: TlsStream<Rewind<TcpStream>>,
     hello: &ClientHello,
     grant: Grant,
@@ -103,7 +109,7 @@ async fn serve_tls(
     };
     let pulse = Pulse::new(speaks == Speaks::Http1);
     serve(
-        Exchanges::new(gate, lane, grant, Some(facts), pulse),
+        Exchanges::new(gate, footing, grant, Some(facts), pulse),
         stream,
         speaks,
     )

@@ -14,6 +14,8 @@
 //! - *Rebinding.* `dialer` resolves once, after the decision, and dials the address that was classified.
 //! - *Fronting.* SNI, CONNECT target, `Host` and `:authority` must name one host and port: `connection`, `target`, `action`.
 //! - *Telling secrets in names.* `distinct_names` limits how many names below one wildcard are resolved.
+//! - *Being somebody else at a shared proxy.* `clientele`: who asks is what a credential says that only the broker verifies, and a
+//!   connection is one sandbox's.
 //! - *The gate's own listeners.* `target` refuses them by address, policy's address classes by whatever name.
 //! - *One client among many.* `limits`, `pulse` and `vigil`: every wait ends, every buffer is bounded.
 #![forbid(unsafe_code)]
@@ -25,6 +27,7 @@ mod arriving;
 mod body;
 mod client;
 pub mod client_hello;
+mod clientele;
 mod connection;
 mod current;
 mod dialer;
@@ -52,8 +55,11 @@ mod metrics;
 mod origin_stream;
 mod origins;
 mod oversight;
+mod pass;
+mod peers;
 mod pulse;
 mod questions;
+mod reception;
 mod record;
 mod refusal;
 mod refuse;
@@ -68,6 +74,7 @@ mod upload_rest;
 mod vigil;
 pub mod websocket;
 
+pub use clientele::Clients;
 pub use error::{Error, Side};
 pub use gate::{CapturedListeners, Gate, GateError, GateParts, ServeError};
 pub use http_error::HttpError;

@@ -38,6 +38,16 @@ pub struct Limits {
     pub names_below_one_suffix: usize,
     /// Connections of one sandbox at once, idle ones included.
     pub connections: usize,
+    /// Connections at once at a proxy that many sandboxes share.
+    pub shared_connections: usize,
+    /// Of those, from one peer that has not said yet who it is. Behind one address may be many sandboxes.
+    pub unidentified_per_peer: u32,
+    /// Sandboxes at once at such a proxy.
+    pub sandboxes: usize,
+    /// Wrong credentials of one peer that are answered and recorded one by one, at once and per minute.
+    pub wrong_credentials: u32,
+    /// How long what runs goes on when it cannot be told whether its credential was revoked.
+    pub credentials_unavailable: Duration,
     /// Exchanges of one sandbox at once.
     pub exchanges: usize,
     /// Threads that connections are spread over. A lane of its own saturates a gigabit and 40,000 requests per second.
@@ -72,6 +82,11 @@ impl Default for Limits {
             names_below_one_wildcard: 1_000,
             names_below_one_suffix: 4_096,
             connections: 16_384,
+            shared_connections: 65_536,
+            unidentified_per_peer: 8_192,
+            sandboxes: 4_096,
+            wrong_credentials: 20,
+            credentials_unavailable: Duration::from_secs(10),
             exchanges: 8_192,
             lanes: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8)),
             streams: 256,

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use crate::connection::{Accepted, Door};
-use crate::sandbox_gate::SandboxGate;
+use crate::gate::Shared;
 
 /// Knows where a captured connection was going.
 pub trait OriginalDestination: Send + Sync + 'static {
@@ -59,8 +60,22 @@ impl Doorway {
     }
 }
 
+/// Who connections are accepted for.
+pub(crate) trait Host: Send + Sync + 'static {
+    fn shared(&self) -> &Shared;
+
+    /// One permit per connection.
+    fn room(&self) -> &Arc<Semaphore>;
+
+    /// Resolves when nothing more is to be accepted.
+    fn drained(&self) -> impl Future<Output = ()> + Send;
+
+    /// Serves one connection, from accept to close.
+    fn serve(self: Arc<Self>, accepted: Accepted) -> impl Future<Output = ()> + Send;
+}
+
 /// Accepts until the gate drains, then waits for what runs, in bounded time.
-pub(crate) async fn serve(gate: Arc<SandboxGate>, listener: TcpListener, doorway: Doorway) {
+pub(crate) async fn serve<H: Host>(gate: Arc<H>, listener: TcpListener, doorway: Doorway) {
     let mut connections = JoinSet::new();
     tokio::select! {
         () = gate.drained() => {}
@@ -69,29 +84,29 @@ pub(crate) async fn serve(gate: Arc<SandboxGate>, listener: TcpListener, doorway
     drop(listener);
     let rest = async {
         while let Some(ended) = connections.join_next().await {
-            note_end(&gate, ended);
+            note_end(&*gate, ended);
         }
     };
-    if timeout(gate.shared.limits.drain, rest).await.is_err() {
+    if timeout(gate.shared().limits.drain, rest).await.is_err() {
         tracing::info!("connections were cut off at the end of the drain");
     }
 }
 
-async fn accept_all(
-    gate: &Arc<SandboxGate>,
+async fn accept_all<H: Host>(
+    gate: &Arc<H>,
     listener: &TcpListener,
     doorway: &Doorway,
     connections: &mut JoinSet<()>,
 ) {
     loop {
         // Room first: beyond the limit, the kernel's queue holds who comes, and what runs is not disturbed.
-        let room = Arc::clone(&gate.room)
+        let room = Arc::clone(gate.room())
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
         let accepted = tokio::select! {
             Some(ended) = connections.join_next() => {
-                note_end(gate, ended);
+                note_end(&**gate, ended);
                 continue;
             }
             accepted = accept(listener) => accepted,
@@ -103,11 +118,11 @@ async fn accept_all(
                 continue;
             }
         };
-        let (gate, doorway, place) = (Arc::clone(gate), doorway.clone(), gate.shared.lanes.place());
+        let (gate, doorway, place) = (Arc::clone(gate), doorway.clone(), gate.shared().lanes.place());
         let lane = place.runtime.clone();
         let connection = async move {
             let lane = place.lane;
-            gate.shared.metrics.connection(lane);
+            gate.shared().metrics.connection(lane);
             match admit(stream, &doorway) {
                 Ok((stream, door)) => gate.serve(Accepted { stream, door, lane }).await,
                 Err(error) => tracing::debug!(%error, "a connection ended before it began"),
@@ -131,11 +146,11 @@ fn admit(stream: std::net::TcpStream, doorway: &Doorway) -> io::Result<(TcpStrea
     Ok((stream, door))
 }
 
-fn note_end(gate: &SandboxGate, ended: Result<(), JoinError>) {
+fn note_end<H: Host>(gate: &H, ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        let panics = gate.shared.metrics.panic();
+        let panics = gate.shared().metrics.panic();
         tracing::error!(panics, "a connection ended in a panic");
     }
 }

@@ -5,7 +5,9 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, RETRY_AFTER,
+};
 use http::{Response, StatusCode};
 use outwall_policy::{CredentialFault, Denial, Excess, Reason, SizedPart};
 use serde_json::json;
@@ -117,6 +119,30 @@ impl Refusal {
         self
     }
 
+    /// For a client that does not know that a proxy answers.
+    pub(crate) fn forbidden(mut self) -> Self {
+        self.status = StatusCode::FORBIDDEN;
+        self
+    }
+
+    /// Somebody of whom it cannot be said who it is.
+    pub(crate) fn of_stranger(reason: &Reason) -> Self {
+        Self {
+            status: status_of(reason),
+            code: reason.code(),
+            title: "Refused by Outwall",
+            message: reason.to_string(),
+            environment: None,
+            rule: None,
+            allowed: None,
+            remedy: match reason {
+                Reason::Credential(fault) => fault.remedy(None),
+                _ => None,
+            },
+            retry_after: reason.retry_after(),
+        }
+    }
+
     /// The response, in the format asked for.
     pub(crate) fn response(&self, format: Format) -> Response<Bytes> {
         let mut response = Response::new(Bytes::from(self.body(format)));
@@ -130,6 +156,11 @@ impl Refusal {
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            for challenge in CHALLENGES {
+                headers.append(PROXY_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
         }
         response
     }
@@ -285,6 +316,9 @@ fn escape_html(text: &str) -> String {
     }
     escaped
 }
+
+/// How a client may say who it is (RFC 9110 section 11.7.1). `Basic` first: it is what clients can do by the proxy's URL alone.
+const CHALLENGES: [&str; 2] = ["Basic realm=\"outwall\"", "Bearer realm=\"outwall\""];
 
 /// The stable code of why something was refused or failed.
 pub(crate) static REASON: HeaderName = HeaderName::from_static("x-outwall-reason");

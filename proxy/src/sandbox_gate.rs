@@ -10,11 +10,13 @@ use outwall_policy::{ConnectionDecision, Denial, Environment, Opening, Reason, S
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::allowance::Ledger;
+use crate::connection::Accepted;
 use crate::dialer::Dialer;
 use crate::distinct_names::{DistinctNames, TooManyNames};
 use crate::dns::NameTable;
 use crate::gate::Shared;
 use crate::limits::Limits;
+use crate::listener::Host;
 use crate::origins::{Origins, SandboxTls};
 
 /// The gate as one sandbox has it.
@@ -174,6 +176,24 @@ impl SandboxGate {
     pub(crate) fn start_draining(&self) {
         self.draining.store(true, Ordering::Release); // before they wake and look
         self.drain.send_replace(true);
+    }
+}
+
+impl Host for SandboxGate {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn room(&self) -> &Arc<Semaphore> {
+        &self.room
+    }
+
+    async fn drained(&self) {
+        self.drained().await;
+    }
+
+    async fn serve(self: Arc<Self>, accepted: Accepted) {
+        self.serve(accepted).await;
     }
 }
 

@@ -4,14 +4,21 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use crate::clientele::Clientele;
 use crate::dns::NameTable;
 use crate::sandbox_gate::SandboxGate;
 
 /// Listeners that serve one sandbox. Dropped, they end at once; [`ServeHandle::drain`] lets what runs finish.
 pub struct ServeHandle {
-    gate: Arc<SandboxGate>,
+    served: Served,
     listeners: Vec<JoinHandle<()>>,
-    name_service: Vec<JoinHandle<()>>,
+    /// What runs beside the listeners and ends with them: the name service, the watch over credentials.
+    beside: Vec<JoinHandle<()>>,
+}
+
+enum Served {
+    Sandbox(Arc<SandboxGate>),
+    Clientele(Arc<Clientele>),
 }
 
 impl ServeHandle {
@@ -21,20 +28,38 @@ impl ServeHandle {
         name_service: Vec<JoinHandle<()>>,
     ) -> Self {
         Self {
-            gate,
+            served: Served::Sandbox(gate),
             listeners,
-            name_service,
+            beside: name_service,
+        }
+    }
+
+    pub(crate) fn of_clientele(
+        clientele: Arc<Clientele>,
+        listeners: Vec<JoinHandle<()>>,
+        watching: JoinHandle<()>,
+    ) -> Self {
+        Self {
+            served: Served::Clientele(clientele),
+            listeners,
+            beside: vec![watching],
         }
     }
 
     /// The names that this sandbox has asked for, and the addresses that stand for them; none where nothing is captured.
     pub fn names(&self) -> Option<&Arc<NameTable>> {
-        self.gate.names.as_ref()
+        match &self.served {
+            Served::Sandbox(gate) => gate.names.as_ref(),
+            Served::Clientele(_) => None,
+        }
     }
 
     /// Accepts nothing new and returns when all connections have ended, at the latest after [`crate::Limits::drain`].
     pub async fn drain(mut self) {
-        self.gate.start_draining();
+        match &self.served {
+            Served::Sandbox(gate) => gate.start_draining(),
+            Served::Clientele(clientele) => clientele.start_draining(),
+        }
         for listener in &mut self.listeners {
             if let Err(error) = listener.await {
                 tracing::error!(%error, "a listener ended badly");
@@ -45,7 +70,7 @@ impl ServeHandle {
 
 impl Drop for ServeHandle {
     fn drop(&mut self) {
-        for task in self.listeners.iter().chain(&self.name_service) {
+        for task in self.listeners.iter().chain(&self.beside) {
             task.abort();
         }
     }

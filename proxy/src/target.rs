@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Buf as _;
 use http::Uri;
+use outwall_broker::scoped::{Presented, Unreadable, presented};
 use outwall_policy::{Host, Reason, Target, classify};
 use tokio::time::timeout;
 
@@ -11,65 +12,100 @@ use crate::action;
 use crate::client::{Client, Entrance, FirstBytes};
 use crate::connection::Accepted;
 use crate::error::Error;
+use crate::limits::Limits;
 use crate::refusal::Format;
 use crate::sandbox_gate::SandboxGate;
 
 /// What a client asks for, or why that cannot be said.
 pub(crate) type Asked = Result<Target, Reason>;
 
-/// Reads the first request of a client that knows that it speaks to a proxy.
+/// The first request of a client that knows that it speaks to a proxy.
+pub(crate) struct FirstRequest {
+    pub(crate) asked: Asked,
+    /// What it shows to say who it is, where the request could be read that far.
+    pub(crate) shown: Result<Presented, Unreadable>,
+    /// It asks whether the proxy is there, and for nothing behind it.
+    pub(crate) is_probe: bool,
+}
+
+/// A head that was read to its end.
+struct Head {
+    entrance: Entrance,
+    first: FirstRequest,
+    length: usize,
+}
+
+/// Reads the first request of a client of a door that one sandbox alone has.
 pub(crate) async fn explicit(
     accepted: Accepted,
     gate: &SandboxGate,
 ) -> Result<Option<(Client, Asked)>, Error> {
-    let mut client = Client::new(accepted, Entrance::Connect);
-    let limits = &gate.shared.limits;
-    let reading = read_first_head(&mut client, limits.head_bytes, limits.head_fields);
-    let asked = match timeout(limits.handshake, reading).await {
-        Err(_) | Ok(Ok(None)) => return Ok(None), // said nothing: an open connection is not an attempt
-        Ok(read) => read?.expect("none is handled"),
-    };
-    let asked = asked.and_then(|(entrance, target)| {
-        client.entrance = entrance;
-        if own_listener(&target, gate) {
-            Err(Reason::OwnListener { target })
-        } else {
-            Ok(target)
-        }
-    });
-    Ok(Some((client, asked)))
+    let read = first_request(accepted, &gate.shared.limits).await?;
+    Ok(read.map(|(client, first)| (client, first.asked.and_then(|target| not_own(target, gate)))))
 }
 
-type FirstHead = Result<(Entrance, Target), Reason>;
+/// The gate itself is nobody's target.
+pub(crate) fn not_own(target: Target, gate: &SandboxGate) -> Asked {
+    if own_listener(&target, gate) {
+        return Err(Reason::OwnListener { target });
+    }
+    Ok(target)
+}
+
+/// Reads the first request. None: nothing was said, and an open connection is not an attempt.
+pub(crate) async fn first_request(
+    accepted: Accepted,
+    limits: &Limits,
+) -> Result<Option<(Client, FirstRequest)>, Error> {
+    let mut client = Client::new(accepted, Entrance::Connect);
+    let reading = read_first_head(&mut client, limits.head_bytes, limits.head_fields);
+    match timeout(limits.handshake, reading).await {
+        Err(_elapsed) => Ok(None),
+        Ok(read) => Ok(read?.map(|first| (client, first))),
+    }
+}
 
 async fn read_first_head(
     client: &mut Client,
     longest: usize,
     most_fields: usize,
-) -> Result<Option<FirstHead>, Error> {
+) -> Result<Option<FirstRequest>, Error> {
     loop {
         let read = client.read_more().await?;
         if read == 0 {
             return Ok(None);
         }
         match parse_first_head(&client.seen, most_fields) {
-            Ok(Some((entrance, target, length))) => {
-                if entrance == Entrance::Connect {
-                    client.seen.advance(length); // the rest is what goes through
+            Ok(Some(head)) => {
+                client.entrance = head.entrance;
+                if head.entrance == Entrance::Connect {
+                    client.seen.advance(head.length); // the rest is what goes through
                 }
-                return Ok(Some(Ok((entrance, target))));
+                return Ok(Some(head.first));
             }
             Ok(None) if client.seen.len() >= longest => {
-                return Ok(Some(Err(malformed("the head of the request is too long"))));
+                let reason = malformed("the head of the request is too long");
+                return Ok(Some(FirstRequest::unreadable(reason)));
             }
             Ok(None) => {}
-            Err(reason) => return Ok(Some(Err(reason))),
+            Err(reason) => return Ok(Some(FirstRequest::unreadable(reason))),
         }
     }
 }
 
-/// The entrance, the target and the length of the head at the start of `bytes`; nothing while it is not complete.
-fn parse_first_head(bytes: &[u8], most_fields: usize) -> Result<Option<(Entrance, Target, usize)>, Reason> {
+impl FirstRequest {
+    /// Nothing that could be read says who asks.
+    fn unreadable(reason: Reason) -> Self {
+        Self {
+            asked: Err(reason),
+            shown: Ok(Presented::Nothing),
+            is_probe: false,
+        }
+    }
+}
+
+/// The head at the start of `bytes`; nothing while it is not complete.
+fn parse_first_head(bytes: &[u8], most_fields: usize) -> Result<Option<Head>, Reason> {
     if bytes.first() == Some(&TLS) {
         return Err(malformed("TLS to the proxy itself; it is spoken to in the clear"));
     }
@@ -84,24 +120,35 @@ fn parse_first_head(bytes: &[u8], most_fields: usize) -> Result<Option<(Entrance
         Err(error) => return Err(malformed(&error.to_string())),
     };
     let target = request.path.unwrap_or_default();
-    if request.method == Some("CONNECT") {
-        return Ok(Some((
-            Entrance::Connect,
-            connect_target(target, request.headers)?,
-            length,
-        )));
-    }
-    let uri: Uri = target
+    let method = request.method.unwrap_or_default();
+    let (entrance, asked) = if method == "CONNECT" {
+        (Entrance::Connect, connect_target(target, request.headers))
+    } else {
+        let format = accepted(request.headers);
+        (Entrance::AbsoluteForm { format }, absolute_target(target))
+    };
+    let first = FirstRequest {
+        asked,
+        shown: shown(request.headers),
+        is_probe: target == PROBE && method == "GET",
+    };
+    Ok(Some(Head {
+        entrance,
+        first,
+        length,
+    }))
+}
+
+fn absolute_target(text: &str) -> Asked {
+    let uri: Uri = text
         .parse()
         .map_err(|_| malformed("the request target is no URL"))?;
-    let target = action::absolute_target(&uri)?;
-    Ok(Some((
-        Entrance::AbsoluteForm {
-            format: accepted(request.headers),
-        },
-        target,
-        length,
-    )))
+    action::absolute_target(&uri)
+}
+
+fn shown(fields: &[httparse::Header<'_>]) -> Result<Presented, Unreadable> {
+    let ours = |field: &&httparse::Header<'_>| field.name.eq_ignore_ascii_case("proxy-authorization");
+    presented(fields.iter().filter(ours).map(|field| field.value))
 }
 
 /// CONNECT names host and port; a `Host` beside it must name the same, and a body has no meaning (RFC 9110 section 9.3.6).
@@ -196,6 +243,8 @@ fn malformed(what: &str) -> Reason {
     }
 }
 
+/// What an orchestrator asks to learn whether a proxy is there.
+const PROBE: &str = "/healthz";
 const TLS: u8 = 0x16;
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
@@ -206,7 +255,10 @@ mod tests {
 
     fn target(head: &str) -> Result<String, &'static str> {
         match parse_first_head(head.as_bytes(), 16) {
-            Ok(Some((_, target, _))) => Ok(target.to_string()),
+            Ok(Some(head)) => match head.first.asked {
+                Ok(target) => Ok(target.to_string()),
+                Err(reason) => Err(reason.code()),
+            },
             Ok(None) => Err("incomplete"),
             Err(reason) => Err(reason.code()),
         }
@@ -269,6 +321,59 @@ mod tests {
             Err("malformed-target")
         );
         assert_eq!(target("GET http://a.te"), Err("incomplete"));
+    }
+
+    #[test]
+    fn who_asks_is_read_even_where_what_is_asked_cannot_be() {
+        let shown = |head: &str| {
+            parse_first_head(head.as_bytes(), 16)
+                .ok()
+                .flatten()
+                .unwrap()
+                .first
+                .shown
+        };
+        let bearer = "Proxy-Authorization: Bearer a.b.c\r\n";
+        assert_eq!(shown("CONNECT x HTTP/1.1\r\n\r\n"), Ok(Presented::Nothing));
+        for line in [
+            "CONNECT x HTTP/1.1",
+            "CONNECT a.test:443 HTTP/1.1",
+            "GET http://a.test/ HTTP/1.1",
+        ] {
+            assert!(
+                matches!(shown(&format!("{line}\r\n{bearer}\r\n")), Ok(Presented::Token(_))),
+                "{line}"
+            );
+            assert_eq!(
+                shown(&format!("{line}\r\n{bearer}{bearer}\r\n")),
+                Err(Unreadable::More),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_probe_is_a_plain_request_for_one_path() {
+        let probe = |line: &str| {
+            let head = format!("{line} HTTP/1.1\r\nHost: a.test\r\n\r\n");
+            parse_first_head(head.as_bytes(), 16)
+                .ok()
+                .flatten()
+                .unwrap()
+                .first
+                .is_probe
+        };
+        assert!(probe("GET /healthz"));
+        for other in [
+            "HEAD /healthz",
+            "POST /healthz",
+            "GET /healthz/",
+            "GET http://a.test/healthz",
+            "CONNECT /healthz",
+            "GET /",
+        ] {
+            assert!(!probe(other), "{other}");
+        }
     }
 
     #[test]

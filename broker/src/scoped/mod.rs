@@ -24,7 +24,7 @@ pub use keys::{KeyId, KeyRing};
 pub use presented::{Presented, Unreadable, presented};
 pub use revocations::Revocations;
 pub use token::{LONGEST_TOKEN, NotValid, ScopedToken};
-pub use verifier::{Credential, Refused, Verifier};
+pub use verifier::{Credential, Refused, Snapshot, Verifier};
 
 use jiff::SignedDuration;
 

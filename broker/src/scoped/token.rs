@@ -66,6 +66,13 @@ impl ScopedToken {
     }
 }
 
+/// Whatever it is worth.
+impl From<String> for ScopedToken {
+    fn from(text: String) -> Self {
+        Self::of(text)
+    }
+}
+
 impl fmt::Debug for ScopedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ScopedToken(…)")

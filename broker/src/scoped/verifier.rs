@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use jiff::Timestamp;
@@ -20,6 +21,13 @@ pub struct Verifier {
     audience: Audience,
     keys: Watched<KeyRing>,
     revoked: Watched<Revocations>,
+}
+
+/// Keys and revocations as they are at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    keys: Arc<KeyRing>,
+    revoked: Arc<Revocations>,
 }
 
 /// Proof that a credential was shown that was valid at that moment. Only a [`Verifier`] makes one.
@@ -75,21 +83,25 @@ impl Verifier {
             keys: Watched::new(directory.join(KEYS), KeyRing::read),
             revoked: Watched::new(directory.join(REVOKED), Revocations::read),
         };
-        verifier.ready()?;
+        verifier.snapshot()?;
         Ok(verifier)
     }
 
-    /// Whether anything can be verified.
-    pub fn ready(&self) -> Result<(), FileError> {
-        self.keys.current()?;
-        self.revoked.current()?;
-        Ok(())
+    /// What counts at this moment, to ask about many credentials.
+    pub fn snapshot(&self) -> Result<Snapshot, FileError> {
+        Ok(Snapshot {
+            keys: self.keys.current()?,
+            revoked: self.revoked.current()?,
+        })
     }
 
     /// Who shows this.
     pub fn verify(&self, token: &ScopedToken, now: Timestamp) -> Result<Credential, Refused> {
-        let ring = self.keys.current()?;
-        let (claims, key) = ring.read_token(token.expose(), now).ok_or(NotValid::NotOurs)?;
+        let snapshot = self.snapshot()?;
+        let (claims, key) = snapshot
+            .keys
+            .read_token(token.expose(), now)
+            .ok_or(NotValid::NotOurs)?;
         if claims.audience != self.audience {
             return Err(NotValid::OtherDoor.into());
         }
@@ -99,17 +111,22 @@ impl Verifier {
             digest: token.digest(),
             claims,
         };
-        self.standing(&credential, now)?;
+        snapshot.standing(&credential, now)?;
         Ok(credential)
     }
 
     /// Whether a credential that was verified once still counts. Costs two `stat` and no signature.
     pub fn standing(&self, credential: &Credential, now: Timestamp) -> Result<(), Refused> {
+        self.snapshot()?.standing(credential, now)
+    }
+}
+
+impl Snapshot {
+    /// Whether a credential that was verified once counts.
+    pub fn standing(&self, credential: &Credential, now: Timestamp) -> Result<(), Refused> {
         credential.claims.check_time(now)?;
-        if !self.keys.current()?.accepts(credential.key, now) {
-            return Err(Refused::Revoked); // its key was
-        }
-        if self.revoked.current()?.cover(&credential.claims) {
+        let its_key_was = !self.keys.accepts(credential.key, now);
+        if its_key_was || self.revoked.cover(&credential.claims) {
             return Err(Refused::Revoked);
         }
         Ok(())

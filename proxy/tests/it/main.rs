@@ -9,6 +9,7 @@
 mod support;
 
 mod captured;
+mod credentials;
 mod distinct_names;
 mod early;
 mod explicit;

@@ -6,11 +6,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use outwall_audit::{AuditLog, Options};
+use outwall_broker::scoped::{Audience, Issuer, Verifier};
 use outwall_certs::Ca;
 use outwall_policy::{Policy, PolicyDocument, Sandbox, SandboxId};
 use outwall_proxy::{
-    CapturedListeners, Gate, GateParts, InForce, Limits, OriginTrust, OriginalDestination, ServeHandle,
+    CapturedListeners, Clients, Gate, GateParts, InForce, Limits, OriginTrust, OriginalDestination,
+    ServeHandle,
 };
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -30,6 +33,13 @@ pub(crate) struct TestGate {
     pub(crate) directory: tempfile::TempDir,
     /// Where the next captured connections were going.
     originals: Arc<Originals>,
+}
+
+/// By which door clients come.
+enum Door {
+    Captured,
+    Explicit,
+    Shared,
 }
 
 /// Tells the next connection what the test says.
@@ -67,7 +77,17 @@ impl TestGate {
         Self::start(document, Limits::default(), true).await
     }
 
+    /// One that many sandboxes share: who it is, each client says by a credential.
+    pub(crate) async fn shared(document: &str, limits: Limits) -> Self {
+        Self::open(document, limits, Door::Shared).await
+    }
+
     pub(crate) async fn start(document: &str, limits: Limits, captured: bool) -> Self {
+        let door = if captured { Door::Captured } else { Door::Explicit };
+        Self::open(document, limits, door).await
+    }
+
+    async fn open(document: &str, limits: Limits, door: Door) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ca = Ca::load_or_create(&directory.path().join("ca")).unwrap();
         let ca_certificate = CertificateDer::from_pem_slice(ca.certificate_pem().as_bytes()).unwrap();
@@ -88,17 +108,26 @@ impl TestGate {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let originals = Arc::new(Originals::default());
-        let handle = if captured {
-            let tcp = vec![listener.into_std().unwrap()];
-            let listeners = CapturedListeners {
-                tcp,
-                ..CapturedListeners::default()
-            };
-            gate.serve_captured_by(sandbox, listeners, Arc::clone(&originals) as Arc<_>)
-                .unwrap()
-        } else {
-            gate.serve_explicit(listener, sandbox).unwrap()
-        };
+        let handle = match door {
+            Door::Captured => {
+                let listeners = CapturedListeners {
+                    tcp: vec![listener.into_std().unwrap()],
+                    ..CapturedListeners::default()
+                };
+                gate.serve_captured_by(sandbox, listeners, Arc::clone(&originals) as Arc<_>)
+            }
+            Door::Explicit => gate.serve_explicit(listener, sandbox),
+            Door::Shared => {
+                let place = directory.path().join("credentials");
+                let verifier = Verifier::open(&place, Audience::Proxy, Timestamp::now()).unwrap();
+                let clients = Clients {
+                    verifier: Arc::new(verifier),
+                    anonymous: SandboxId::from_random([9; 4]),
+                };
+                gate.serve_clients(vec![listener], clients)
+            }
+        }
+        .unwrap();
         Self {
             address,
             ca: ca_certificate,
@@ -108,6 +137,11 @@ impl TestGate {
             directory,
             originals,
         }
+    }
+
+    /// What issues credentials for it, if it is shared.
+    pub(crate) fn issuer(&self) -> Issuer {
+        Issuer::new(&self.directory.path().join("credentials"))
     }
 
     /// Puts another policy in force, with the same trust.

@@ -1,0 +1,97 @@
+//! Connections to a proxy that many sandboxes share, from accept to the gate of whoever it is: read the first request, identify,
+//! and from there on [`SandboxGate::relay`](crate::sandbox_gate::SandboxGate). It ends with the credential that it came with.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use outwall_policy::{CredentialFault, Reason};
+
+use crate::client::{Client, Entrance};
+use crate::clientele::{Clientele, Unidentified};
+use crate::connection::Accepted;
+use crate::error::Error;
+use crate::peers::Arrival;
+use crate::refusal::{Format, Refusal};
+use crate::target::{self, FirstRequest};
+
+impl Clientele {
+    /// Serves one client connection, from accept to close.
+    pub(crate) async fn receive(&self, accepted: Accepted) -> Result<(), Error> {
+        let peer = accepted.stream.peer_addr().map_err(Error::ClientLost)?.ip();
+        let Some(arrival) = self.peers.arrive(peer, Instant::now()) else {
+            return Ok(()); // too many of it say nothing
+        };
+        let Some((mut client, first)) = target::first_request(accepted, &self.shared.limits).await? else {
+            return Ok(());
+        };
+        if first.is_probe {
+            return client.say(self.health()).await;
+        }
+        match self.identify(&first.shown) {
+            Err(unidentified) => self.turn_away(client, &unidentified, &arrival, peer).await,
+            Ok((gate, pass)) => {
+                drop(arrival);
+                client.pass = pass.clone();
+                // Whatever it does there is over when this is dropped: tunnels and running exchanges too.
+                tokio::select! {
+                    relayed = gate.enter(client, first) => relayed,
+                    fault = pass.ended() => {
+                        tracing::debug!(%fault, sandbox = %gate.sandbox.id, "a connection was ended");
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says to a stranger what is missing, and writes it down as far as there is something to say.
+    async fn turn_away(
+        &self,
+        client: Client,
+        unidentified: &Unidentified,
+        arrival: &Arrival,
+        peer: std::net::IpAddr,
+    ) -> Result<(), Error> {
+        let is_one_of_many = unidentified.is_wrong() && !arrival.was_wrong(Instant::now());
+        let reason = if is_one_of_many {
+            &Reason::Credential(CredentialFault::TooManyAttempts)
+        } else {
+            &unidentified.0
+        };
+        self.shared.metrics.denial(reason.code());
+        tracing::debug!(%peer, %reason, "turned away");
+        if let Err(error) = self.shared.audit.turned_away(peer, reason) {
+            tracing::error!(%error, "that somebody was turned away could not be recorded");
+        }
+        let format = match client.entrance {
+            Entrance::AbsoluteForm { format } => format,
+            Entrance::Connect | Entrance::Connected | Entrance::Captured { .. } => Format::Text,
+        };
+        client
+            .refuse_in_the_clear(&Refusal::of_stranger(reason), format)
+            .await
+    }
+
+    /// The answer to who asks whether the proxy is there. It says nothing about anybody.
+    fn health(&self) -> &'static [u8] {
+        if self.is_ready() { HEALTHY } else { UNHEALTHY }
+    }
+}
+
+impl crate::sandbox_gate::SandboxGate {
+    /// Serves a connection of this sandbox, if it has room for one more.
+    async fn enter(self: &Arc<Self>, client: Client, first: FirstRequest) -> Result<(), Error> {
+        let Ok(_room) = Arc::clone(&self.room).try_acquire_owned() else {
+            let limit = format!("{} connections at once", self.shared.limits.connections);
+            return self
+                .refuse(client, self.denial(Reason::LimitReached { limit }), None)
+                .await;
+        };
+        let asked = first.asked.and_then(|target| target::not_own(target, self));
+        self.relay(client, asked).await
+    }
+}
+
+const HEALTHY: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncache-control: no-store\r\ncontent-length: 3\r\nconnection: close\r\n\r\nok\n";
+const UNHEALTHY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncache-control: no-store\r\ncontent-length: 32\r\nconnection: close\r\n\r\ncredentials cannot be verified.\n";
