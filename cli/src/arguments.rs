@@ -12,7 +12,7 @@ use crate::failure::{Explain, Failure};
 use crate::state_directory::StateDirectory;
 use crate::surroundings::Surroundings;
 use crate::trust_store::TrustStore;
-use crate::{audit, ca, doctor, init, policy, proxy, run, trust};
+use crate::{audit, ca, credential, doctor, init, policy, proxy, run, trust};
 
 /// Runs commands in sandboxes whose only way out is a gate that decides, and writes down what happened.
 #[derive(Debug, Parser)]
@@ -57,6 +57,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Policy(policy::Command),
     Audit(audit::Arguments),
+    #[command(subcommand)]
+    Credential(credential::Command),
     #[command(subcommand)]
     Ca(ca::Command),
     Init(init::Arguments),
@@ -143,6 +145,7 @@ impl Arguments {
             Command::Proxy(arguments) => arguments.obey(&session),
             Command::Policy(command) => command.obey(&session),
             Command::Audit(arguments) => arguments.obey(&session),
+            Command::Credential(command) => command.obey(&session),
             Command::Ca(command) => command.obey(&session),
             Command::Init(arguments) => arguments.obey(&session),
             Command::Trust(arguments) => arguments.obey(&session),

@@ -161,7 +161,13 @@ fn what(event: &Event, ending: Option<&Ending>) -> String {
             let error = ending.and_then(|ending| ending.error.as_ref());
             request(event) + &error.map(|error| format!("  ({error})")).unwrap_or_default()
         }
-        Kind::Denied => request(event),
+        Kind::Denied => match &event.client {
+            Some(client) => format!("{client}: {}", text(&event.message)),
+            None => request(event),
+        },
+        Kind::CredentialIssued => format!("credential issued: {}", text(&event.message)),
+        Kind::CredentialRevoked => format!("credential revoked: {}", text(&event.message)),
+        Kind::CredentialKeyRotated => format!("credentials: {}", text(&event.message)),
         Kind::SandboxStarted => format!("sandbox started: {}", text(&event.program)),
         Kind::SandboxEnded => format!("sandbox ended: {}", text(&event.outcome)),
         Kind::GateStarted => format!("gate started: {} {}", text(&event.program), text(&event.message)),

@@ -32,11 +32,16 @@ pub(crate) fn new_sandbox(
     environment: Option<&EnvironmentName>,
 ) -> Result<Sandbox, Failure> {
     let environment = environment_name(policy, environment)?;
+    Ok(Sandbox::new(new_sandbox_id()?, environment))
+}
+
+/// The id of a sandbox that there was not before.
+pub(crate) fn new_sandbox_id() -> Result<SandboxId, Failure> {
     let mut random = [0; 4];
     // A name, not a secret: asked of the kernel, for a cryptographic library may take 20 ms over its first random number.
     rustix::rand::getrandom(&mut random, GetRandomFlags::empty())
         .explain("the system gives no random numbers")?;
-    Ok(Sandbox::new(SandboxId::from_random(random), environment))
+    Ok(SandboxId::from_random(random))
 }
 
 fn environment_name(

@@ -10,6 +10,7 @@ mod audit_row;
 mod blocklists;
 mod ca;
 mod control;
+mod credential;
 mod discovery;
 mod doctor;
 mod failure;

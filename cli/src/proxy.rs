@@ -1,104 +1,165 @@
 //! `outwall proxy`: the gate as an explicit proxy, for machines that Outwall did not make.
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use outwall_audit::AuditLog;
+use outwall_broker::scoped::{Audience, Verifier};
 use outwall_control::Role;
-use outwall_policy::{EnvironmentName, Overrides, Sandbox};
+use outwall_policy::{AnonymousClients, NameError, Overrides, Policy, Sandbox};
+use outwall_proxy::Clients;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Session;
 use crate::ca;
 use crate::control::{Desk, Subject};
 use crate::failure::{Explain, Failure};
-use crate::gate::{audit_log, gate, new_sandbox};
+use crate::gate::{audit_log, gate, new_sandbox_id};
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::{Reloader, Source, Watch};
 use crate::terminal::say;
 
 /// Runs the gate as a proxy that programs are pointed to
 ///
-/// The same decisions and the same audit as in a sandbox; whoever can connect is one sandbox of the
-/// environment. The policy file counts as soon as it is written; SIGHUP reads it again at once. SIGTERM
-/// lets requests finish.
+/// For machines that Outwall did not make: containers, virtual machines, CI jobs. Each client shows a
+/// credential (`outwall credential issue`), which says what sandbox it is and in what environment; it has
+/// the decisions, limits and records of a sandbox. Clients without one are refused unless `--anonymous`,
+/// or `[proxy] anonymous_environment` in the policy file, has an environment for them.
+///
+/// `GET /healthz` answers 200 while it serves. The policy file counts as soon as it is written; SIGHUP
+/// reads it again at once. SIGTERM lets requests finish.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  outwall proxy --listen 127.0.0.1:8080 &
+Examples:
+  outwall proxy --listen 127.0.0.1:8080                 whoever shows a credential
+  outwall credential issue --environment web --format docker --proxy host.docker.internal:8080
+
+  outwall proxy --listen 127.0.0.1:8080 --anonymous &   whoever can connect
   outwall ca export > outwall-ca.pem
   curl --proxy http://127.0.0.1:8080 --cacert outwall-ca.pem https://pypi.org/simple/six/")]
 pub(crate) struct Arguments {
-    /// Where to listen; port 0 takes a free one. `listening on ADDR` is printed when ready
-    #[arg(long, value_name = "ADDR")]
-    listen: SocketAddr,
+    /// Where to listen (repeatable); port 0 takes a free one. `listening on ADDR` is printed when ready
+    #[arg(long, value_name = "ADDR", required = true)]
+    listen: Vec<SocketAddr>,
 
-    /// The environment of whoever connects [else: the default one]
-    #[arg(long, value_name = "NAME")]
-    environment: Option<EnvironmentName>,
+    /// Serve clients without a credential, in this environment [no name: the default one]
+    #[arg(long, value_name = "ENVIRONMENT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "", value_parser = anonymous)]
+    anonymous: Option<AnonymousClients>,
+
+    /// Do so on addresses that other machines can reach, too
+    #[arg(long)]
+    anonymous_from_anywhere: bool,
 }
 
 impl Arguments {
-    pub(crate) fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
-        let in_force = self.policy(session)?;
+    pub(crate) fn obey(self, session: &Session) -> Result<ExitCode, Failure> {
+        let mut overrides = Overrides {
+            anonymous: self.anonymous.clone().unwrap_or_default(),
+            ..Overrides::default()
+        };
+        let in_force = PolicyInForce::load(session, None, &overrides)?;
         in_force.warn();
-        let sandbox = new_sandbox(&in_force.policy, self.environment.as_ref())?;
+        self.exposure().check(&in_force.policy)?;
+        if let (Some(_), Some(name)) = (&self.anonymous, in_force.policy.anonymous_environment()) {
+            overrides.anonymous = AnonymousClients::In(name.clone()); // whatever a later file makes the default
+        }
         let ca = ca::open(session)?;
-        let listener = TcpListener::bind(self.listen).explain(format!("cannot listen on {}", self.listen))?;
-        listener.set_nonblocking(true)?;
+        let listeners = self.listen.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
         let audit = audit_log(session)?;
+        let clients = clients(session)?;
         let files = in_force.read_files()?;
         let gate = gate(files.clone(), ca, audit.clone())?;
+        let exposure = self.exposure();
         let source = Source {
             session: session.clone(),
-            environment: sandbox.environment.clone(),
-            overrides: Overrides::default(),
-            objection: Box::new(|_| Ok(())),
+            environment: in_force.policy.environment(None)?.name().clone(),
+            overrides,
+            objection: Box::new(move |next| exposure.check(&next.policy)),
         };
+        say_who_is_served(&in_force.policy);
         let reloader = Reloader::new(source, gate, audit.clone(), (in_force, files))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .explain("cannot start threads")?;
-        runtime.block_on(serve(session, listener, &reloader, sandbox, &audit))
+        runtime.block_on(serve(session, listeners, &reloader, clients, &audit))
     }
 
-    fn policy(&self, session: &Session) -> Result<PolicyInForce, Failure> {
-        PolicyInForce::load(
-            session,
-            self.environment.as_ref().map(EnvironmentName::as_str),
-            &Overrides::default(),
-        )
+    fn exposure(&self) -> Exposure {
+        let beyond = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+        Exposure {
+            beyond_loopback: self.listen.iter().find(beyond).copied(),
+            is_meant: self.anonymous_from_anywhere,
+        }
     }
+}
+
+/// Whether whoever can reach this machine can reach the proxy.
+struct Exposure {
+    beyond_loopback: Option<SocketAddr>,
+    is_meant: bool,
+}
+
+impl Exposure {
+    /// A policy that would let out whoever can connect must not be in force where anybody can, unless that is said twice.
+    fn check(&self, policy: &Policy) -> Result<(), Failure> {
+        match (self.beyond_loopback, policy.anonymous_environment()) {
+            (Some(address), Some(environment)) if !self.is_meant => Err(Failure::new(format!(
+                "clients without a credential would be served at {address}, which other machines may reach, in environment `{environment}`"
+            ))
+            .hint("issue credentials (`outwall credential issue`) and leave out `--anonymous` and `anonymous_environment`")
+            .hint("or listen on 127.0.0.1; or, where only sandboxes can connect, add `--anonymous-from-anywhere`")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn clients(session: &Session) -> Result<Clients, Failure> {
+    let verifier = Verifier::open(&session.state.credentials(), Audience::Proxy, Timestamp::now())
+        .explain("credentials cannot be verified, so nobody could be served")?;
+    Ok(Clients {
+        verifier: Arc::new(verifier),
+        anonymous: new_sandbox_id()?,
+    })
 }
 
 /// Until SIGTERM or SIGINT; then what runs may finish, until a second one.
 async fn serve(
     session: &Session,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     reloader: &Arc<Reloader>,
-    sandbox: Sandbox,
+    clients: Clients,
     audit: &AuditLog,
 ) -> Result<ExitCode, Failure> {
     let mut signals = Signals::listen()?;
-    let address = listener.local_addr()?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let addresses = listeners.iter().map(TcpListener::local_addr);
+    let places = addresses
+        .map(|address| Ok(address?.to_string()))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let listeners = listeners
+        .into_iter()
+        .map(tokio::net::TcpListener::from_std)
+        .collect::<Result<_, _>>()?;
     audit.gate_started(
         concat!("outwall ", env!("CARGO_PKG_VERSION")),
-        &format!("as a proxy on {address}"),
+        &format!("as a proxy on {}", places.join(", ")),
     )?;
-    let desk = Desk::open(
-        session,
-        Subject {
-            reloader: Arc::clone(reloader),
-            role: Role::Proxy,
-            sandbox: sandbox.clone(),
-        },
-    )?;
-    let serving = reloader.gate().serve_explicit(listener, sandbox)?;
+    let environment = reloader.now().policy.policy.environment(None)?.name().clone();
+    let subject = Subject {
+        reloader: Arc::clone(reloader),
+        role: Role::Proxy,
+        sandbox: Sandbox::anonymous(clients.anonymous, environment),
+    };
+    let desk = Desk::open(session, subject)?;
+    let serving = reloader.gate().serve_clients(listeners, clients)?;
     let watch = Watch::start(Arc::clone(reloader)).explain("cannot watch the policy file")?;
-    say!("listening on {address}")?;
+    for place in places {
+        say!("listening on {place}")?;
+    }
     while signals.next().await == Asked::Reload {
         reloader.bell().reload();
     }
@@ -110,6 +171,31 @@ async fn serve(
     audit.gate_stopped()?;
     audit.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// For clap.
+fn anonymous(text: &str) -> Result<AnonymousClients, NameError> {
+    if text.is_empty() {
+        return Ok(AnonymousClients::InDefault);
+    }
+    text.parse().map(AnonymousClients::In)
+}
+
+fn listen(address: &SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).explain(format!("cannot listen on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Told once, since a proxy that refuses everybody looks like one that is broken.
+fn say_who_is_served(policy: &Policy) {
+    let text = match policy.anonymous_environment() {
+        Some(environment) => {
+            format!("clients without a credential are served, in environment `{environment}`")
+        }
+        None => "clients have to show a credential: `outwall credential issue` prints one".to_owned(),
+    };
+    let _ = writeln!(std::io::stderr(), "outwall: {text}");
 }
 
 /// What a signal asks for.

@@ -47,6 +47,11 @@ impl StateDirectory {
         self.path.join("ca")
     }
 
+    /// The folder of scoped credentials: keys, and what was issued and revoked.
+    pub(crate) fn credentials(&self) -> PathBuf {
+        self.path.join("credentials")
+    }
+
     /// The folder of the audit log's segments.
     pub(crate) fn audit(&self) -> PathBuf {
         self.path.join("audit")

@@ -106,7 +106,7 @@ fn an_environment_is_chosen_by_name() {
     assert_eq!(outwall.gate().client().get(&url).reason(), "network-none");
     assert_eq!(
         outwall
-            .gate_with(&["--environment", "open"])
+            .gate_with(&["--anonymous=open"])
             .client()
             .get(&url)
             .status(),
@@ -120,7 +120,17 @@ fn a_wrong_command_line_is_a_2_and_help_is_none() {
     outwall.run(&["audit", "--denyed"]).exited_with(2);
     outwall.run(&["no-such-command"]).exited_with(2);
     let help = outwall.run(&["--help"]).exited_with(0).stdout;
-    for command in ["run", "proxy", "policy", "audit", "ca", "init", "trust", "doctor"] {
+    for command in [
+        "run",
+        "proxy",
+        "credential",
+        "policy",
+        "audit",
+        "ca",
+        "init",
+        "trust",
+        "doctor",
+    ] {
         assert!(help.contains(command), "{help}");
     }
 }

@@ -172,15 +172,25 @@ impl Outwall {
         self.sandbox(options, &["sh", "-c", script])
     }
 
-    /// `outwall proxy`, once it listens.
+    /// `outwall proxy`, once it listens, for whoever connects.
     #[track_caller]
     pub fn gate(&self) -> TestGate {
         self.gate_with(&[])
     }
 
-    /// `outwall proxy` with more arguments, once it listens.
+    /// `outwall proxy` with more arguments, once it listens. Clients need no credential.
     #[track_caller]
     pub fn gate_with(&self, arguments: &[&str]) -> TestGate {
+        let says_who = arguments
+            .iter()
+            .any(|argument| argument.starts_with("--anonymous"));
+        let anonymous: &[&str] = if says_who { &[] } else { &["--anonymous"] };
+        self.shared_gate(&[anonymous, arguments].concat())
+    }
+
+    /// `outwall proxy` with more arguments, once it listens: only for clients with a credential, unless these say otherwise.
+    #[track_caller]
+    pub fn shared_gate(&self, arguments: &[&str]) -> TestGate {
         let arguments = [&["proxy", "--listen", "127.0.0.1:0"], arguments].concat();
         TestGate::start(self.command(&arguments), self.state_dir())
     }
@@ -192,7 +202,7 @@ impl Outwall {
         let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2);
         let wrapper = ["dash", "-c", &limit, "dash"];
         TestGate::start(
-            self.wrapped(&wrapper, &["proxy", "--listen", "127.0.0.1:0"]),
+            self.wrapped(&wrapper, &["proxy", "--listen", "127.0.0.1:0", "--anonymous"]),
             self.state_dir(),
         )
     }

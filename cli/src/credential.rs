@@ -1,0 +1,384 @@
+//! `outwall credential`: scoped credentials, by which a proxy knows machines that others run.
+
+mod handout;
+
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use jiff::{SignedDuration, Timestamp};
+use outwall_audit::CredentialChange;
+use outwall_broker::scoped::{
+    Audience, CredentialId, Issuer, LONGEST_LIFE, Label, Listed, Overlap, Request, Revoke, Revoked, Scope,
+    ScopedToken, Standing, Subject,
+};
+use outwall_policy::{EnvironmentName, Overrides, SandboxId};
+use serde_json::json;
+
+use self::handout::Handout;
+use crate::arguments::Session;
+use crate::failure::{Explain, Failure};
+use crate::gate::audit_log;
+use crate::policy_in_force::PolicyInForce;
+use crate::since::span;
+use crate::table::Table;
+use crate::terminal::{Paint, say, write_out};
+
+/// Credentials by which `outwall proxy` knows its clients: issue, list, revoke
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Issue(Issue),
+    List(List),
+    Revoke(RevokeArguments),
+    RotateKey(RotateKey),
+}
+
+/// Prints a new credential for one sandbox
+///
+/// Whoever has it is that sandbox for `outwall proxy`: hand it to one machine, and to nobody else. It is
+/// kept nowhere; `outwall credential list` knows its name. It is good for nothing but this gate.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  outwall credential issue --environment web --ttl 2h
+  eval \"$(outwall credential issue --format env --proxy 127.0.0.1:8080)\"
+
+With Docker (the container must have no other way out: a network made with `--internal`):
+  outwall ca export --format bundle > ca-bundle.pem
+  outwall credential issue --environment web --sandbox builder \\
+    --proxy gate:8080 --format docker > builder.env
+  docker run --network sandboxes --env-file builder.env \\
+    -v \"$PWD/ca-bundle.pem:/etc/outwall/ca-bundle.pem:ro\" IMAGE")]
+pub(crate) struct Issue {
+    /// The environment of the policy that the sandbox is in [else: the default one]
+    #[arg(long, value_name = "NAME")]
+    environment: Option<EnvironmentName>,
+
+    /// How long it is valid: `90m`, `2h`, `1d`; a week at most
+    #[arg(long, value_name = "SPAN", default_value = "2h", value_parser = span)]
+    ttl: SignedDuration,
+
+    /// Whose it is: a name of yours (the same name is the same sandbox), or a sandbox id [else: a new sandbox]
+    #[arg(long, value_name = "NAME|ID", value_parser = subject)]
+    sandbox: Option<Subject>,
+
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Token)]
+    format: Format,
+
+    /// Where the sandbox reaches the proxy, for `env` and `docker`
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    proxy: String,
+
+    /// Where the sandbox has `outwall ca export --format bundle`, for `env` and `docker`
+    #[arg(long, value_name = "PATH", default_value = "/etc/outwall/ca-bundle.pem")]
+    ca_bundle: String,
+}
+
+/// Lists what was issued: who, for which environment, until when. Never the credential itself
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  outwall credential list")]
+pub(crate) struct List {
+    /// What to print
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    format: ListFormat,
+}
+
+/// Takes credentials back: what runs with them ends, and nothing begins any more
+///
+/// Running gates know at once. Takes the id that `list` shows, a sandbox (all that it has), the name it was
+/// given, or the credential itself; `-` reads that from standard input, so that no list of processes has it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  outwall credential revoke c-5f0c2a9be1d34c7788a1b2c3
+  outwall credential revoke builder
+  printenv TOKEN | outwall credential revoke -")]
+pub(crate) struct RevokeArguments {
+    /// What to revoke
+    #[arg(value_name = "ID|SANDBOX|NAME|CREDENTIAL|-")]
+    what: String,
+}
+
+/// Signs with a new key from now on
+///
+/// What the old key signed stays valid until it expires; the old private key is deleted.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  outwall credential rotate-key                 the usual change
+  outwall credential rotate-key --revoke-all    the key, or a backup of it, was stolen")]
+pub(crate) struct RotateKey {
+    /// Revoke everything that was issued so far
+    #[arg(long)]
+    revoke_all: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The credential alone
+    Token,
+    /// Lines for a shell: proxy and certificate variables
+    Env,
+    /// The same for `docker run --env-file`
+    Docker,
+    /// With its id, sandbox and expiry
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    /// For people
+    Table,
+    /// One object a line
+    Json,
+}
+
+impl Command {
+    pub(crate) fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Issue(issue) => issue.obey(session),
+            Self::List(list) => list.obey(session),
+            Self::Revoke(revoke) => revoke.obey(session),
+            Self::RotateKey(rotate) => rotate.obey(session),
+        }
+    }
+}
+
+impl Issue {
+    fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
+        let name = self.environment.as_ref().map(EnvironmentName::as_str);
+        let in_force = PolicyInForce::load(session, name, &Overrides::default())?;
+        let request = Request {
+            audience: Audience::Proxy,
+            subject: self.sandbox.clone().unwrap_or(Subject::New),
+            environment: in_force.policy.environment(name)?.name().clone(),
+            scope: Scope::default(),
+            life: self.ttl,
+        };
+        session.state.make()?;
+        let audit = audit_log(session)?; // first: what cannot be recorded is not issued
+        let issued = issuer(session).issue(&request, Timestamp::now());
+        let fresh = issued.explain("no credential was issued").hint(format!(
+            "one lives for {} hours at most; `outwall credential list` shows what there is",
+            LONGEST_LIFE.as_hours()
+        ))?;
+        let claims = &fresh.claims;
+        let message = format!(
+            "for environment {}, until {}",
+            claims.environment, claims.expires_at
+        );
+        audit.credential(
+            CredentialChange::Issued,
+            Some(&claims.id.to_string()),
+            Some(claims.sandbox),
+            &message,
+        )?;
+        audit.flush()?;
+        write_out(&match self.format {
+            Format::Token => format!("{}\n", fresh.token.expose()),
+            Format::Env => self.handout(&fresh.token).as_shell(),
+            Format::Docker => self.handout(&fresh.token).as_env_file(),
+            Format::Json => format!(
+                "{}\n",
+                json!({
+                    "token": fresh.token.expose(),
+                    "id": claims.id,
+                    "sandbox": claims.sandbox,
+                    "environment": claims.environment,
+                    "expires_at": claims.expires_at,
+                })
+            ),
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn handout<'a>(&'a self, token: &'a ScopedToken) -> Handout<'a> {
+        Handout {
+            token,
+            proxy: &self.proxy,
+            ca_bundle: &self.ca_bundle,
+        }
+    }
+}
+
+impl List {
+    fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
+        let listed = issuer(session)
+            .list(Timestamp::now())
+            .explain("cannot read what was issued")?;
+        match self.format {
+            ListFormat::Json => {
+                let lines = listed.iter().map(|listed| format!("{}\n", as_json(listed)));
+                write_out(&lines.collect::<String>())?;
+            }
+            ListFormat::Table if listed.is_empty() => say!("no credential was issued lately")?,
+            ListFormat::Table => write_out(&as_table(&listed).render(Paint::for_stdout()))?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn as_table(listed: &[Listed]) -> Table<6> {
+    let mut table = Table::new(["ID", "SANDBOX", "NAME", "ENVIRONMENT", "STATE", "EXPIRES (UTC)"]);
+    for Listed {
+        claims,
+        label,
+        standing,
+    } in listed
+    {
+        table.row([
+            claims.id.to_string(),
+            claims.sandbox.to_string(),
+            label.as_ref().map_or("-", Label::as_str).to_owned(),
+            claims.environment.to_string(),
+            in_a_word(*standing).to_owned(),
+            claims.expires_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        ]);
+    }
+    table
+}
+
+fn as_json(
+    Listed {
+        claims,
+        label,
+        standing,
+    }: &Listed,
+) -> serde_json::Value {
+    json!({
+        "id": claims.id,
+        "sandbox": claims.sandbox,
+        "name": label,
+        "environment": claims.environment,
+        "for": claims.audience.as_str(),
+        "state": in_a_word(*standing),
+        "issued_at": claims.issued_at,
+        "expires_at": claims.expires_at,
+    })
+}
+
+fn in_a_word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Valid => "valid",
+        Standing::Revoked => "revoked",
+        Standing::Expired => "expired",
+    }
+}
+
+impl RevokeArguments {
+    fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
+        let what = self.read()?;
+        session.state.make()?;
+        let audit = audit_log(session)?;
+        let revoked = issuer(session)
+            .revoke(&what, Timestamp::now())
+            .explain("nothing was revoked")
+            .hint("`outwall credential list` shows what there is")?;
+        let (said, id, sandbox) = match revoked {
+            Revoked::Credential(id) => (format!("{id} is revoked"), Some(id.to_string()), None),
+            Revoked::Sandbox(sandbox) => (
+                format!("all that {sandbox} was given is revoked"),
+                None,
+                Some(sandbox),
+            ),
+        };
+        audit.credential(CredentialChange::Revoked, id.as_deref(), sandbox, &said)?;
+        audit.flush()?;
+        say!("{said}")?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn read(&self) -> Result<Revoke, Failure> {
+        if self.what != "-" {
+            return revocable(&self.what);
+        }
+        let mut text = String::new();
+        std::io::stdin()
+            .take(64 * 1024)
+            .read_to_string(&mut text)
+            .explain("cannot read the credential from standard input")?;
+        Ok(Revoke::Token(text.trim().to_owned().into()))
+    }
+}
+
+/// An id of either kind, a credential, or a name. A credential is much longer than a name can be.
+fn revocable(text: &str) -> Result<Revoke, Failure> {
+    if let Ok(id) = text.parse::<CredentialId>() {
+        return Ok(Revoke::Credential(id));
+    }
+    if let Ok(sandbox) = text.parse::<SandboxId>() {
+        return Ok(Revoke::Sandbox(sandbox));
+    }
+    if text.len() > LONGEST_NAME {
+        return Ok(Revoke::Token(text.to_owned().into()));
+    }
+    text.parse::<Label>().map(Revoke::Named).explain(format!(
+        "`{}` names no credential",
+        crate::terminal::printable(text)
+    ))
+}
+
+impl RotateKey {
+    fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
+        session.state.make()?;
+        let audit = audit_log(session)?;
+        let (overlap, said) = if self.revoke_all {
+            (
+                Overlap::None,
+                "a new key signs, and everything that was issued before is revoked",
+            )
+        } else {
+            (
+                Overlap::UntilExpiry,
+                "a new key signs; what was issued before stays valid until it expires",
+            )
+        };
+        issuer(session)
+            .rotate_key(overlap, Timestamp::now())
+            .explain("the key was not replaced")?;
+        audit.credential(CredentialChange::KeyRotated, None, None, said)?;
+        audit.flush()?;
+        say!("{said}")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn issuer(session: &Session) -> Issuer {
+    Issuer::new(&session.state.credentials())
+}
+
+/// For clap.
+fn subject(text: &str) -> Result<Subject, String> {
+    if let Ok(id) = text.parse::<SandboxId>() {
+        return Ok(Subject::Sandbox(id));
+    }
+    text.parse::<Label>()
+        .map(Subject::Named)
+        .map_err(|error| error.to_string())
+}
+
+const LONGEST_NAME: usize = 63;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_revoked_is_told_by_its_shape() {
+        let kind = |text: &str| match revocable(text) {
+            Ok(Revoke::Credential(_)) => "credential",
+            Ok(Revoke::Sandbox(_)) => "sandbox",
+            Ok(Revoke::Named(_)) => "name",
+            Ok(Revoke::Token(_)) => "token",
+            Err(_) => "nothing",
+        };
+        assert_eq!(kind("c-00112233445566778899aabb"), "credential");
+        assert_eq!(kind("s-01020304"), "sandbox");
+        assert_eq!(kind("builder.1"), "name");
+        assert_eq!(kind(&"e30.e30.".repeat(20)), "token");
+        assert_eq!(kind("-x"), "nothing");
+    }
+}
