@@ -24,6 +24,12 @@ impl Policy {
         if self.default_environment != before.default_environment {
             said.push(format!("the default environment is {}", self.default_environment));
         }
+        if self.anonymous_environment != before.anonymous_environment {
+            said.push(match &self.anonymous_environment {
+                Some(name) => format!("clients of a proxy without a credential are in environment {name}"),
+                None => "clients of a proxy without a credential are refused".to_owned(),
+            });
+        }
         said.join("; ")
     }
 }
