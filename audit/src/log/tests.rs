@@ -307,7 +307,7 @@ fn a_flood_of_refusals_leaves_a_bounded_log_that_says_how_many_there_were() {
     let denials = ["evil.test:443", "other.test:443"].map(denial);
     let fronting = Denial::new(
         &sandbox().environment,
-        outwall_policy::Reason::MalformedTarget { what: "x".to_owned() },
+        Reason::MalformedTarget { what: "x".to_owned() },
     );
     for number in 0..30_000 {
         let denial = if number < 20_000 {
