@@ -331,6 +331,7 @@ fn source(rule: &RuleName) -> String {
         RuleName::Allowed(_) => "allowed_domains".to_owned(),
         RuleName::Trusted { .. }
         | RuleName::TrustedWrite { .. }
+        | RuleName::HostPort(_)
         | RuleName::Full
         | RuleName::Granted { .. }
         | RuleName::Rule { .. }

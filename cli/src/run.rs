@@ -45,6 +45,7 @@ Examples:
   outwall run --allow api.example.com --env API_KEY -- npm test
   outwall run --network none -- python3 untrusted.py
   outwall run --ask -- claude                 asks you about each host that is not allowed
+  outwall run --host-port 5432 -- npm test      the database of this machine, and nothing else of it
   outwall run --mount ~/datasets --mount ~/out:rw --home work -- bash")]
 pub(crate) struct Arguments {
     /// The environment of the policy to run in [else: the default one]
@@ -58,6 +59,11 @@ pub(crate) struct Arguments {
     /// Allow one more host: `api.example.com`, `*.example.com`, `host:8443` (repeatable)
     #[arg(long, value_name = "DOMAIN")]
     allow: Vec<String>,
+
+    /// Let it reach one port of this machine's loopback, as `localhost:PORT` and as
+    /// `host.outwall.internal:PORT` (repeatable)
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    host_port: Vec<u16>,
 
     /// Set a variable, or pass on the one of that name (repeatable)
     #[arg(long, value_name = "KEY[=VALUE]")]
@@ -112,6 +118,7 @@ impl Arguments {
         let overrides = Overrides {
             network: self.network,
             allow: self.allow,
+            host_ports: self.host_port,
             ..Overrides::default()
         };
         let in_force = PolicyInForce::load(session, name, &overrides)?;
@@ -125,6 +132,7 @@ impl Arguments {
             session.state.path().to_path_buf(),
         );
         spec.nested_namespaces = environment.nested_namespaces();
+        spec.host_ports = environment.host_ports().collect();
         spec.root = self.root;
         spec.home = options::home(self.home.as_deref(), &session.state)?;
         spec.home_path = surroundings.home.clone().unwrap_or(spec.home_path);

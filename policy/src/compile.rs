@@ -12,6 +12,7 @@ use crate::document::{
     Written,
 };
 use crate::environment::{Environment, Exceptions};
+use crate::host_ports::{self, HostPorts};
 use crate::matcher::{Grant, Matcher};
 use crate::pattern::{HostPattern, Hosts};
 use crate::policy::Policy;
@@ -161,6 +162,7 @@ impl Compiler {
             tcp: self.tcp(&written.tcp),
             allowed: self.patterns("allowed_domains", &written.allowed_domains),
         };
+        let host_ports = self.host_ports(&written.host_ports);
         let exceptions = self.exceptions(&written.allowed_addresses);
         self.check_tunnels(level, name, &lists);
         self.check_literals(&lists, &exceptions);
@@ -172,12 +174,13 @@ impl Compiler {
         let allowances = self.allowances(&written.limits, &lists);
         let sizes = self.sizes(&written.sizes, &lists);
         let blocklists = [self.everywhere.clone(), self.blocklists(&written.blocklists)].concat();
-        let summary = summary(level, include_trusted, &lists).into();
+        let summary = summary(level, include_trusted, &lists, &host_ports).into();
         let environment = Environment {
             name: name.clone(),
             network: level,
             matcher: lists.matcher(),
             blocklists,
+            host_ports,
             include_trusted,
             trusted_writes,
             rules,
@@ -339,7 +342,7 @@ impl Lists {
 }
 
 /// What an environment reaches, in a few words, for refusals.
-fn summary(level: NetworkLevel, include_trusted: bool, lists: &Lists) -> String {
+fn summary(level: NetworkLevel, include_trusted: bool, lists: &Lists, host_ports: &HostPorts) -> String {
     let mut parts = Vec::new();
     if level == NetworkLevel::Full {
         parts.push("any public host at ports 80 and 443".to_owned());
@@ -351,6 +354,14 @@ fn summary(level: NetworkLevel, include_trusted: bool, lists: &Lists) -> String 
         .collect();
     if !own.is_empty() {
         parts.push(few(&own));
+    }
+    let host_ports: Vec<_> = host_ports
+        .0
+        .keys()
+        .map(|port| host_ports::target(*port))
+        .collect();
+    if !host_ports.is_empty() {
+        parts.push(few(&host_ports));
     }
     if include_trusted {
         parts.push(

@@ -8,6 +8,7 @@ use crate::decision::{Action, ConnectionDecision, Opening, RequestDecision};
 use crate::denial::Denial;
 use crate::environment::{Environment, Treatment};
 use crate::host::Host;
+use crate::host_ports;
 use crate::method::Method;
 use crate::permit::{ConnectionPermit, DialPermit, Permitted, RequestPermit, RuleName};
 use crate::policy::Policy;
@@ -71,10 +72,15 @@ impl Policy {
     /// 3. The port is the target's, and the address is the target's if it asked for a literal.
     /// 4. The address is not of a refused class, and not the machine's own, or `allowed_addresses` has an exception for it.
     /// 5. No blocklist has the address.
+    ///
+    /// For a port of the host: it is that port of either loopback address.
     pub fn admit(&self, permit: &ConnectionPermit, address: SocketAddr) -> Result<DialPermit, Denial> {
         let environment = self.environment_of(permit.sandbox())?;
-        self.still_granted(permit)?;
+        let granted_by = self.still_granted(permit)?;
         let target = permit.target();
+        if let RuleName::HostPort(port) = granted_by {
+            return host_port(environment, permit, port, address);
+        }
         let fixed = self.static_address(target);
         let expected_ip = fixed.map(|fixed| fixed.ip()).or(target.literal());
         let expected_port = fixed.map_or(target.port, |fixed| fixed.port());
@@ -170,6 +176,9 @@ impl Policy {
         not_blocked(environment, target, &target.host)?;
         let (rule, treatment) = match environment.grant(target) {
             Ok(granted) => granted,
+            Err(reason @ Reason::HostPortNotAllowed { .. }) => {
+                return Err(Denial::of(environment, reason, None));
+            }
             Err(reason) => self
                 .granted(sandbox, target)
                 .ok_or_else(|| Denial::of(environment, reason, None))?,
@@ -255,6 +264,22 @@ impl Policy {
         self.granted(sandbox, target)
             .map_or(granted_by, |(grant, _)| grant)
     }
+}
+
+fn host_port(
+    environment: &Environment,
+    permit: &ConnectionPermit,
+    port: u16,
+    address: SocketAddr,
+) -> Result<DialPermit, Denial> {
+    if host_ports::addresses(port).contains(&address) {
+        return Ok(DialPermit::new(permit.clone(), address));
+    }
+    let reason = Reason::AddressMismatch {
+        target: permit.target().clone(),
+        address,
+    };
+    Err(Denial::of(environment, reason, None))
 }
 
 impl Environment {

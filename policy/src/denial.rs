@@ -8,6 +8,7 @@ use crate::allowances::{Excess, Limit};
 use crate::document::NetworkLevel;
 use crate::environment::Environment;
 use crate::host::Host;
+use crate::host_ports::is_host;
 use crate::permit::RuleName;
 use crate::reason::Reason;
 use crate::sandbox::EnvironmentName;
@@ -130,6 +131,9 @@ impl Denial {
 
     /// The option of `outwall run` that would allow it, where there is one: `--allow api.example.com`.
     pub fn run_option(&self) -> Option<String> {
+        if let Reason::HostPortNotAllowed { target } = &self.facts.reason {
+            return Some(format!("--host-port {}", target.port));
+        }
         let (Reason::HostNotAllowed { target }
         | Reason::PortNotAllowed { target }
         | Reason::LiteralNotAllowed { target }
@@ -157,6 +161,10 @@ impl Denial {
             Reason::NetworkNone { target }
             | Reason::HostNotAllowed { target }
             | Reason::LiteralNotAllowed { target } => self.allow(target).map(Lines::Keys),
+            Reason::HostPortNotAllowed { target } => {
+                Some(Lines::Keys(format!("add to host_ports = [{}]", target.port)))
+            }
+            Reason::StreamOnly { target } if is_host(&target.host) => None, // by CONNECT it is
             Reason::PortNotAllowed { target } => Some(Lines::Keys(self.allow_port(target))),
             Reason::AddressRefused { address, class, .. } => allow_address(*address, *class).map(Lines::Keys),
             Reason::RuleRefused {

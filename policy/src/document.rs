@@ -45,6 +45,7 @@ pub(crate) struct EnvironmentDocument {
     pub(crate) always_reachable: Vec<Written<String>>,
     pub(crate) tunnelled_domains: Vec<Written<String>>,
     pub(crate) tcp: Vec<Written<String>>,
+    pub(crate) host_ports: Vec<Written<u64>>,
     pub(crate) rules: Vec<RuleDocument>,
     pub(crate) blocklists: Vec<Written<String>>,
     pub(crate) limits: LimitsDocument,
@@ -156,6 +157,8 @@ pub struct Overrides {
     pub network: Option<NetworkLevel>,
     /// `--allow`, each as written.
     pub allow: Vec<String>,
+    /// `--host-port`: added to what the document says, at every level.
+    pub host_ports: Vec<u16>,
     /// True allows namespaces inside the sandbox; false leaves what the document says.
     pub nested_namespaces: bool,
     /// `--anonymous`: replaces `[proxy] anonymous_environment`.
@@ -212,6 +215,10 @@ impl PolicyDocument {
             environment.replace_network(level);
         }
         let result = environment.allow(&overrides.allow);
+        let host_ports = overrides.host_ports.iter();
+        environment
+            .host_ports
+            .extend(host_ports.map(|port| Written::on_command_line(u64::from(*port))));
         if overrides.nested_namespaces {
             environment.nested_namespaces = Some(Written::on_command_line(true));
         }

@@ -10,6 +10,7 @@ use crate::allowances::Allowances;
 use crate::blocklist::{Blocked, Blocklist};
 use crate::document::{NetworkLevel, RefusedNames};
 use crate::host::{DomainName, Host};
+use crate::host_ports::{self, HostPorts};
 use crate::matcher::{Found, Grant, Matcher, Row};
 use crate::pattern::USUAL_PORTS;
 use crate::permit::RuleName;
@@ -76,6 +77,7 @@ pub struct Environment {
     pub(crate) matcher: Matcher,
     /// They win over everything.
     pub(crate) blocklists: Vec<Arc<Blocklist>>,
+    pub(crate) host_ports: HostPorts,
     pub(crate) include_trusted: bool,
     pub(crate) trusted_writes: bool,
     pub(crate) rules: Rules,
@@ -112,6 +114,11 @@ impl Environment {
             (true, false) => TrustedList::Read,
             (true, true) => TrustedList::ReadAndWrite,
         }
+    }
+
+    /// Ports of the host's loopback that its sandboxes may reach.
+    pub fn host_ports(&self) -> impl Iterator<Item = u16> + '_ {
+        self.host_ports.0.keys().copied()
     }
 
     /// True when namespaces may be made inside its sandboxes.
@@ -156,6 +163,7 @@ impl Environment {
             return false;
         }
         self.network == NetworkLevel::Full
+            || self.host_ports.reach(name)
             || self.matcher.names(&host)
             || (self.include_trusted && trusted::matcher().names(&host))
     }
@@ -170,7 +178,13 @@ impl Environment {
             treatment: Treatment::Intercept,
             line: None,
         });
-        rows.map(Entry::of).chain(full)
+        let host_ports = self.host_ports.0.iter().map(|(port, line)| Entry {
+            hosts: host_ports::target(*port).to_string(),
+            rule: RuleName::HostPort(*port),
+            treatment: Treatment::Stream,
+            line: line.map(|line| line as usize),
+        });
+        host_ports.chain(rows.map(Entry::of)).chain(full)
     }
 
     /// Its rules on requests, in their order.
@@ -190,11 +204,15 @@ impl Environment {
 
     /// Which line grants a target, and how its connections are treated when nothing of them has been read.
     ///
+    /// 0. The host's own loopback is a port of `host_ports` or nothing.
     /// 1. The environment's own entries; among those that match, `always_reachable`, `tunnelled_domains`, `tcp`,
     ///    `allowed_domains` in this order.
     /// 2. The Trusted list, at `trusted` and where `include_trusted`.
     /// 3. At `full`, every name at ports 80 and 443. An address that is asked for as a literal needs an entry there too.
     pub(crate) fn grant(&self, target: &Target) -> Result<(RuleName, Treatment), Reason> {
+        if let Some(decided) = self.host_ports.grant(target) {
+            return decided;
+        }
         let own = self.matcher.find(target);
         if let Found::Row(row) = own {
             return Ok((row.rule_name(), row.grant.treatment()));

@@ -85,6 +85,7 @@ mod environment;
 mod glob;
 mod grants;
 mod host;
+pub mod host_ports;
 mod matcher;
 mod method;
 mod origins;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::allowances::Limit;
 use crate::decision::{Action, Writing};
 use crate::environment::Treatment;
+use crate::host_ports;
 use crate::method::Method;
 use crate::path::RequestPath;
 use crate::pattern::HostPattern;
@@ -40,6 +41,8 @@ pub enum RuleName {
         /// The hosts that it is for.
         pattern: HostPattern,
     },
+    /// A port of `host_ports`.
+    HostPort(u16),
     /// The level `full`.
     Full,
     /// Beside the document: somebody let a running sandbox reach it.
@@ -133,6 +136,14 @@ impl ConnectionPermit {
     /// Which line of the policy allowed it.
     pub fn rule(&self) -> &RuleName {
         &self.granted.rule
+    }
+
+    /// Where to dial when it is for a port of the host: nothing is resolved then.
+    pub fn host_port(&self) -> Option<[SocketAddr; 2]> {
+        match self.granted.rule {
+            RuleName::HostPort(port) => Some(host_ports::addresses(port)),
+            _ => None,
+        }
     }
 
     /// What may be done with it.
@@ -254,7 +265,7 @@ impl RuleName {
             | Self::Granted { pattern, .. }
             | Self::TrustedWrite { pattern, .. }
             | Self::Rule { host: pattern, .. } => Some(pattern),
-            Self::Full | Self::Limit(_) | Self::Size(_) => None,
+            Self::Full | Self::HostPort(_) | Self::Limit(_) | Self::Size(_) => None,
         }
     }
 }
@@ -268,6 +279,7 @@ impl fmt::Display for RuleName {
             Self::Allowed(pattern) => write!(f, "allowed_domains \"{pattern}\""),
             Self::Trusted { category, .. } => write!(f, "trusted: {category}"),
             Self::TrustedWrite { name, pattern } => write!(f, "trusted write: {name} at \"{pattern}\""),
+            Self::HostPort(port) => write!(f, "host_ports {port}"),
             Self::Full => f.write_str("network = \"full\""),
             Self::Granted { pattern, note } => write!(f, "granted \"{pattern}\" ({note})"),
             Self::Rule { number, host } => write!(f, "rule {number} for \"{host}\""),

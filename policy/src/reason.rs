@@ -47,6 +47,11 @@ pub enum Reason {
         /// What was asked for.
         target: Target,
     },
+    /// A port of the host's loopback that the environment does not have.
+    HostPortNotAllowed {
+        /// What was asked for.
+        target: Target,
+    },
     /// The host is allowed, and resolves to (or is) an address of a class that is refused.
     AddressRefused {
         /// What was asked for.
@@ -177,6 +182,7 @@ impl Reason {
             Self::Blocklisted { .. } => "blocklisted",
             Self::PortNotAllowed { .. } => "port-not-allowed",
             Self::LiteralNotAllowed { .. } => "literal-not-allowed",
+            Self::HostPortNotAllowed { .. } => "host-port-not-allowed",
             Self::AddressRefused { .. } => "address-refused",
             Self::AddressMismatch { .. } => "address-mismatch",
             Self::RuleRefused { .. } => "rule-refused",
@@ -220,6 +226,7 @@ impl Reason {
             | Self::PortNotAllowed { target }
             | Self::Blocklisted { target, .. }
             | Self::LiteralNotAllowed { target }
+            | Self::HostPortNotAllowed { target }
             | Self::AddressRefused { target, .. }
             | Self::AddressMismatch { target, .. }
             | Self::RuleRefused { target, .. }
@@ -269,6 +276,13 @@ impl fmt::Display for Reason {
                 write!(
                     f,
                     "no entry names the address {target}, and addresses must be named"
+                )
+            }
+            Self::HostPortNotAllowed { target } => {
+                write!(
+                    f,
+                    "port {} of the host is not one that the sandbox may reach",
+                    target.port
                 )
             }
             Self::AddressRefused {

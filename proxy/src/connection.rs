@@ -33,6 +33,8 @@ pub(crate) enum Door {
     Explicit,
     /// A redirect: the connection was going to this address.
     Captured { original: SocketAddr },
+    /// A loopback port of the sandbox that stands for the same one of the host.
+    HostPort { port: u16 },
 }
 
 impl SandboxGate {
@@ -99,6 +101,7 @@ impl SandboxGate {
         match accepted.door {
             Door::Explicit => target::explicit(accepted, self).await,
             Door::Captured { original } => target::captured(accepted, original, self).await.map(Some),
+            Door::HostPort { port } => Ok(Some(target::host_port(accepted, port))),
         }
     }
 

@@ -50,8 +50,11 @@ impl Dialer {
         self.dial_in_turn(self.admit(permit, &addresses)?).await
     }
 
-    /// A static address, the literal itself, or what the resolver says.
+    /// The host's loopback, a static address, the literal itself, or what the resolver says.
     async fn addresses(&self, permit: &ConnectionPermit) -> Result<Vec<SocketAddr>, Error> {
+        if let Some(loopback) = permit.host_port() {
+            return Ok(loopback.to_vec());
+        }
         let target = permit.target();
         let (fixed, server) = {
             let snapshot = self.policy.load();

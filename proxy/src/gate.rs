@@ -63,6 +63,8 @@ pub struct CapturedListeners {
     pub dns_udp: Vec<std::net::UdpSocket>,
     /// DNS over TCP.
     pub dns_tcp: Vec<std::net::TcpListener>,
+    /// Loopback ports of the sandbox that stand for the same ones of the host.
+    pub host_ports: Vec<(u16, std::net::TcpListener)>,
 }
 
 /// Why a gate could not be made.
@@ -159,18 +161,20 @@ impl Gate {
             .iter()
             .map(std::net::TcpListener::local_addr)
             .collect::<Result<_, _>>()?;
-        let tcp = listeners
-            .tcp
-            .into_iter()
-            .map(listener)
-            .collect::<Result<Vec<_>, _>>()?;
+        let captured = Doorway::Captured(destination);
+        let captured = listeners.tcp.into_iter().map(|tcp| (captured.clone(), tcp));
+        let host_ports = listeners.host_ports.into_iter();
+        let host_ports = host_ports.map(|(port, tcp)| (Doorway::HostPort(port), tcp));
+        let doors = captured
+            .chain(host_ports)
+            .map(|(doorway, tcp)| Ok((doorway, listener(tcp)?)))
+            .collect::<std::io::Result<Vec<_>>>()?;
         let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, Some(Arc::clone(&names)), own);
         let responder = Arc::new(Responder::new(names, Recording::new(&gate)));
         let name_service = serve_names(&responder, listeners.dns_udp, listeners.dns_tcp)?;
-        let doorway = Doorway::Captured(destination);
-        let serving = tcp
+        let serving = doors
             .into_iter()
-            .map(|listener| tokio::spawn(serve(Arc::clone(&gate), listener, doorway.clone())))
+            .map(|(doorway, listener)| tokio::spawn(serve(Arc::clone(&gate), listener, doorway)))
             .collect();
         Ok(ServeHandle::new(gate, serving, name_service))
     }

@@ -49,6 +49,7 @@ impl OriginalDestination for Redirected {
 pub(crate) enum Doorway {
     Explicit,
     Captured(Arc<dyn OriginalDestination>),
+    HostPort(u16),
 }
 
 impl Doorway {
@@ -56,6 +57,7 @@ impl Doorway {
         match self {
             Self::Explicit => Ok(Door::Explicit),
             Self::Captured(destination) => destination.of(stream).map(|original| Door::Captured { original }),
+            Self::HostPort(port) => Ok(Door::HostPort { port: *port }),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Reads what a client wants to reach: from its first request, or from where its connection was going when it was captured.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Buf as _;
 use http::Uri;
 use outwall_broker::scoped::{Presented, Unreadable, presented};
-use outwall_policy::{Host, Reason, Target, classify};
+use outwall_policy::{Host, Reason, Target, classify, host_ports};
 use tokio::time::timeout;
 
 use crate::action;
@@ -216,6 +216,13 @@ pub(crate) async fn captured(
     Ok((client, Ok(target)))
 }
 
+/// A connection to a loopback port of the sandbox that stands for the host's: the same as by the host's name.
+pub(crate) fn host_port(accepted: Accepted, port: u16) -> (Client, Asked) {
+    let original = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+    let client = Client::new(accepted, Entrance::Captured { original });
+    (client, Ok(host_ports::target(port)))
+}
+
 /// How long a client is waited for that may be one that lets the server speak first.
 pub(crate) fn patience(port: u16, gate: &SandboxGate) -> std::time::Duration {
     match port {
@@ -231,9 +238,11 @@ fn own_listener(target: &Target, gate: &SandboxGate) -> bool {
         let met = own.ip().to_canonical() == ip || own.ip().is_unspecified() && classify(ip).is_refused();
         own.port() == target.port && met
     };
+    let loopback = host_ports::is_host(&target.host).then(|| Ipv4Addr::LOCALHOST.into());
     target
         .host
         .address()
+        .or(loopback)
         .is_some_and(|ip| gate.own_listeners.iter().any(|own| leads_to(own, ip)))
 }
 

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::cleanup::RunDirectory;
 use crate::failure::{Failure, Part};
 use crate::identity::{IdRange, Identity, Outer, program};
+use crate::inner_sockets::InnerSockets;
 use crate::layout::lay_out;
 use crate::plan::{Contents, Plan};
 use crate::pty::Terminal;
@@ -67,6 +68,8 @@ pub struct Listeners {
     pub dns_udp: Vec<UdpSocket>,
     /// DNS over TCP, sent to any address.
     pub dns_tcp: Vec<TcpListener>,
+    /// Connections to loopback ports that stand for ports of the host.
+    pub host_ports: Vec<(u16, TcpListener)>,
 }
 
 /// The process that makes a sandbox and watches over it. When this is dropped, or its owner dies, the sandbox ends.
@@ -90,6 +93,7 @@ pub struct Prepared {
     stage: Stage,
     run: RunDirectory,
     listeners: Listeners,
+    inner_sockets: Option<InnerSockets>,
     timings: Timings,
     program: String,
     terminal: Terminal,
@@ -128,26 +132,28 @@ impl Prepared {
             working_directory: spec.working_directory.clone(),
             root: spec.root,
             nested_namespaces: spec.nested_namespaces,
+            host_ports: spec.host_ports.clone(),
             terminal: terminal.replaced(),
             processes: spec.limits.processes,
             control_groups: run.join_control_groups(spec.id, spec.limits),
         };
         let memory = plan.write(&contents)?;
         let planned = began.elapsed();
-        stage.wire.send(
-            &ToStage::Plan,
-            &[
-                memory.as_fd(),
-                streams.given[0].as_fd(),
-                streams.given[1].as_fd(),
-                streams.given[2].as_fd(),
-            ],
-        )?;
+        let asking = spec.inner_sockets.then(Wire::pair).transpose();
+        let asking = asking.map_err(PrepareError::Spawn)?;
+        let streams_given = streams.given.iter().map(AsFd::as_fd);
+        let asked_on = asking.iter().map(|(_, there)| there.as_fd());
+        let given: Vec<_> = std::iter::once(memory.as_fd())
+            .chain(streams_given)
+            .chain(asked_on)
+            .collect();
+        stage.wire.send(&ToStage::Plan, &given)?;
         let program = spec.command[0].to_string_lossy().into_owned();
         let mut prepared = Self {
             stage,
             run,
             listeners: Listeners::default(),
+            inner_sockets: asking.map(|(here, _)| InnerSockets::new(here)),
             timings: Timings {
                 plan: planned,
                 ..Timings::default()
@@ -209,6 +215,11 @@ impl Prepared {
     /// Takes the listeners; a second time there are none.
     pub fn listeners(&mut self) -> Listeners {
         std::mem::take(&mut self.listeners)
+    }
+
+    /// Takes what makes sockets in the sandbox's network, where the spec wants it; a second time there is none.
+    pub fn inner_sockets(&mut self) -> Option<InnerSockets> {
+        self.inner_sockets.take()
     }
 
     /// What whoever asked for the sandbox should know of it before it starts, a sentence each: what could not be masked, what its root cannot do.
@@ -391,6 +402,7 @@ fn sort_listeners(kinds: &[ListenerKind], descriptors: Vec<OwnedFd>) -> Listener
             ListenerKind::Tcp => listeners.tcp.push(descriptor.into()),
             ListenerKind::DnsUdp => listeners.dns_udp.push(descriptor.into()),
             ListenerKind::DnsTcp => listeners.dns_tcp.push(descriptor.into()),
+            ListenerKind::HostPort(port) => listeners.host_ports.push((*port, descriptor.into())),
         }
     }
     listeners

@@ -21,6 +21,7 @@ mod control_group;
 mod engine;
 mod failure;
 mod identity;
+mod inner_sockets;
 mod interlude;
 mod keeper;
 mod layout;
@@ -46,6 +47,7 @@ pub use engine::{
     Ender, Exit, Listeners, PrepareError, Prepared, Running, Signal, StartError, Timings, WaitError,
 };
 pub use failure::{Failure, Part};
+pub use inner_sockets::InnerSockets;
 pub use interlude::{Interludes, Question, Reply};
 pub use network::{ADDRESS_V4, ADDRESS_V6, DNS_PORT, RESOLVER, TCP_PORT};
 pub use probe::{Capability, State, Subject, probe};

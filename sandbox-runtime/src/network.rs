@@ -31,8 +31,8 @@ const BACKLOG: i32 = 4096;
 /// The index of `lo` in every new network namespace.
 const LOOPBACK: u32 = 1;
 
-/// Brings up the network and opens the listeners in it.
-pub(crate) fn set_up() -> Step<Vec<(ListenerKind, OwnedFd)>> {
+/// Brings up the network and opens the listeners in it, among them some for `host_ports`.
+pub(crate) fn set_up(host_ports: &[u16]) -> Step<Vec<(ListenerKind, OwnedFd)>> {
     let v6 = std::path::Path::new("/proc/sys/net/ipv6").exists();
     loopback(v6)
         .send(ROUTE)
@@ -45,13 +45,40 @@ pub(crate) fn set_up() -> Step<Vec<(ListenerKind, OwnedFd)>> {
         "/proc/sys/net/ipv4/ip_unprivileged_port_start",
         "0",
     ));
-    listeners(v6).doing(Part::Network, "open the listeners")
+    let mut open = listeners(v6).doing(Part::Network, "open the listeners")?;
+    let own = |port: &&u16| ![TCP_PORT, DNS_PORT].contains(*port);
+    for &port in host_ports.iter().filter(own) {
+        let sockets = host_port(port, v6).doing(Part::Network, "open the listener of a host port")?;
+        open.extend(
+            sockets
+                .into_iter()
+                .map(|socket| (ListenerKind::HostPort(port), socket)),
+        );
+    }
+    Ok(open)
+}
+
+/// A port of the sandbox's loopback that stands for the host's.
+fn host_port(port: u16, v6: bool) -> io::Result<Vec<OwnedFd>> {
+    let listen = |address: IpAddr| {
+        let tcp = TcpListener::bind(SocketAddr::new(address, port))?;
+        tcp.set_nonblocking(true)?;
+        Ok(tcp.into())
+    };
+    loopback_addresses(v6)
+        .iter()
+        .map(|address| listen(*address))
+        .collect()
+}
+
+fn loopback_addresses(v6: bool) -> &'static [IpAddr] {
+    const BOTH: &[IpAddr] = &[IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    &BOTH[..if v6 { 2 } else { 1 }]
 }
 
 fn listeners(v6: bool) -> io::Result<Vec<(ListenerKind, OwnedFd)>> {
     let mut open = Vec::with_capacity(6);
-    let families: &[IpAddr] = &[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    for &address in &families[..if v6 { 2 } else { 1 }] {
+    for &address in loopback_addresses(v6) {
         let tcp = TcpListener::bind(SocketAddr::new(address, TCP_PORT))?;
         let dns_udp = UdpSocket::bind(SocketAddr::new(address, DNS_PORT))?;
         let dns_tcp = TcpListener::bind(SocketAddr::new(address, DNS_PORT))?;

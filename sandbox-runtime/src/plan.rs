@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) working_directory: PathBuf,
     pub(crate) root: bool,
     pub(crate) nested_namespaces: bool,
+    /// Loopback ports to listen on for the asking process.
+    pub(crate) host_ports: Vec<u16>,
     /// Which of standard input, output and error the sandbox's own terminal replaces.
     pub(crate) terminal: [bool; 3],
     pub(crate) processes: Option<u32>,

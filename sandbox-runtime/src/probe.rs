@@ -179,7 +179,7 @@ fn attempt(subject: Subject) -> Step<()> {
         Subject::Namespaces => all_namespaces(),
         Subject::Redirection => {
             unshare(UnshareFlags::NEWNET).doing(Part::Namespaces, "make a network namespace")?;
-            network::set_up().map(drop)
+            network::set_up(&[]).map(drop)
         }
         Subject::Files => in_pid_namespace(tree::try_files),
         Subject::Overlays => tree::try_overlay(),

@@ -35,6 +35,11 @@ pub struct Spec {
     pub root: bool,
     /// The command may make user namespaces, which Chromium's own sandbox needs.
     pub nested_namespaces: bool,
+    /// Loopback ports on which the asking process listens inside, for what it has outside at the same port. Those that are taken
+    /// there by the capture itself are left out.
+    pub host_ports: Vec<u16>,
+    /// The asking process wants to connect to servers inside.
+    pub inner_sockets: bool,
     /// Protected or masked files of the working directory to leave as they are, relative to it: `.vscode`, `.env`.
     pub unprotected: Vec<PathBuf>,
     /// Where a run keeps its files; never visible inside.
@@ -249,6 +254,8 @@ impl Spec {
             files: Vec::new(),
             root: false,
             nested_namespaces: false,
+            host_ports: Vec::new(),
+            inner_sockets: false,
             unprotected: Vec::new(),
             state_dir,
             refused_directories: Vec::new(),

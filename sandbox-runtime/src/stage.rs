@@ -25,6 +25,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags, set_capabiliti
 use crate::engine::Exit;
 use crate::failure::{Doing, Failure, Part, Step};
 use crate::identity::{Ids, Outer, write_maps};
+use crate::inner_sockets::Maker;
 use crate::mounts::Root;
 use crate::network;
 use crate::plan::{PlacedBytes, Plan};
@@ -57,8 +58,8 @@ fn stage_1() -> Result<(), Told> {
     let wire = Wire::from_descriptor(lifeline);
     rustix::io::fcntl_setfd(&wire, rustix::io::FdFlags::CLOEXEC).map_err(|_| Told)?;
     let made = make_sandbox(&wire);
-    if let Some(first) = tell(&wire, made)? {
-        watch(&wire, first);
+    if let Some((first, maker)) = tell(&wire, made)? {
+        watch(&wire, first, maker);
     }
     Ok(())
 }
@@ -71,18 +72,21 @@ fn tell<T>(wire: &Wire, step: Step<T>) -> Result<T, Told> {
 }
 
 /// Makes the namespaces, the network and the first process; none when only a probe was asked for.
-fn make_sandbox(wire: &Wire) -> Step<Option<Pid>> {
+fn make_sandbox(wire: &Wire) -> Step<Option<(Pid, Option<Maker>)>> {
     let began = Instant::now();
     let (message, descriptors) = wire.expect("wait for the plan")?;
     if matches!(message, ToStage::Probe) {
         wire.send(&FromStage::Probed(crate::probe::try_all()?), &[])?;
         return Ok(None);
     }
-    let (ToStage::Plan, Ok([memory, stdin, stdout, stderr])) =
-        (message, <[OwnedFd; 4]>::try_from(descriptors))
+    let mut descriptors = descriptors.into_iter();
+    let mut next = || descriptors.next();
+    let (ToStage::Plan, Some(memory), Some(stdin), Some(stdout), Some(stderr)) =
+        (message, next(), next(), next(), next())
     else {
         return Err(Failure::new(Part::Conversation, "understand the first message"));
     };
+    let maker = next().map(|asked_on| Maker::new(Wire::from_descriptor(asked_on)));
     let (plan, contents) = Plan::read(memory)?;
     let inheritance = [stdin, stdout, stderr];
     // A terminal of the host must not become that of the sandbox, nor its signals ours.
@@ -101,11 +105,14 @@ fn make_sandbox(wire: &Wire) -> Step<Option<Pid>> {
     let first =
         match clone_process(UnshareFlags::empty()).doing(Part::Namespaces, "start the first process")? {
             Cloned::Parent(first) => first,
-            Cloned::Child => std::process::exit(first_process(wire, &plan, contents, inheritance)),
+            Cloned::Child => {
+                drop(maker); // it is asked outside
+                std::process::exit(first_process(wire, &plan, contents, inheritance))
+            }
         };
     let namespaces = micros(began);
     let networking = Instant::now();
-    let listening = network::set_up()?;
+    let listening = network::set_up(&plan.host_ports)?;
     let (kinds, sockets): (Vec<_>, Vec<_>) = listening.into_iter().unzip();
     let borrowed: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
     wire.send(
@@ -116,7 +123,7 @@ fn make_sandbox(wire: &Wire) -> Step<Option<Pid>> {
         },
         &borrowed,
     )?;
-    Ok(Some(first))
+    Ok(Some((first, maker)))
 }
 
 /// Makes the outer user namespace, where one is needed, and becomes its root.
@@ -175,23 +182,44 @@ fn join_control_groups(groups: &[std::path::PathBuf]) {
     }
 }
 
-/// Stage 1's life after its work: until the first process ends or nobody is left who asked for it.
-fn watch(wire: &Wire, first: Pid) {
+/// Stage 1's life after its work: until the first process ends or nobody is left who asked for it. Meanwhile it makes sockets in
+/// the sandbox's network for who asks outside.
+fn watch(wire: &Wire, first: Pid, mut maker: Option<Maker>) {
     set_name(c"outwall-watch");
     let ended = pidfd_open(first, PidfdFlags::empty());
     silence();
     if let Ok(ended) = &ended {
-        let mut events = [
-            PollFd::new(ended, PollFlags::IN),
-            PollFd::new(wire, PollFlags::empty()),
-        ];
-        // HUP on the wire: every other end is closed, so the asking process is gone.
-        while let Err(rustix::io::Errno::INTR) = poll(&mut events, None) {}
+        while let News::Asked = await_news(ended, wire, maker.as_ref()) {
+            if !maker.as_ref().is_some_and(Maker::answer) {
+                maker = None;
+            }
+        }
     }
     if !matches!(waitpid(Some(first), WaitOptions::NOHANG), Ok(Some(_))) {
         rustix::process::kill_process(first, Signal::KILL).ok();
         waitpid(Some(first), WaitOptions::empty()).ok();
     }
+}
+
+/// What stage 1 waits for.
+enum News {
+    /// The first process ended, or nobody is left who asked for the sandbox.
+    Over,
+    /// Somebody wants a socket, or will never want one again.
+    Asked,
+}
+
+fn await_news(ended: &OwnedFd, wire: &Wire, maker: Option<&Maker>) -> News {
+    let mut events = vec![
+        PollFd::new(ended, PollFlags::IN),
+        PollFd::new(wire, PollFlags::empty()),
+    ];
+    events.extend(maker.map(|maker| PollFd::new(maker, PollFlags::IN)));
+    // HUP on the wire: every other end is closed, so the asking process is gone.
+    while let Err(rustix::io::Errno::INTR) = poll(&mut events, None) {}
+    let happened = |event: &PollFd<'_>| !event.revents().is_empty();
+    let over = events[..2].iter().any(happened) || !events.iter().any(happened);
+    if over { News::Over } else { News::Asked }
 }
 
 /// Lets go of the standard error, which may be a pipe whose reader waits for its end. The standard output is `/dev/null`.

@@ -20,7 +20,8 @@ use crate::failure::{Failure, Part, Step};
 /// What the asking process tells the stages.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToStage {
-    /// Make this: the plan in a memory file, then standard input, output and error.
+    /// Make this: the plan in a memory file, then standard input, output and error, then what inner sockets are asked for on, if
+    /// they are wanted.
     Plan,
     /// The ids of the outer user namespace are mapped.
     IdsMapped,
@@ -59,10 +60,13 @@ pub(crate) enum ListenerKind {
     Tcp,
     DnsUdp,
     DnsTcp,
+    /// A loopback port of the sandbox that stands for one of the host.
+    HostPort(u16),
 }
 
-/// Descriptors in one message at most.
-const DESCRIPTORS: usize = 8;
+/// Descriptors in one message at most: listeners of both families for the capture and for as many host ports as a policy may
+/// have. The kernel takes 253.
+const DESCRIPTORS: usize = 6 + 2 * 32;
 /// Bytes of one message at most; the plan travels in a memory file.
 const MESSAGE: usize = 16 * 1024;
 

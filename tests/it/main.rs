@@ -23,6 +23,7 @@ mod explicit;
 mod framing;
 mod framing_h2;
 mod granting;
+mod host_ports;
 mod machine;
 mod other_protocols;
 mod policy_file;

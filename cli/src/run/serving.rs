@@ -75,11 +75,13 @@ impl Ready {
             tcp,
             dns_udp,
             dns_tcp,
+            host_ports,
         } = listeners;
         let listeners = CapturedListeners {
             tcp,
             dns_udp,
             dns_tcp,
+            host_ports,
         };
         if let Some(asking) = &asking {
             self.gate.ask_through(Arc::clone(asking) as Arc<_>);

@@ -8,6 +8,7 @@ use super::Compiler;
 use crate::address::{AddressClass, classify};
 use crate::document::{Place, Written};
 use crate::environment::Exceptions;
+use crate::host_ports::{self, HostPorts};
 use crate::pattern::{HostPattern, Hosts, PatternError};
 use crate::shared_storage;
 use crate::target::TargetError;
@@ -18,6 +19,7 @@ impl Compiler {
         for text in written {
             if let Some(pattern) = self.pattern(key, text) {
                 self.check_storage(&pattern, text.place);
+                self.check_is_no_host_port(key, &pattern, text.place);
                 patterns.push((pattern, text.place));
             }
         }
@@ -37,6 +39,37 @@ impl Compiler {
             }
         }
         patterns
+    }
+
+    pub(super) fn host_ports(&mut self, written: &[Written<u64>]) -> HostPorts {
+        let mut ports = HostPorts::default();
+        for number in written {
+            match u16::try_from(number.value) {
+                Ok(port) => drop(ports.0.insert(port, number.place.line())),
+                Err(_) => self.problem(
+                    number.place,
+                    format!("{} in `host_ports` is no port", number.value),
+                    "write ports from 1 to 65535: host_ports = [5432]",
+                ),
+            }
+        }
+        if let (true, Some(last)) = (ports.0.len() > host_ports::MOST, written.last()) {
+            let what = format!("`host_ports` has {} ports", ports.0.len());
+            self.problem(last.place, what, format!("leave at most {}", host_ports::MOST));
+        }
+        ports
+    }
+
+    /// The name of the host's loopback means `host_ports` and nothing else.
+    pub(super) fn check_is_no_host_port(&mut self, key: &str, pattern: &HostPattern, place: Place) {
+        if matches!(&pattern.hosts, Hosts::Exactly(name) if name.as_str() == host_ports::HOST) {
+            let what = format!("\"{pattern}\" in `{key}` has no effect: it is the host's loopback");
+            self.problem(
+                place,
+                what,
+                "write the port in host_ports = [5432]; it is relayed unread",
+            );
+        }
     }
 
     pub(super) fn exceptions(&mut self, written: &[Written<String>]) -> Exceptions {

@@ -22,6 +22,7 @@ impl Compiler {
             .collect();
         let paths = written.paths.iter().filter_map(|path| self.glob(path)).collect();
         let host = host?;
+        self.check_is_no_host_port("host", &host, written.host.place);
         self.check_rule_is_enforced(&host, written.host.place, lists);
         Some(Rule {
             host,

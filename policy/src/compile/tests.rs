@@ -70,6 +70,32 @@ parent_proxy = "http://proxy.corp:3128"
 }
 
 #[test]
+fn the_hosts_loopback_is_named_by_host_ports_and_nothing_else() {
+    let text = r#"
+[environments.a]
+network = "custom"
+allowed_domains = ["host.outwall.internal"]
+tcp = ["host.outwall.internal:5432"]
+host_ports = [5432, 70000]
+[[environments.a.rules]]
+host = "host.outwall.internal"
+action = "allow"
+"#;
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:4: "host.outwall.internal" in `allowed_domains` has no effect: it is the host's loopback
+      hint: write the port in host_ports = [5432]; it is relayed unread
+    outwall.toml:5: "host.outwall.internal:5432" in `tcp` has no effect: it is the host's loopback
+      hint: write the port in host_ports = [5432]; it is relayed unread
+    outwall.toml:6: 70000 in `host_ports` is no port
+      hint: write ports from 1 to 65535: host_ports = [5432]
+    outwall.toml:8: "host.outwall.internal" in `host` has no effect: it is the host's loopback
+      hint: write the port in host_ports = [5432]; it is relayed unread
+    outwall.toml:8: the rule for "host.outwall.internal" cannot be enforced on "host.outwall.internal:5432", which is relayed unread
+      hint: take the host out of tunnelled_domains and tcp, or give the rule another port or host
+    "#);
+}
+
+#[test]
 fn every_wrong_value_is_named_with_what_to_write() {
     let text = r#"
 [environments.a]

@@ -106,6 +106,34 @@ fn admitted(policy: &Policy, to: &str, address: &str) -> Result<SocketAddr, &'st
 }
 
 #[test]
+fn a_port_of_the_host_is_dialled_at_loopback_and_that_port_alone() {
+    let policy = custom("host_ports = [5432]\nallowed_domains = [\"a.test\"]");
+    let admit = |address: &str| admitted(&policy, "host.outwall.internal:5432", address);
+    assert_eq!(admit("127.0.0.1:5432").unwrap().to_string(), "127.0.0.1:5432");
+    assert_eq!(admit("[::1]:5432").unwrap().to_string(), "[::1]:5432");
+    for other in [
+        "127.0.0.1:5433",
+        "127.0.0.2:5432",
+        "10.0.0.1:5432",
+        "8.8.8.8:5432",
+        "[::2]:5432",
+    ] {
+        assert_eq!(admit(other), Err("address-mismatch"), "{other}");
+    }
+    assert_eq!(
+        admitted(&policy, "a.test:443", "127.0.0.1:443"),
+        Err("address-refused"),
+        "for another name loopback stays refused"
+    );
+    let permit = connect(&policy, "host.outwall.internal:5432", Opening::Unread).unwrap();
+    assert!(policy.still_grants(&permit));
+    assert!(!custom("host_ports = [5433]").still_grants(&permit), "taken back");
+    let denied = connect(&policy, "host.outwall.internal:22", Opening::Unread).unwrap_err();
+    assert_eq!(denied.run_option().as_deref(), Some("--host-port 22"));
+    assert!(denied.remedy().unwrap().contains("host_ports = [22]"));
+}
+
+#[test]
 fn a_request_in_absolute_form_is_forwarded_and_plain_tcp_is_not_for_requests() {
     let policy = custom(
         "allowed_domains = [\"a.test\"]\ntcp = [\"db.test:80\"]\ntunnelled_domains = [\"pinned.test\"]",

@@ -135,6 +135,7 @@ impl Reader {
                 "always_reachable" => environment.always_reachable = self.strings(written, value),
                 "tunnelled_domains" => environment.tunnelled_domains = self.strings(written, value),
                 "tcp" => environment.tcp = self.strings(written, value),
+                "host_ports" => environment.host_ports = self.counts(written, value),
                 "rules" => environment.rules = self.rules(value),
                 "blocklists" => environment.blocklists = self.strings(written, value),
                 "limits" => environment.limits = self.limits(value),
@@ -310,6 +311,14 @@ impl Reader {
         None
     }
 
+    fn counts(&mut self, key: &str, value: Value<'_, '_>) -> Vec<Written<u64>> {
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong_type(key, "a list of whole numbers", value);
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| self.count(key, item)).collect()
+    }
+
     fn bytes(&mut self, key: &str, value: Value<'_, '_>) -> Option<Written<u64>> {
         let DeValue::String(text) = value.get_ref() else {
             return self.count(key, value);
@@ -423,6 +432,7 @@ const ENVIRONMENT_KEYS: &[&str] = &[
     "always_reachable",
     "tunnelled_domains",
     "tcp",
+    "host_ports",
     "rules",
     "blocklists",
     "limits",
