@@ -11,8 +11,11 @@ say "units and stories"
 cargo test --workspace --locked
 
 say "the long stories: deaths of gates, a GiB each way"
-cargo test --locked --package outwall --test it -- --ignored --skip clients::
+cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip protocols::
 
 say "the real clients (skipped loudly where the registries cannot be reached)"
 bash tests/clients/install.sh
 cargo test --locked --package outwall --test it -- --ignored clients:: --test-threads 2
+
+say "every protocol, by clients and servers that are not ours"
+cargo test --locked --package outwall --test it -- --ignored protocols::

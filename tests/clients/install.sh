@@ -3,7 +3,9 @@
 #
 #   from Debian's packages   chromium, certutil, a JDK, node with npm, python3 with venv, curl, wget: only those that are absent (needs root)
 #   from PyPI                pip, pip 23, uv, requests, httpx, aiohttp
-#   from npm                 pnpm, yarn 1, yarn 4, bun, deno, undici
+#   from npm                 pnpm, yarn 1, yarn 4, bun, deno, undici, ws
+#   for `tests/it/protocols` PostgreSQL and OpenSSH, both sides (Debian); grpc, websockets, hypercorn, openai, anthropic (PyPI);
+#                            a client of tonic (crates.io, built here)
 #
 # Everything that is not Debian's goes below cargo's target directory, in `clients/`, and is gone with it.
 set -euo pipefail
@@ -42,12 +44,17 @@ debian_package npm command -v npm
 debian_package default-jdk-headless has_jdk
 debian_package chromium test -x /usr/bin/chromium
 debian_package libnss3-tools command -v certutil
+debian_package postgresql compgen -G '/usr/lib/postgresql/*/bin/initdb'
+debian_package postgresql-client command -v psql
+debian_package openssh-server test -x /usr/sbin/sshd
+debian_package openssh-client command -v ssh
 if ((${#absent[@]})); then
     say "apt-get install ${absent[*]}"
     as_root=()
     if ((EUID != 0)); then as_root=(sudo); fi
     "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${absent[@]}" >/dev/null
+    # At runlevel 1 Debian starts no service: what is tested is started by its test.
+    "${as_root[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${absent[@]}" >/dev/null
 fi
 
 # Debian's own interpreter: it lies in a system directory, so every sandbox sees it.
@@ -61,6 +68,14 @@ say "PyPI: pip 23 into $clients/venv-pip23"
 test -x "$clients/venv-pip23/bin/python3" || /usr/bin/python3 -m venv "$clients/venv-pip23"
 "$clients/venv-pip23/bin/pip" install --quiet --disable-pip-version-check 'pip==23.3.*'
 
+say "PyPI: grpcio, websockets, hypercorn, openai, anthropic into $clients/venv-protocols"
+test -x "$clients/venv-protocols/bin/python3" || /usr/bin/python3 -m venv "$clients/venv-protocols"
+"$clients/venv-protocols/bin/pip" install --quiet --disable-pip-version-check \
+    'grpcio==1.*' 'websockets>=15,<17' 'hypercorn==0.*' 'h2==4.*' 'openai==3.*' 'anthropic==2.*'
+
+say "crates.io: a client of tonic into $clients/tonic"
+(cd "$here/protocols/tonic" && CARGO_TARGET_DIR=$clients/tonic cargo build --quiet --locked)
+
 # $1: folder below `clients`, the rest: packages.
 npm_packages() {
     local prefix=$clients/$1
@@ -71,7 +86,7 @@ npm_packages() {
     npm install --prefix "$prefix" --silent --no-audit --no-fund --prefer-offline "$@"
 }
 
-npm_packages npm pnpm@10 yarn@1 bun@1 deno@2 undici@7
+npm_packages npm pnpm@10 yarn@1 bun@1 deno@2 undici@7 ws@8
 npm_packages yarn-berry @yarnpkg/cli-dist@4 # its program is called `yarn` too
 
 say "all there"

@@ -27,6 +27,7 @@ mod host_ports;
 mod machine;
 mod other_protocols;
 mod policy_file;
+mod protocols;
 mod reload;
 mod streaming;
 mod terminal;

@@ -28,6 +28,7 @@
 mod body;
 mod client;
 mod gate;
+mod identity;
 mod origin;
 mod outwall;
 mod process;
@@ -37,6 +38,7 @@ mod surroundings;
 
 pub use client::{AnsweredBy, Client, Connection, RawConnection, Response};
 pub use gate::TestGate;
+pub use identity::ServerIdentity;
 pub use origin::{Certificate, Received, TestOrigin, Versions};
 pub use outwall::Outwall;
 pub use process::{Finished, TestSandbox};

@@ -99,6 +99,14 @@ impl Outwall {
         self
     }
 
+    /// Origins are verified against this CA, too.
+    #[must_use]
+    pub fn root(mut self, ca_file: &Path) -> Self {
+        self.roots.push(ca_file.to_owned());
+        self.write_policy();
+        self
+    }
+
     /// Names of origins are looked up at this resolver.
     #[must_use]
     pub fn resolver(mut self, resolver: &TestResolver) -> Self {
