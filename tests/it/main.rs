@@ -29,6 +29,7 @@ mod other_protocols;
 mod policy_file;
 mod protocols;
 mod reload;
+mod reload_under_load;
 mod streaming;
 mod terminal;
 mod wildcards;

@@ -21,6 +21,7 @@ mod interim;
 mod limits;
 mod metrics;
 mod reload;
+mod reload_under_load;
 mod streaming;
 mod trusted_writes;
 mod tunnels;
