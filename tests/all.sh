@@ -12,6 +12,7 @@ cargo test --workspace --locked
 
 say "the long stories: deaths of gates, a GiB each way"
 cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip protocols::
+cargo test --locked --package outwall-proxy --test it -- --ignored
 
 say "the real clients (skipped loudly where the registries cannot be reached)"
 bash tests/clients/install.sh

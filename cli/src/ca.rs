@@ -83,7 +83,7 @@ pub(crate) fn open(session: &Session) -> Result<Ca, Failure> {
 
 fn bundle(ca: &Ca, session: &Session) -> Result<TrustBundle, Failure> {
     let in_force = PolicyInForce::load(session, None, &Overrides::default())?;
-    Ok(TrustBundle::assemble(ca, &read_roots(&in_force.extra_roots())?)?)
+    Ok(TrustBundle::assemble(ca, &read_roots(&in_force.extra_roots()?)?)?)
 }
 
 fn rotate(session: &Session) -> Result<ExitCode, Failure> {

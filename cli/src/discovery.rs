@@ -18,7 +18,7 @@ use std::{fs, io};
 
 use crate::failure::{Explain, Failure};
 use crate::surroundings::Surroundings;
-use crate::trust_store::{Standing, TrustStore};
+use crate::trust_store::{Standing, TrustStore, Trusted};
 
 /// The name of a policy file.
 pub(crate) const FILE_NAME: &str = "outwall.toml";
@@ -51,6 +51,8 @@ pub(crate) struct PolicyFile {
     pub(crate) place: Place,
     pub(crate) path: PathBuf,
     pub(crate) text: String,
+    /// Of a project's file: what was trusted with it.
+    pub(crate) trusted: Option<Trusted>,
 }
 
 /// What the search came to.
@@ -90,6 +92,7 @@ impl Discovery {
                 place,
                 path: path.to_path_buf(),
                 text,
+                trusted: None,
             }),
             ignored: Vec::new(),
         })
@@ -103,16 +106,17 @@ impl Discovery {
                 continue;
             };
             let path = path.canonicalize().unwrap_or(path);
-            match trust.standing(&path, text.as_bytes()) {
-                Standing::Trusted => {
+            match trust.trusted(&path, text.as_bytes()) {
+                Ok(trusted) => {
                     self.counts = Some(PolicyFile {
                         place: Place::Project,
                         path,
                         text,
+                        trusted: Some(trusted),
                     });
                     return Ok(());
                 }
-                standing => self.ignored.push((path, standing)),
+                Err(standing) => self.ignored.push((path, standing)),
             }
         }
         Ok(())
@@ -121,7 +125,12 @@ impl Discovery {
     fn search_configuration(&mut self, surroundings: &Surroundings) -> Result<(), Failure> {
         for (place, path) in configuration_files(surroundings) {
             if let Some((path, text)) = read_if_there(&path)? {
-                self.counts = Some(PolicyFile { place, path, text });
+                self.counts = Some(PolicyFile {
+                    place,
+                    path,
+                    text,
+                    trusted: None,
+                });
                 return Ok(());
             }
         }
@@ -133,7 +142,7 @@ impl Discovery {
         self.ignored.iter().map(|(path, standing)| {
             let why = match standing {
                 Standing::Changed => "it is different from what was trusted",
-                Standing::Unknown | Standing::Trusted => "nobody has trusted it",
+                Standing::Unknown => "nobody has trusted it",
             };
             let shown = path.display();
             format!("outwall: ignoring `{shown}`: {why} (read it, then `outwall trust {shown}`)")

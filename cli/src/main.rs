@@ -19,6 +19,7 @@ mod git_identity;
 mod grants;
 mod init;
 mod interfaces;
+mod named_files;
 mod policy;
 mod policy_in_force;
 mod proxy;

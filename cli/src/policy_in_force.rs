@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -15,6 +15,7 @@ use crate::blocklists::read_blocklists;
 use crate::discovery::{Discovery, Place};
 use crate::failure::{Explain, Failure, multiline};
 use crate::interfaces::own_addresses;
+use crate::named_files::NamedFiles;
 use crate::terminal::Paint;
 use crate::trust_store::hexadecimal;
 
@@ -26,6 +27,7 @@ pub(crate) struct PolicyInForce {
     pub(crate) file: Option<(Place, PathBuf)>,
     /// As it was read.
     text: String,
+    named: NamedFiles,
 }
 
 /// What a self-check may take before the samples that are left are left out.
@@ -47,18 +49,22 @@ impl PolicyInForce {
         environment: Option<&str>,
         overrides: &Overrides,
     ) -> Result<Self, Failure> {
-        let (document, file, text) = match discovery.counts {
-            None => (PolicyDocument::default(), None, String::new()),
+        let (document, file, text, named) = match discovery.counts {
+            None => (
+                PolicyDocument::default(),
+                None,
+                String::new(),
+                NamedFiles::of(None, None),
+            ),
             Some(file) => {
                 let origin = file.path.display().to_string();
                 let document = PolicyDocument::parse(&file.text, &origin)?;
-                (document, Some((file.place, file.path)), file.text)
+                let named = NamedFiles::of(Some(&file.path), file.trusted);
+                (document, Some((file.place, file.path)), file.text, named)
             }
         };
         let mut document = document.with_overrides(environment, overrides)?;
-        if let Some((_, path)) = &file {
-            read_blocklists(&mut document, path)?;
-        }
+        read_blocklists(&mut document, |path| named.to_read(path))?;
         let mut policy = Policy::compile(&document)?;
         policy.environment(environment)?;
         let own: Vec<_> = own_addresses().into_iter().collect();
@@ -66,7 +72,12 @@ impl PolicyInForce {
         let deadline = Instant::now() + SELF_CHECK;
         let checked = policy.self_check(&document, &own, seed(), || Instant::now() >= deadline)?;
         tracing::debug!(?checked, "the policy passed its self-check");
-        Ok(Self { policy, file, text })
+        Ok(Self {
+            policy,
+            file,
+            text,
+            named,
+        })
     }
 
     /// Says on stderr what is legal in the file and probably not meant.
@@ -89,7 +100,12 @@ impl PolicyInForce {
         let mut context = Context::new(&SHA256);
         context.update(self.text.as_bytes());
         for file in self.policy.files() {
-            context.update(&std::fs::read(self.locate(file)).unwrap_or_default());
+            let read = self
+                .named
+                .to_read(file)
+                .ok()
+                .and_then(|path| std::fs::read(path).ok());
+            context.update(&read.unwrap_or_default());
         }
         hexadecimal(context.finish().as_ref())
     }
@@ -101,7 +117,7 @@ impl PolicyInForce {
 
     /// What the gate is given: the policy, and what the files that it names hold now.
     pub(crate) fn read_files(&self) -> Result<InForce, Failure> {
-        let roots = origin_roots(&self.extra_roots())
+        let roots = origin_roots(&self.extra_roots()?)
             .explain("cannot read the roots that servers are verified against")?;
         Ok(InForce {
             policy: self.policy.clone(),
@@ -113,20 +129,14 @@ impl PolicyInForce {
     /// kept from whom they are about.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let own = self.file.iter().map(|(_, path)| path.clone());
-        let named = self.policy.files().map(|file| self.locate(file));
+        let named = self.policy.files().map(|file| self.named.place(file));
         own.chain(named).collect()
     }
 
-    /// The files with further roots.
-    pub(crate) fn extra_roots(&self) -> Vec<PathBuf> {
+    /// What to read for the files with further roots, as long as this lives.
+    pub(crate) fn extra_roots(&self) -> Result<Vec<PathBuf>, Failure> {
         let written = self.policy.origins().extra_roots();
-        written.map(|root| self.locate(root)).collect()
-    }
-
-    /// A file that the policy names: relative to the policy's own.
-    fn locate(&self, named: &Path) -> PathBuf {
-        let own = self.file.as_ref().map(|(_, path)| path.as_path());
-        own.and_then(Path::parent).unwrap_or(Path::new("/")).join(named)
+        written.map(|root| self.named.to_read(root)).collect()
     }
 
     /// Where the policy comes from, for people.

@@ -100,7 +100,7 @@ impl Arguments {
         let mut request = self.request(session)?;
         tracing::debug!("the policy is compiled");
         session.state.make()?;
-        let trust = Trust::assemble(session, request.in_force.extra_roots());
+        let trust = Trust::assemble(session, request.in_force.extra_roots()?);
         let audit = audit_log(session)?;
         sweep(session);
         tracing::debug!("the audit log is open");

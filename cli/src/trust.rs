@@ -96,8 +96,8 @@ fn revoke(path: &Path, session: &Session) -> Result<ExitCode, Failure> {
 fn files_named(path: &Path, text: &str) -> Result<Vec<PathBuf>, Failure> {
     let not_a_policy = || format!("`{}` is not a policy", path.display());
     let mut document = PolicyDocument::parse(text, &path.display().to_string()).explain(not_a_policy())?;
-    read_blocklists(&mut document, path)?;
-    let policy = Policy::compile(&document).explain(not_a_policy())?;
     let folder = path.parent().unwrap_or(Path::new("/"));
+    read_blocklists(&mut document, |named| Ok(folder.join(named)))?;
+    let policy = Policy::compile(&document).explain(not_a_policy())?;
     Ok(policy.files().map(|file| folder.join(file)).collect())
 }

@@ -5,6 +5,7 @@
 //! so is every certificate file it names: an agent that may write to the project could otherwise
 //! swap those. One record per path: an older content that was trusted once does not count again.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,12 +26,23 @@ pub(crate) struct TrustStore {
 /// What the records say of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Recorded, and unchanged with everything it stands on.
-    Trusted,
     /// Recorded once; it, or a file that it names, is different from then.
     Changed,
     /// Nobody has recorded it.
     Unknown,
+}
+
+/// A record that fits: which files the recorded one names, and what they held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trusted {
+    named: BTreeMap<PathBuf, String>,
+}
+
+impl Trusted {
+    /// Whether the file at this path was trusted with this content.
+    pub(crate) fn covers(&self, path: &Path, sha256: &str) -> bool {
+        self.named.get(path).is_some_and(|trusted| trusted == sha256)
+    }
 }
 
 /// One file's record, as written.
@@ -57,18 +69,23 @@ impl TrustStore {
 
     /// Whether the file at `path` (real path), with this content, may count. Anything that is wrong
     /// with the record means that it may not.
-    pub(crate) fn standing(&self, path: &Path, content: &[u8]) -> Standing {
+    pub(crate) fn trusted(&self, path: &Path, content: &[u8]) -> Result<Trusted, Standing> {
         let record = fs::read(self.place(path))
             .ok()
             .and_then(|record| serde_json::from_slice::<Record>(&record).ok());
         match record {
-            None => Standing::Unknown,
+            None => Err(Standing::Unknown),
             Some(record)
                 if record.sha256 == fingerprint(content) && record.also.iter().all(Companion::unchanged) =>
             {
-                Standing::Trusted
+                let named = record.also.into_iter();
+                Ok(Trusted {
+                    named: named
+                        .map(|companion| (companion.path, companion.sha256))
+                        .collect(),
+                })
             }
-            Some(_) => Standing::Changed,
+            Some(_) => Err(Standing::Changed),
         }
     }
 
@@ -161,13 +178,13 @@ mod tests {
     fn a_recorded_content_counts_and_another_does_not() {
         let (_directory, store) = store();
         let path = Path::new("/repo/outwall.toml");
-        assert_eq!(store.standing(path, b"a"), Standing::Unknown);
+        assert_eq!(store.trusted(path, b"a").map(drop), Err(Standing::Unknown));
         store.record(path, b"a", &[]).unwrap();
-        assert_eq!(store.standing(path, b"a"), Standing::Trusted);
-        assert_eq!(store.standing(path, b"b"), Standing::Changed);
+        assert_eq!(store.trusted(path, b"a").map(drop), Ok(()));
+        assert_eq!(store.trusted(path, b"b").map(drop), Err(Standing::Changed));
         assert_eq!(
-            store.standing(Path::new("/other/outwall.toml"), b"a"),
-            Standing::Unknown
+            store.trusted(Path::new("/other/outwall.toml"), b"a").map(drop),
+            Err(Standing::Unknown)
         );
     }
 
@@ -177,8 +194,8 @@ mod tests {
         let path = Path::new("/repo/outwall.toml");
         store.record(path, b"wide", &[]).unwrap();
         store.record(path, b"narrow", &[]).unwrap();
-        assert_eq!(store.standing(path, b"wide"), Standing::Changed);
-        assert_eq!(store.standing(path, b"narrow"), Standing::Trusted);
+        assert_eq!(store.trusted(path, b"wide").map(drop), Err(Standing::Changed));
+        assert_eq!(store.trusted(path, b"narrow").map(drop), Ok(()));
     }
 
     #[test]
@@ -188,9 +205,9 @@ mod tests {
         let root = directory.path().join("corporate-ca.pem");
         fs::write(&root, "one").unwrap();
         store.record(&path, b"a", std::slice::from_ref(&root)).unwrap();
-        assert_eq!(store.standing(&path, b"a"), Standing::Trusted);
+        assert_eq!(store.trusted(&path, b"a").map(drop), Ok(()));
         fs::write(&root, "another").unwrap();
-        assert_eq!(store.standing(&path, b"a"), Standing::Changed);
+        assert_eq!(store.trusted(&path, b"a").map(drop), Err(Standing::Changed));
     }
 
     #[test]
@@ -200,7 +217,7 @@ mod tests {
         store.record(path, b"a", &[]).unwrap();
         assert!(store.forget(path).unwrap());
         assert!(!store.forget(path).unwrap());
-        assert_eq!(store.standing(path, b"a"), Standing::Unknown);
+        assert_eq!(store.trusted(path, b"a").map(drop), Err(Standing::Unknown));
     }
 
     #[test]
@@ -209,6 +226,6 @@ mod tests {
         let path = Path::new("/repo/outwall.toml");
         store.record(path, b"a", &[]).unwrap();
         fs::write(store.place(path), "{").unwrap();
-        assert_eq!(store.standing(path, b"a"), Standing::Unknown);
+        assert_eq!(store.trusted(path, b"a").map(drop), Err(Standing::Unknown));
     }
 }

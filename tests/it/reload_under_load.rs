@@ -1,6 +1,7 @@
 //! The file is written again and again while clients of the real binary go on: what both policies allow never fails, what both
 //! refuse never passes, by http/1.1, by h2 and through a tunnel.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,12 +21,12 @@ fn policy(origin: &TestOrigin, only: &str) -> String {
     let (tls, plain) = (origin.tls_address(), origin.plain_address());
     let mut hosts = String::new();
     for host in [BOTH, TUNNEL, NEITHER, "one.example.test", "two.example.test"] {
-        hosts += &format!("\"{host}:443\" = \"{tls}\"\n\"{host}:80\" = \"{plain}\"\n");
+        writeln!(hosts, "\"{host}:443\" = \"{tls}\"\n\"{host}:80\" = \"{plain}\"").unwrap();
     }
     format!(
         "[environments.default]\nnetwork = \"custom\"\nallowed_domains = [\"{BOTH}\", \"{only}.example.test\"]\n\
-         tunnelled_domains = [\"{TUNNEL}\"]\n[origins]\nextra_roots = [{:?}]\n[origins.hosts]\n{hosts}",
-        origin.ca_file()
+         tunnelled_domains = [\"{TUNNEL}\"]\n[origins]\nextra_roots = [\"{}\"]\n[origins.hosts]\n{hosts}",
+        origin.ca_file().display()
     )
 }
 

@@ -32,7 +32,7 @@ fn untrusted(path: &Path, standing: Standing) -> Failure {
     let shown = path.display();
     let why = match standing {
         Standing::Changed => "is different from what was trusted",
-        Standing::Unknown | Standing::Trusted => "is not trusted any more",
+        Standing::Unknown => "is not trusted any more",
     };
     Failure::new(format!("`{shown}` {why}")).hint(format!("read it, then `outwall trust {shown}`"))
 }
@@ -71,6 +71,7 @@ mod tests {
                 place,
                 path: path.into(),
                 text: String::new(),
+                trusted: None,
             }),
             ignored: ignored
                 .iter()
