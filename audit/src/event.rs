@@ -175,6 +175,8 @@ pub struct Event {
     pub decision: Option<String>,
     /// The line of the policy that decided.
     pub rule: Option<String>,
+    /// The name of the client certificate that the origin is shown: its file, as the policy names it.
+    pub client_certificate: Option<String>,
     /// Code of a refusal's reason or of a finding.
     pub reason: Option<String>,
     /// The same as a sentence.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use outwall_policy::{ConnectionPermit, RequestPermit, Treatment};
+use outwall_policy::{ClientCertificate, ConnectionPermit, RequestPermit, Treatment};
 
 use crate::event::{EventId, Fields, Kind};
 use crate::mask::{Masked, MaskedText};
@@ -126,6 +126,10 @@ impl<'a> GoingOut<'a> {
                 );
                 line.plain("decision", "allow");
                 line.text("rule", permit.rule());
+                line.maybe(
+                    "client_certificate",
+                    permit.client_certificate().map(ClientCertificate::name),
+                );
             }
         }
         line.maybe("protocol", self.protocol);

@@ -19,6 +19,7 @@
 mod bundle;
 mod ca;
 mod cache;
+mod client;
 mod java;
 mod leaf;
 mod nss;
@@ -29,6 +30,7 @@ mod store;
 
 pub use bundle::{TrustBundle, TrustFile};
 pub use ca::{Ca, CaError, Rotated};
+pub use client::{ClientIdentity, ClientIdentityError};
 pub use leaf::LeafError;
 pub use nss::NssError;
 pub use roots::{RootsError, origin_roots, read_roots, system_roots};

@@ -68,7 +68,7 @@ fn write_new(path: &Path) -> Result<(), Failure> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
     use super::*;
-    use outwall_policy::{Policy, PolicyDocument};
+    use outwall_policy::{Blocklist, Policy, PolicyDocument};
 
     /// The template with every `#key = value` and `#[table]` line switched on; prose starts with `# `.
     fn switched_on() -> String {
@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn every_line_that_is_commented_out_is_valid() {
-        let written = PolicyDocument::parse(&switched_on(), FILE_NAME).unwrap();
+        let mut written = PolicyDocument::parse(&switched_on(), FILE_NAME).unwrap();
+        written.add_blocklist("ads.hosts", Blocklist::parse(b"ads.test", "ads.hosts"));
         Policy::compile(&written).unwrap();
     }
 

@@ -20,6 +20,7 @@ mod grants;
 mod init;
 mod interfaces;
 mod named_files;
+mod origin_files;
 mod policy;
 mod policy_in_force;
 mod proxy;

@@ -182,6 +182,7 @@ impl Show {
                 exceptions.join(", ")
             )?;
         }
+        write_out(&client_certificates(&in_force, environment, Paint::for_stdout()))?;
         let anonymous = in_force.policy.anonymous_environment();
         if anonymous == Some(environment.name()) {
             say!("\nclients of `outwall proxy` without a credential are served, in this environment")?;
@@ -312,6 +313,25 @@ fn requests(methods: &[String], paths: &[String]) -> String {
         some => some.join(", "),
     };
     format!("{} of {}", all(methods, "every method"), all(paths, "every path"))
+}
+
+/// What is shown to origins on behalf of this environment.
+fn client_certificates(in_force: &PolicyInForce, environment: &Environment, paint: Paint) -> String {
+    let mut table = Table::new(["CLIENT CERTIFICATE", "SHOWN TO", "LINE"]);
+    let all = in_force.policy.origins().client_certificates().iter();
+    for shown in all.filter(|shown| shown.environments().contains(environment.name())) {
+        let hosts: Vec<String> = shown.hosts().iter().map(ToString::to_string).collect();
+        table.row([
+            shown.name().to_owned(),
+            hosts.join(", "),
+            shown.line().map_or("-".to_owned(), |line| line.to_string()),
+        ]);
+    }
+    if table.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}", table.render(paint))
+    }
 }
 
 fn treatment_in_a_word(treatment: Treatment) -> &'static str {

@@ -2,20 +2,20 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use outwall_certs::origin_roots;
 use outwall_policy::{Overrides, Policy, PolicyDocument};
-use outwall_proxy::{InForce, OriginTrust};
+use outwall_proxy::InForce;
 
 use crate::arguments::Session;
 use crate::blocklists::read_blocklists;
 use crate::discovery::{Discovery, Place};
-use crate::failure::{Explain, Failure, multiline};
+use crate::failure::{Failure, multiline};
 use crate::interfaces::own_addresses;
 use crate::named_files::NamedFiles;
+use crate::origin_files;
 use crate::terminal::Paint;
 use crate::trust_store::hexadecimal;
 
@@ -80,7 +80,7 @@ impl PolicyInForce {
         })
     }
 
-    /// Says on stderr what is legal in the file and probably not meant.
+    /// Says on stderr what is legal in the file, or of the files that it names, and probably not meant.
     pub(crate) fn warn(&self) {
         let _ = std::io::stderr().write_all(self.warnings(Paint::for_stderr()).as_bytes());
     }
@@ -88,18 +88,20 @@ impl PolicyInForce {
     /// The same as text, a line or more for each.
     pub(crate) fn warnings(&self, paint: Paint) -> String {
         let mut text = String::new();
-        for warning in self.policy.warnings() {
-            let _ = writeln!(text, "{} {}", paint.yellow("warning:"), multiline(warning, paint));
+        let written = self.policy.warnings().iter().map(ToString::to_string);
+        for warning in written.chain(origin_files::warnings(self)) {
+            let warning = multiline(warning, paint);
+            let _ = writeln!(text, "{} {warning}", paint.yellow("warning:"));
         }
         text
     }
 
-    /// Over the policy file, and over the files that it names if there are any, in hexadecimal digits. Of a file alone it is
-    /// what `sha256sum` says.
+    /// Over the policy file, and over the files that it names if there are any, in hexadecimal digits; secrets are left out, for
+    /// a digest of what else is known is a test of guesses. Of a file alone it is what `sha256sum` says.
     pub(crate) fn sha256(&self) -> String {
         let mut context = Context::new(&SHA256);
         context.update(self.text.as_bytes());
-        for file in self.policy.files() {
+        for file in self.policy.public_files() {
             let read = self
                 .named
                 .to_read(file)
@@ -117,12 +119,7 @@ impl PolicyInForce {
 
     /// What the gate is given: the policy, and what the files that it names hold now.
     pub(crate) fn read_files(&self) -> Result<InForce, Failure> {
-        let roots = origin_roots(&self.extra_roots()?)
-            .explain("cannot read the roots that servers are verified against")?;
-        Ok(InForce {
-            policy: self.policy.clone(),
-            trust: OriginTrust::new(roots),
-        })
+        origin_files::read(self)
     }
 
     /// Every file that says what is in force: the policy's own, if there is one, and those that it names. To be watched, and
@@ -131,6 +128,22 @@ impl PolicyInForce {
         let own = self.file.iter().map(|(_, path)| path.clone());
         let named = self.policy.files().map(|file| self.named.place(file));
         own.chain(named).collect()
+    }
+
+    /// Those of them that no sandbox may read.
+    pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
+        let named = self.policy.origins().secret_files();
+        named.map(|file| self.named.place(file)).collect()
+    }
+
+    /// Where a file is that the policy names, for people.
+    pub(crate) fn place(&self, named: &Path) -> PathBuf {
+        self.named.place(named)
+    }
+
+    /// What to read for it, as long as this lives.
+    pub(crate) fn to_read(&self, named: &Path) -> Result<PathBuf, Failure> {
+        self.named.to_read(named)
     }
 
     /// What to read for the files with further roots, as long as this lives.

@@ -81,7 +81,7 @@ struct Read {
 impl Now {
     /// What decides: the policy, and what is granted beside it.
     pub(crate) fn policy_with_grants(&self) -> Policy {
-        self.base.policy.with_grants(self.grants.in_force())
+        self.base.policy().with_grants(self.grants.in_force())
     }
 }
 
@@ -239,10 +239,7 @@ impl Reloader {
 
     /// What is granted stands beside every policy.
     fn put_in_force(&self, now: &Now) {
-        self.gate.replace(InForce {
-            policy: now.policy_with_grants(),
-            ..now.base.clone()
-        });
+        self.gate.replace(now.base.with_grants(now.grants.in_force()));
     }
 
     /// The file is what it was; a change that did not count is undone.

@@ -21,8 +21,10 @@ use crate::trusted;
 
 mod blocklists;
 mod bounds;
+mod client_certificates;
 mod lists;
 mod origins;
+mod parent_proxy;
 mod rules;
 
 impl Policy {
@@ -42,7 +44,7 @@ impl Policy {
             .iter()
             .map(|(name, written)| (name.clone(), compiler.environment(name, written)))
             .collect();
-        let origins = compiler.origins(&document.origins);
+        let origins = compiler.origins(&document.origins, &environments);
         let anonymous_environment = compiler.anonymous_environment(document);
         let default_environment = match compiler.default_environment(document) {
             Some(name) if compiler.problems.is_empty() => name,

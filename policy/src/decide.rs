@@ -1,16 +1,15 @@
-//! Deciding. Every function here lists its checks in their order, because the order is what a reader relies on.
+//! Deciding on connections and requests; on addresses it is `admit`. Every function here lists its checks in their order, because the order is what a reader relies on.
 
-use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use crate::address::{AddressClass, carried_v4, classify};
+use crate::client_certificate::ClientCertificate;
 use crate::credential_fault::CredentialFault;
 use crate::decision::{Action, ConnectionDecision, Opening, RequestDecision};
 use crate::denial::Denial;
 use crate::environment::{Environment, Treatment};
 use crate::host::Host;
-use crate::host_ports;
 use crate::method::Method;
-use crate::permit::{ConnectionPermit, DialPermit, Permitted, RequestPermit, RuleName};
+use crate::permit::{ConnectionPermit, Permitted, RequestPermit, RuleName};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::rules::Ruling;
@@ -23,8 +22,9 @@ impl Policy {
     /// May this sandbox open this connection, and what is done with it?
     ///
     /// 1. The sandbox's environment is in the policy, and the policy gives it to clients without identity if it has none.
-    /// 2. An entry names the host at this port, the level covers it, or somebody granted it.
-    /// 3. The opening fits the entry: plain TCP is not for HTTP requests.
+    /// 2. The target is not the parent proxy, which leads everywhere.
+    /// 3. An entry names the host at this port, the level covers it, or somebody granted it.
+    /// 4. The opening fits the entry: plain TCP is not for HTTP requests.
     ///
     /// A host that is refused is refused before anything is resolved.
     pub fn decide_connection(
@@ -60,49 +60,12 @@ impl Policy {
     /// How large it may be comes with the permit.
     pub fn decide_request<R>(&self, via: &ConnectionPermit, action: Action<R>) -> RequestDecision<R> {
         match self.rule_for(via, &action) {
-            Ok((rule, sizes)) => RequestDecision::Allow(Permitted::new(via.clone(), action, rule, sizes)),
+            Ok((rule, sizes)) => {
+                let shown = self.client_certificate(via, action.scheme);
+                RequestDecision::Allow(Permitted::new(via.clone(), action, rule, sizes, shown))
+            }
             Err(denial) => RequestDecision::Deny(denial, action.carried),
         }
-    }
-
-    /// May this address be dialled for this connection?
-    ///
-    /// 1. The policy grants the connection, as it was granted.
-    /// 2. If the target has a static address, it is that one; then its class does not matter.
-    /// 3. The port is the target's, and the address is the target's if it asked for a literal.
-    /// 4. The address is not of a refused class, and not the machine's own, or `allowed_addresses` has an exception for it.
-    /// 5. No blocklist has the address.
-    ///
-    /// For a port of the host: it is that port of either loopback address.
-    pub fn admit(&self, permit: &ConnectionPermit, address: SocketAddr) -> Result<DialPermit, Denial> {
-        let environment = self.environment_of(permit.sandbox())?;
-        let granted_by = self.still_granted(permit)?;
-        let target = permit.target();
-        if let RuleName::HostPort(port) = granted_by {
-            return host_port(environment, permit, port, address);
-        }
-        let fixed = self.static_address(target);
-        let expected_ip = fixed.map(|fixed| fixed.ip()).or(target.literal());
-        let expected_port = fixed.map_or(target.port, |fixed| fixed.port());
-        let is_expected_ip = expected_ip.is_none_or(|ip| ip.to_canonical() == address.ip().to_canonical());
-        if address.port() != expected_port || !is_expected_ip {
-            let reason = Reason::AddressMismatch {
-                target: target.clone(),
-                address,
-            };
-            return Err(Denial::of(environment, reason, None));
-        }
-        let class = self.classify(address.ip());
-        if fixed.is_none() && class.is_refused() && !environment.exceptions.cover(address.ip(), class) {
-            let reason = Reason::AddressRefused {
-                target: target.clone(),
-                address: address.ip(),
-                class,
-            };
-            return Err(Denial::of(environment, reason, None));
-        }
-        not_blocked(environment, target, &Host::from(address.ip()))?;
-        Ok(DialPermit::new(permit.clone(), address))
     }
 
     /// True while the policy grants what was granted, with the same treatment. Asked again of every policy that is loaded.
@@ -125,35 +88,7 @@ impl Policy {
         self.rule_for(permit.connection(), &action).is_ok()
     }
 
-    /// True while the policy also admits the address that was admitted.
-    pub fn still_admits(&self, permit: &DialPermit) -> bool {
-        self.admit(permit.connection(), permit.address()).is_ok()
-    }
-
-    /// The static address of a target (`[origins] hosts`), with the target's port when none is written.
-    pub fn static_address(&self, target: &Target) -> Option<SocketAddr> {
-        self.origins.static_address(target)
-    }
-
-    /// The class of an address, the machine's own addresses included.
-    pub fn classify(&self, address: IpAddr) -> AddressClass {
-        let class = classify(address);
-        if class != AddressClass::Loopback && self.is_own(address) {
-            return AddressClass::Own;
-        }
-        class
-    }
-
-    fn is_own(&self, address: IpAddr) -> bool {
-        let own = |address: &IpAddr| self.own_addresses.binary_search(address).is_ok();
-        let carried = match address {
-            IpAddr::V4(_) => None,
-            IpAddr::V6(address) => carried_v4(address),
-        };
-        own(&address.to_canonical()) || carried.is_some_and(|carried| own(&IpAddr::V4(carried)))
-    }
-
-    fn environment_of(&self, sandbox: &Sandbox) -> Result<&Environment, Denial> {
+    pub(crate) fn environment_of(&self, sandbox: &Sandbox) -> Result<&Environment, Denial> {
         let name = &sandbox.environment;
         let may_be_used = match sandbox.identity {
             Identity::Own => true,
@@ -174,6 +109,14 @@ impl Policy {
     ) -> Result<(RuleName, Treatment), Denial> {
         let environment = self.environment_of(sandbox)?;
         not_blocked(environment, target, &target.host)?;
+        if self
+            .origins
+            .parent_proxy()
+            .is_some_and(|parent| parent.is(target))
+        {
+            let target = target.clone();
+            return Err(Denial::of(environment, Reason::ParentProxy { target }, None));
+        }
         let (rule, treatment) = match environment.grant(target) {
             Ok(granted) => granted,
             Err(reason @ Reason::HostPortNotAllowed { .. }) => {
@@ -198,7 +141,7 @@ impl Policy {
         }
     }
 
-    fn still_granted(&self, permit: &ConnectionPermit) -> Result<RuleName, Denial> {
+    pub(crate) fn still_granted(&self, permit: &ConnectionPermit) -> Result<RuleName, Denial> {
         let opening = match permit.treatment() {
             Treatment::Forward => Opening::Http,
             Treatment::Intercept | Treatment::Tunnel | Treatment::Stream => Opening::Unread,
@@ -215,6 +158,13 @@ impl Policy {
             reason,
             Some(rule),
         ))
+    }
+
+    fn client_certificate(&self, via: &ConnectionPermit, scheme: Scheme) -> Option<Arc<ClientCertificate>> {
+        let all = self.origins.client_certificates();
+        let shown =
+            |certificate: &&Arc<ClientCertificate>| certificate.is_for(via.sandbox(), scheme, via.target());
+        all.iter().find(shown).cloned()
     }
 
     fn rule_for<R>(
@@ -264,22 +214,6 @@ impl Policy {
         self.granted(sandbox, target)
             .map_or(granted_by, |(grant, _)| grant)
     }
-}
-
-fn host_port(
-    environment: &Environment,
-    permit: &ConnectionPermit,
-    port: u16,
-    address: SocketAddr,
-) -> Result<DialPermit, Denial> {
-    if host_ports::addresses(port).contains(&address) {
-        return Ok(DialPermit::new(permit.clone(), address));
-    }
-    let reason = Reason::AddressMismatch {
-        target: permit.target().clone(),
-        address,
-    };
-    Err(Denial::of(environment, reason, None))
 }
 
 impl Environment {
@@ -334,7 +268,7 @@ impl Environment {
 }
 
 /// What a blocklist names is refused, whatever allows it.
-fn not_blocked(environment: &Environment, target: &Target, host: &Host) -> Result<(), Denial> {
+pub(crate) fn not_blocked(environment: &Environment, target: &Target, host: &Host) -> Result<(), Denial> {
     let Some(blocked) = environment.blocked(host) else {
         return Ok(());
     };

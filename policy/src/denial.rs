@@ -210,6 +210,7 @@ impl Denial {
             | Reason::MalformedRequest { .. }
             | Reason::UnresolvedName { .. }
             | Reason::OwnListener { .. }
+            | Reason::ParentProxy { .. }
             | Reason::UpgradeRefused { .. }
             | Reason::LimitReached { .. }
             | Reason::Withdrawn { .. }

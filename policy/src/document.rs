@@ -13,9 +13,11 @@ use crate::blocklist::Blocklist;
 use crate::sandbox::EnvironmentName;
 use crate::sizes::SizedPart;
 
+mod origins;
 mod problem;
 mod read;
 
+pub(crate) use origins::{ClientCertificateDocument, OriginsDocument, ParentProxyDocument, SecretDocument};
 pub use problem::{DocumentErrors, Problem, Warning};
 
 /// The file as written: its keys are known and of the right type. Its default is no file at all: one environment, `default`,
@@ -91,15 +93,6 @@ pub(crate) struct SizeDocument {
     pub(crate) methods: Vec<Written<String>>,
     /// By the part's place in [`SizedPart::ALL`].
     pub(crate) most: [Option<Written<u64>>; SizedPart::ALL.len()],
-}
-
-/// `[origins]`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct OriginsDocument {
-    pub(crate) extra_roots: Vec<Written<String>>,
-    pub(crate) hosts: Vec<(Written<String>, Written<String>)>,
-    pub(crate) resolver: Option<Written<String>>,
-    pub(crate) parent_proxy: Option<Written<String>>,
 }
 
 /// `[proxy]`: what concerns `outwall proxy` alone.

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::client_certificate::ClientCertificate;
 use crate::host::Host;
+use crate::parent_proxy::{ParentCredentials, ParentProxy, SecretSource};
 use crate::target::Target;
 
 /// `[origins]`, compiled.
@@ -14,6 +17,8 @@ pub struct Origins {
     pub(crate) at_any_port: HashMap<Host, StaticAddress>,
     pub(crate) at_port: HashMap<Target, StaticAddress>,
     pub(crate) resolver: Option<SocketAddr>,
+    pub(crate) client_certificates: Vec<Arc<ClientCertificate>>,
+    pub(crate) parent_proxy: Option<ParentProxy>,
 }
 
 /// A static address; without a port, the target's is meant.
@@ -29,9 +34,28 @@ impl Origins {
         self.extra_roots.iter().map(PathBuf::as_path)
     }
 
-    /// Every file that is named here, as written: what it holds is part of the policy.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.extra_roots()
+    /// The files that are named here and hold no secret, as written.
+    pub fn public_files(&self) -> impl Iterator<Item = &Path> {
+        let certificates = self.client_certificates.iter().map(|shown| shown.certificate());
+        self.extra_roots().chain(certificates)
+    }
+
+    /// The files that are named here and that no sandbox may read, as written.
+    pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        let keys = self.client_certificates.iter().map(|shown| shown.key());
+        let credentials = self.parent_proxy().and_then(ParentProxy::credentials);
+        let password = credentials.map(ParentCredentials::password);
+        keys.chain(password.and_then(SecretSource::file))
+    }
+
+    /// The certificates that are shown to origins, in the order of the document.
+    pub fn client_certificates(&self) -> &[Arc<ClientCertificate>] {
+        &self.client_certificates
+    }
+
+    /// The proxy that origins are reached through.
+    pub fn parent_proxy(&self) -> Option<&ParentProxy> {
+        self.parent_proxy.as_ref()
     }
 
     /// The DNS server to ask; none means the system's.

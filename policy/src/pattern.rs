@@ -87,6 +87,11 @@ impl HostPattern {
         self.port
     }
 
+    /// As [`matches`](Self::matches), where a pattern without port is one for every port.
+    pub(crate) fn covers_at_any_port(&self, target: &Target) -> bool {
+        self.hosts.contain(&target.host) && self.port.is_none_or(|own| own == target.port)
+    }
+
     pub(crate) fn covers_port(&self, port: u16) -> bool {
         self.port.map_or(USUAL_PORTS.contains(&port), |own| own == port)
     }

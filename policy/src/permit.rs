@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::allowances::Limit;
+use crate::client_certificate::ClientCertificate;
 use crate::decision::{Action, Writing};
 use crate::environment::Treatment;
 use crate::host_ports;
@@ -90,6 +91,7 @@ pub struct RequestPermit {
     path: RequestPath,
     rule: RuleName,
     sizes: SizeLimits,
+    client_certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// A request that may be sent, inseparable from its permit until it is sent.
@@ -104,6 +106,13 @@ pub struct Permitted<R> {
 pub struct DialPermit {
     connection: ConnectionPermit,
     address: SocketAddr,
+}
+
+/// Proof that the parent proxy may be asked for a connection.
+#[derive(Clone, Debug)]
+pub struct ParentPermit {
+    connection: ConnectionPermit,
+    asked_for: Target,
 }
 
 impl ConnectionPermit {
@@ -183,6 +192,12 @@ impl RequestPermit {
         &self.path
     }
 
+    /// The certificate that it is sent with, if there is one for its host and environment. A connection with one is not to be
+    /// used for requests without it, nor with another.
+    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.client_certificate.as_deref()
+    }
+
     /// Which line of the policy allowed it: a rule when the host has rules, else what allowed the connection.
     pub fn rule(&self) -> &RuleName {
         &self.rule
@@ -200,6 +215,7 @@ impl<R> Permitted<R> {
         action: Action<R>,
         rule: RuleName,
         sizes: SizeLimits,
+        client_certificate: Option<Arc<ClientCertificate>>,
     ) -> Self {
         Self {
             permit: RequestPermit {
@@ -211,6 +227,7 @@ impl<R> Permitted<R> {
                 path: action.path,
                 rule,
                 sizes,
+                client_certificate,
             },
             carried: action.carried,
         }
@@ -245,6 +262,25 @@ impl DialPermit {
     /// The address to dial, and no other.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The connection that it is for.
+    pub fn connection(&self) -> &ConnectionPermit {
+        &self.connection
+    }
+}
+
+impl ParentPermit {
+    pub(crate) fn new(connection: ConnectionPermit, asked_for: Target) -> Self {
+        Self {
+            connection,
+            asked_for,
+        }
+    }
+
+    /// What to ask for, and nothing else: the target by its name, or one of its addresses.
+    pub fn asked_for(&self) -> &Target {
+        &self.asked_for
     }
 
     /// The connection that it is for.

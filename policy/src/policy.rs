@@ -67,8 +67,13 @@ impl Policy {
     /// Every file that is named anywhere in the policy, as written and each once: what it holds is part of the policy. Relative
     /// paths are relative to the policy file.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.public_files().chain(self.origins.secret_files())
+    }
+
+    /// Those of them that hold no secret.
+    pub fn public_files(&self) -> impl Iterator<Item = &Path> {
         let lists = self.blocklist_files.iter().map(PathBuf::as_path);
-        self.origins.files().chain(lists)
+        self.origins.public_files().chain(lists)
     }
 
     /// Refuses addresses of the gate's own machine, whatever name leads there: a sandbox must not reach the services beside

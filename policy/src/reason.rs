@@ -130,6 +130,11 @@ pub enum Reason {
         /// What was asked for.
         target: Target,
     },
+    /// The target is the parent proxy: whoever speaks to it reaches what it reaches.
+    ParentProxy {
+        /// What was asked for.
+        target: Target,
+    },
     /// A protocol that the gate does not upgrade to.
     UpgradeRefused {
         /// As the client named it, as far as it may be repeated.
@@ -195,6 +200,7 @@ impl Reason {
             Self::MalformedRequest { .. } => "malformed-request",
             Self::UnresolvedName { .. } => "unresolved-name",
             Self::OwnListener { .. } => "own-listener",
+            Self::ParentProxy { .. } => "parent-proxy",
             Self::UpgradeRefused { .. } => "upgrade-refused",
             Self::TooManyNames { .. } => "too-many-names",
             Self::OverLimit { limit, .. } => limit.code(),
@@ -239,6 +245,7 @@ impl Reason {
             | Self::OwnListener { target }
             | Self::OverLimit { target, .. }
             | Self::TooLarge { target, .. }
+            | Self::ParentProxy { target }
             | Self::Withdrawn { target } => Some(target),
             Self::UnknownEnvironment
             | Self::MalformedTarget { .. }
@@ -330,6 +337,7 @@ impl fmt::Display for Reason {
             Self::MalformedRequest { what } => write!(f, "the request cannot be read: {what}"),
             Self::UnresolvedName { target } => write!(f, "{} has no address", target.host),
             Self::OwnListener { target } => write!(f, "{target} is the gate itself"),
+            Self::ParentProxy { target } => write!(f, "{target} is the proxy behind the gate"),
             Self::UpgradeRefused { protocol } => write!(f, "upgrading to {protocol} is refused"),
             Self::TooManyNames { pattern } => {
                 write!(f, "too many different names below {pattern} were asked for")

@@ -8,10 +8,12 @@ use std::net::SocketAddr;
 use http::StatusCode;
 use outwall_audit::WriteError;
 use outwall_certs::LeafError;
-use outwall_policy::{Denial, DomainName};
+use outwall_policy::{ClientCertificate, Denial, DomainName};
+use rustls::AlertDescription;
 use thiserror::Error as ThisError;
 
 use crate::http_error::HttpError;
+use crate::protected::alert_in;
 use crate::websocket::NoSocket;
 
 /// Whose fault a failure was.
@@ -73,6 +75,19 @@ pub enum Error {
     /// The origin's TLS failed; most often its certificate.
     #[error("the origin's TLS cannot be trusted: {}", what_is_wrong(.0))]
     OriginTls(#[source] io::Error),
+    /// The origin ended TLS over the certificate that it was shown.
+    #[error("the origin refused the client certificate `{shown}` ({alert:?})")]
+    ClientCertificateRefused {
+        /// Its name.
+        shown: String,
+        /// What the origin said.
+        alert: AlertDescription,
+    },
+    /// The origin ended TLS because it was shown no certificate.
+    #[error(
+        "the origin demands a client certificate, and [origins.client_certificates] has none for this host and environment"
+    )]
+    ClientCertificateDemanded,
     /// The origin's HTTP failed.
     #[error("the origin's HTTP failed")]
     OriginHttp(#[source] HttpError),
@@ -133,7 +148,7 @@ impl Error {
         matches!(
             tls,
             Some(rustls::Error::AlertReceived(
-                rustls::AlertDescription::NoApplicationProtocol
+                AlertDescription::NoApplicationProtocol
             ))
         )
     }
@@ -156,6 +171,16 @@ impl Error {
                 denial.reason().code(),
             ),
             Self::OriginTls(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-tls"),
+            Self::ClientCertificateRefused { .. } => (
+                Side::Origin,
+                StatusCode::BAD_GATEWAY,
+                "client-certificate-refused",
+            ),
+            Self::ClientCertificateDemanded => (
+                Side::Origin,
+                StatusCode::BAD_GATEWAY,
+                "client-certificate-demanded",
+            ),
             Self::OriginHttp(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-http"),
             Self::OriginLost(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-lost"),
             Self::NoSocket(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "no-websocket"),
@@ -172,6 +197,42 @@ impl Error {
             Self::ShuttingDown => (Side::Proxy, StatusCode::SERVICE_UNAVAILABLE, "shutting-down"),
             Self::Proxy(_) => (Side::Proxy, StatusCode::INTERNAL_SERVER_ERROR, "proxy-failed"),
         }
+    }
+
+    /// What an alert of the origin says about the certificate that it was shown, or was not; none when it is about something
+    /// else. RFC 8446 section 6.2.
+    pub(crate) fn of_alert(alert: AlertDescription, shown: Option<&ClientCertificate>) -> Option<Self> {
+        use AlertDescription as Alert;
+        match (alert, shown) {
+            (Alert::CertificateRequired, None) => Some(Self::ClientCertificateDemanded),
+            (
+                Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::CertificateRequired
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+                | Alert::DecryptError,
+                Some(shown),
+            ) => Some(Self::ClientCertificateRefused {
+                shown: shown.name().to_owned(),
+                alert,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The same failure of a handshake, said in terms of the certificate when it was about that.
+    pub(crate) fn about(self, shown: Option<&ClientCertificate>) -> Self {
+        let alert = match &self {
+            Self::OriginTls(error) => alert_in(error),
+            _ => None,
+        };
+        alert
+            .and_then(|alert| Self::of_alert(alert, shown))
+            .unwrap_or(self)
     }
 
     /// The whole chain in one line, for the audit log and for a client that must know why.

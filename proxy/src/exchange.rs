@@ -304,13 +304,13 @@ impl Exchanges {
     fn pool(&self, permit: &RequestPermit, snapshot: &Snapshot) -> Arc<Pool> {
         let origins = self.client.origins();
         if let Grant::EachItsOwn = self.grant {
-            return origins.pool(permit.scheme(), permit.target(), snapshot);
+            return origins.pool(permit, snapshot);
         }
         let mut last = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
             Some(pool) if pool.generation == snapshot.generation => Arc::clone(pool),
             _ => {
-                let pool = origins.pool(permit.scheme(), permit.target(), snapshot);
+                let pool = origins.pool(permit, snapshot);
                 *last = Some(Arc::clone(&pool));
                 pool
             }

@@ -6,12 +6,13 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
+
+use crate::protected::{Farewell, Protected};
 
 /// A connection to an origin.
 pub(crate) enum OriginStream {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<Protected>),
 }
 
 impl OriginStream {
@@ -19,7 +20,15 @@ impl OriginStream {
     pub(crate) fn speaks_h2(&self) -> bool {
         match self {
             Self::Plain(_) => false, // no prior knowledge is assumed
-            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+            Self::Tls(tls) => tls.speaks_h2(),
+        }
+    }
+
+    /// What to look at when the connection has failed.
+    pub(crate) fn farewell(&self) -> Farewell {
+        match self {
+            Self::Plain(_) => Farewell::default(),
+            Self::Tls(tls) => tls.farewell().clone(),
         }
     }
 }
@@ -29,7 +38,7 @@ macro_rules! either {
     ($stream:expr, $method:ident ( $($argument:expr),* )) => {
         match $stream {
             OriginStream::Plain(stream) => Pin::new(stream).$method($($argument),*),
-            OriginStream::Tls(stream) => Pin::new(stream).$method($($argument),*),
+            OriginStream::Tls(tls) => Pin::new(&mut **tls).$method($($argument),*),
         }
     };
 }
@@ -60,7 +69,7 @@ impl AsyncWrite for OriginStream {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
         }
     }
 

@@ -1,27 +1,67 @@
-//! What is in force, beside the policy: whom the gate believes to be an origin. Read from files by the composition, and replaced
-//! together with the policy that names the files.
+//! What is in force, beside the policy: whom the gate believes to be an origin, and what it shows to origins. Read from files by
+//! the composition, and replaced together with the policy that names the files.
 
+use std::fmt;
 use std::sync::Arc;
 
-use outwall_policy::Policy;
+use outwall_certs::ClientIdentity;
+use outwall_policy::{ClientCertificate, HostGrant, Policy};
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
 
 use crate::tls::provider;
 
 /// All that can be replaced while connections run, and only as a whole: a policy, and what the files that it names held.
 #[derive(Clone, Debug)]
 pub struct InForce {
-    /// What decides.
-    pub policy: Policy,
-    /// What origins are verified against.
-    pub trust: OriginTrust,
+    pub(crate) policy: Policy,
+    pub(crate) trust: OriginTrust,
 }
 
-/// What origins are verified against.
-#[derive(Clone, Debug)]
+/// What origins are verified against, and what is shown to them.
+#[derive(Clone)]
 pub struct OriginTrust {
     /// Without sessions: those belong to one sandbox each.
     config: Arc<ClientConfig>,
+    /// In the order of the policy.
+    client_certificates: Vec<ClientIdentity>,
+}
+
+/// The files do not belong to the policy: it names more or fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the policy names {named} client certificates, and {read} were read")]
+pub struct Incomplete {
+    named: usize,
+    read: usize,
+}
+
+impl InForce {
+    /// A policy with what the files that it names held.
+    pub fn new(policy: Policy, trust: OriginTrust) -> Result<Self, Incomplete> {
+        let (named, read) = (
+            policy.origins().client_certificates().len(),
+            trust.client_certificates.len(),
+        );
+        if named != read {
+            return Err(Incomplete { named, read });
+        }
+        Ok(Self { policy, trust })
+    }
+
+    /// What decides.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The same with what is granted beside the policy's document.
+    #[must_use]
+    pub fn with_grants(&self, grants: impl IntoIterator<Item = HostGrant>) -> Self {
+        Self {
+            policy: self.policy.with_grants(grants),
+            trust: self.trust.clone(),
+        }
+    }
 }
 
 impl OriginTrust {
@@ -29,12 +69,35 @@ impl OriginTrust {
     pub fn new(roots: RootCertStore) -> Self {
         Self {
             config: Arc::new(verifying_against(roots)),
+            client_certificates: Vec::new(),
         }
     }
 
-    /// The configuration to start from.
-    pub(crate) fn config(&self) -> &ClientConfig {
-        &self.config
+    /// And shows these to origins, where the policy says: in the policy's order.
+    #[must_use]
+    pub fn showing(mut self, client_certificates: Vec<ClientIdentity>) -> Self {
+        self.client_certificates = client_certificates;
+        self
+    }
+
+    /// How origins are met by requests that are sent with this certificate of the policy, or with none.
+    pub(crate) fn config(&self, shown: Option<&ClientCertificate>) -> ClientConfig {
+        let mut config = ClientConfig::clone(&self.config);
+        if let Some(shown) = shown {
+            let identity = self.client_certificates.get(shown.number());
+            let identity = identity.expect("as many were read as the policy names");
+            config.client_auth_cert_resolver =
+                Arc::new(SingleCertAndKey::from(Arc::clone(identity.certified())));
+        }
+        config
+    }
+}
+
+impl fmt::Debug for OriginTrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OriginTrust")
+            .field("client_certificates", &self.client_certificates)
+            .finish_non_exhaustive()
     }
 }
 

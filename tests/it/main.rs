@@ -25,6 +25,7 @@ mod framing_h2;
 mod granting;
 mod host_ports;
 mod machine;
+mod named_files;
 mod other_protocols;
 mod policy_file;
 mod protocols;

@@ -141,6 +141,15 @@ impl TestOrigin {
         }
     }
 
+    /// A certificate that a client may show, and its key, in PEM. Nobody of consequence has issued it.
+    pub fn client_certificate(name: &str) -> (String, String) {
+        let key = rcgen::KeyPair::generate().expect("a key can be made");
+        let certificate = rcgen::CertificateParams::new(vec![name.to_owned()])
+            .and_then(|params| params.self_signed(&key))
+            .expect("a certificate can be made");
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// Where it speaks TLS.
     pub fn tls_address(&self) -> SocketAddr {
         self.tls_address

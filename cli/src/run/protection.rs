@@ -1,4 +1,4 @@
-//! Keeps the sandbox's hands off the policy that it runs under.
+//! Keeps the sandbox's hands off the policy that it runs under, and its eyes off the secrets that the policy names.
 //!
 //! A policy file may lie in the working directory, which the sandbox writes to, or be reached through a
 //! symbolic link there, and the same command will be given again tomorrow. So the file, and the
@@ -20,9 +20,11 @@ use crate::discovery::Place;
 use crate::failure::Failure;
 use crate::policy_in_force::PolicyInForce;
 
-/// What a sandbox that runs must not be able to write.
+/// What a sandbox that runs must not be able to write, nor to read.
 pub(super) struct Guard {
     writable: Vec<PathBuf>,
+    /// What it sees of the host's files, writable or not.
+    seen: Vec<PathBuf>,
     /// Files that are read-only in the sandbox, by the device and inode that they have since its start.
     held: HashMap<PathBuf, (u64, u64)>,
 }
@@ -30,12 +32,15 @@ pub(super) struct Guard {
 impl Guard {
     /// Of a sandbox that is about to start with this policy.
     pub(super) fn of(in_force: &PolicyInForce, spec: &Spec) -> Result<Self, Failure> {
-        let writable = writable_directories(spec);
+        let seen = directories(spec, |_| true);
+        keep_secrets(in_force, &seen)?;
+        let writable = directories(spec, |mount| mount.writable);
         let mounts = mounts(in_force, &writable)?.into_iter();
         let held = mounts.filter_map(|mount| Some((mount.path.clone(), identity(&mount.path)?)));
         Ok(Self {
             held: held.collect(),
             writable,
+            seen,
         })
     }
 
@@ -47,8 +52,9 @@ impl Guard {
         })
     }
 
-    /// Refuses a policy that the sandbox could have written, or could write from now on.
+    /// Refuses a policy that the sandbox could have written, or could write from now on, and one whose secrets it could read.
     pub(super) fn object(&self, in_force: &PolicyInForce) -> Result<(), Failure> {
+        keep_secrets(in_force, &self.seen)?;
         for mount in mounts(in_force, &self.writable)? {
             let held = self.held.get(&mount.path).copied();
             if held.is_none() || held != identity(&mount.path) {
@@ -83,13 +89,29 @@ fn mounts(in_force: &PolicyInForce, writable: &[PathBuf]) -> Result<Vec<Mount>, 
         .collect()
 }
 
-fn writable_directories(spec: &Spec) -> Vec<PathBuf> {
-    let mounts = spec
-        .mounts
-        .iter()
-        .filter(|mount| mount.writable)
-        .map(|mount| &mount.path);
+/// Refuses a policy with a secret that the sandbox could read: then it could do without the gate.
+fn keep_secrets(in_force: &PolicyInForce, seen: &[PathBuf]) -> Result<(), Failure> {
+    match in_force.secret_files().iter().find(|file| is_within(file, seen)) {
+        None => Ok(()),
+        Some(file) => Err(Failure::new(format!(
+            "the sandbox could read `{}`, which is secret",
+            file.display()
+        ))
+        .hint("keep it outside of the working directory and of what is mounted")),
+    }
+}
+
+fn is_within(file: &Path, directories: &[PathBuf]) -> bool {
+    let way = way_to(file);
+    let real = way.last();
+    real.is_some_and(|real| directories.iter().any(|directory| real.starts_with(directory)))
+}
+
+/// The working directory, and those mounts.
+fn directories(spec: &Spec, which: impl Fn(&Mount) -> bool) -> Vec<PathBuf> {
+    let mounts = spec.mounts.iter().filter(|mount| which(mount));
     mounts
+        .map(|mount| &mount.path)
         .chain([&spec.working_directory])
         .map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()))
         .collect()
@@ -136,6 +158,22 @@ mod tests {
     fn a_policy_that_the_sandbox_cannot_reach_needs_nothing() {
         assert_eq!(outcome("/nowhere/policies/p.toml"), Some(false));
         assert_eq!(outcome("/nowhere/repository/p.toml"), Some(false));
+    }
+
+    #[test]
+    fn a_secret_is_within_what_the_sandbox_sees_whichever_way_leads_there() {
+        let all = tempfile::tempdir().expect("a directory");
+        let all = all.path().canonicalize().expect("a real path");
+        for folder in ["repo/sub", "secrets"] {
+            std::fs::create_dir_all(all.join(folder)).expect("a directory");
+        }
+        for file in ["repo/sub/key", "secrets/key"] {
+            std::fs::write(all.join(file), "").expect("a file");
+        }
+        std::os::unix::fs::symlink(all.join("repo/sub/key"), all.join("secrets/link")).expect("a link");
+        let within = |file: &str| is_within(&all.join(file), &[all.join("repo")]);
+        assert!(within("repo/sub/key") && within("secrets/link") && within("secrets/../repo/sub/key"));
+        assert!(!within("secrets/key") && !within("repo/../secrets/key"));
     }
 
     #[test]

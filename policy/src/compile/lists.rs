@@ -152,7 +152,7 @@ fn has_no_exception(range: &IpNet) -> bool {
 }
 
 /// A range without stray bits: `10.20.1.0/16` is a slip of the pen, and nobody knows which way.
-fn parse_range(text: &str) -> Option<IpNet> {
+pub(super) fn parse_range(text: &str) -> Option<IpNet> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(IpNet::from(address.to_canonical()));
     }

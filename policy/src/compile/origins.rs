@@ -1,21 +1,24 @@
 //! `[origins]`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::Compiler;
 use crate::document::{OriginsDocument, Place, Written};
+use crate::environment::Environment;
 use crate::host::Host;
 use crate::origins::{Origins, StaticAddress};
 use crate::pattern::{HostPattern, Hosts};
+use crate::sandbox::EnvironmentName;
 use crate::target::Target;
 
 impl Compiler {
-    pub(super) fn origins(&mut self, written: &OriginsDocument) -> Origins {
-        if let Some(parent) = &written.parent_proxy {
-            self.refuse_parent_proxy(parent);
-        }
+    pub(super) fn origins(
+        &mut self,
+        written: &OriginsDocument,
+        environments: &BTreeMap<EnvironmentName, Environment>,
+    ) -> Origins {
         let mut origins = Origins {
             extra_roots: written
                 .extra_roots
@@ -23,6 +26,11 @@ impl Compiler {
                 .map(|path| PathBuf::from(&path.value))
                 .collect(),
             resolver: written.resolver.as_ref().and_then(|text| self.resolver(text)),
+            client_certificates: self.client_certificates(&written.client_certificates, environments),
+            parent_proxy: written
+                .parent_proxy
+                .as_ref()
+                .and_then(|parent| self.parent_proxy(parent)),
             ..Origins::default()
         };
         let mut seen = HashMap::new();
@@ -105,30 +113,6 @@ impl Compiler {
             );
         }
         address.map(|address| SocketAddr::new(address.ip, address.port.unwrap_or(53)))
-    }
-
-    fn refuse_parent_proxy(&mut self, text: &Written<String>) {
-        let authority = text
-            .value
-            .strip_prefix("http://")
-            .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-        if authority.is_none_or(|authority| Target::parse(authority).is_err()) {
-            let what = format!(
-                "`parent_proxy` is \"{}\", which is no proxy",
-                text.value.escape_debug()
-            );
-            self.problem(text.place, what, "write \"http://HOST:PORT\"");
-            return;
-        }
-        let what = format!(
-            "`parent_proxy` is \"{}\", and parent proxies are not supported by this version",
-            text.value
-        );
-        self.problem(
-            text.place,
-            what,
-            "leave it out, and let the gate reach origins directly",
-        );
     }
 }
 

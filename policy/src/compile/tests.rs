@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use super::*;
+use crate::parent_proxy::Resolve;
 
 fn compile(text: &str) -> Result<Policy, DocumentErrors> {
     Policy::compile(&PolicyDocument::parse(text, "outwall.toml").unwrap())
@@ -42,8 +43,6 @@ tunnelled_domains = ["github.com"]
 [environments.c]
 network = "full"
 allowed_domains = []
-[origins]
-parent_proxy = "http://proxy.corp:3128"
 "#;
     insta::assert_snapshot!(said(text), @r#"
     outwall.toml:2: `default_environment` is "nowhere", and there is no [environments.nowhere]
@@ -64,8 +63,6 @@ parent_proxy = "http://proxy.corp:3128"
       hint: write network = "custom" (and include_trusted = true to keep the Trusted list)
     outwall.toml:22: `allowed_domains` has no effect at network = "full" in [environments.c]
       hint: leave it out: "full" reaches every public host; or write network = "custom"
-    outwall.toml:24: `parent_proxy` is "http://proxy.corp:3128", and parent proxies are not supported by this version
-      hint: leave it out, and let the gate reach origins directly
     "#);
 }
 
@@ -177,8 +174,8 @@ extra_roots = [""]
       hint: leave one of them
     outwall.toml:18: `resolver` is "dns.test", which is no address
       hint: write the address of a DNS server: "10.0.0.53:53"
-    outwall.toml:19: `parent_proxy` is "socks5://proxy", which is no proxy
-      hint: write "http://HOST:PORT"
+    outwall.toml:19: `parent_proxy` is "socks5://proxy", and only http and https proxies are spoken to
+      hint: write "http://HOST:PORT" or "https://HOST:PORT"
     outwall.toml:20: "" in `extra_roots` is no file
       hint: write the path of a PEM file
     "#);
@@ -370,4 +367,188 @@ fn entries_that_a_blocklist_makes_void_and_its_bad_lines_are_warnings() {
             "\"*.ads.test\" in `allowed_domains` is never reached: ads.test on the blocklist ads.hosts, line 2",
         ]
     );
+}
+
+const API: &str = r#"
+default_environment = "api"
+[environments.api]
+network = "custom"
+allowed_domains = ["*.example.com", "*.internal.example.com:8443"]
+tunnelled_domains = ["pinned.example.com"]
+[environments.other]
+network = "none"
+"#;
+
+#[test]
+fn a_client_certificate_says_for_whom_and_for_which_environments() {
+    let policy = compile(&format!(
+        "{API}{}",
+        r#"
+[[origins.client_certificates]]
+hosts = ["api.example.com", "*.internal.example.com:8443"]
+certificate = "client.pem"
+key = "client.key"
+environments = ["api"]
+[[origins.client_certificates]]
+hosts = ["api.example.com"]
+certificate = "other.pem"
+key = "/etc/outwall/other.key"
+environments = ["other"]
+"#
+    ))
+    .unwrap();
+    let [first, second] = policy.origins().client_certificates() else {
+        panic!("two are written");
+    };
+    assert_eq!(
+        (first.name(), first.number(), first.line()),
+        ("client.pem", 0, Some(10))
+    );
+    assert_eq!(second.number(), 1);
+    let files: Vec<_> = policy.files().map(|file| file.display().to_string()).collect();
+    assert_eq!(
+        files,
+        ["client.pem", "other.pem", "client.key", "/etc/outwall/other.key"]
+    );
+    assert_eq!(policy.origins().secret_files().count(), 2);
+    insta::assert_snapshot!(policy.warnings().iter().map(ToString::to_string).collect::<String>(), @r#"
+    outwall.toml:16: "other.pem" is never shown to "api.example.com" in [environments.other], which does not reach it
+      hint: allow the host there, or take it out of `hosts`
+    "#);
+}
+
+#[test]
+fn every_mistake_in_a_client_certificate_is_named() {
+    let text = format!(
+        "{API}{}",
+        r#"
+[[origins.client_certificates]]
+hosts = ["*.example.com"]
+certificate = "a.pem"
+key = "a.key"
+environments = ["api", "nowhere"]
+[[origins.client_certificates]]
+hosts = ["api.example.com", "https://b.test"]
+certificate = "b.pem"
+key = ""
+environments = ["api"]
+[[origins.client_certificates]]
+hosts = []
+certificate = "c.pem"
+key = "c.key"
+environments = []
+"#
+    );
+    insta::assert_snapshot!(said(&text), @r#"
+    outwall.toml:14: there is no environment "nowhere"
+      hint: the environments are: api, other
+    outwall.toml:16: "https://b.test" in `hosts` is no host: a pattern is a host, not a URL
+      hint: write the host only, without scheme and path: "example.com"; paths go into rules
+    outwall.toml:16: "api.example.com" is shown two client certificates in [environments.api]: "a.pem" for "*.example.com", and "b.pem"
+      hint: leave one of them, or give them other hosts or environments
+    outwall.toml:18: "" in `key` is no file
+      hint: write the path of a file
+    outwall.toml:20: the client certificate "c.pem" is for no environment
+      hint: name the environments that may use it: environments = ["api"]
+    outwall.toml:20: the client certificate "c.pem" has no host in `hosts`
+      hint: name the hosts that it is shown to: hosts = ["api.example.com"]
+    "#);
+    let unread = format!(
+        "{API}[[origins.client_certificates]]\nhosts = [\"pinned.example.com\"]\ncertificate = \"a\"\nkey = \"b\"\nenvironments = [\"api\"]\n"
+    );
+    insta::assert_snapshot!(warned(&unread).concat(), @r#"
+    outwall.toml:10: "a" is never shown to "pinned.example.com" in [environments.api], which relays it unread (tunnelled_domains "pinned.example.com")
+      hint: take the host out of that list, or leave it to the client to show a certificate
+    "#);
+}
+
+#[test]
+fn a_parent_proxy_is_a_url_or_a_table() {
+    let short = compile("[origins]\nparent_proxy = \"http://Proxy.corp:3128/\"\n").unwrap();
+    let parent = short.origins().parent_proxy().unwrap();
+    assert_eq!(parent.target().to_string(), "proxy.corp:3128");
+    assert!(parent.credentials().is_none() && parent.bypass().count() == 0);
+    assert_eq!(parent.resolve(), Resolve::Parent);
+    let table = r#"
+[origins.parent_proxy]
+url = "https://[2001:db8::1]:3129"
+username = "outwall"
+password = { file = "proxy-password" }
+bypass = ["*.internal.example.com", "10.0.0.0/8", "db.example.com:5432", "192.0.2.7"]
+resolve = "gate"
+"#;
+    let policy = compile(table).unwrap();
+    let parent = policy.origins().parent_proxy().unwrap();
+    assert_eq!(parent.scheme(), crate::Scheme::Https);
+    assert_eq!(parent.credentials().unwrap().username(), "outwall");
+    assert_eq!(parent.resolve(), Resolve::Gate);
+    assert_eq!(
+        parent.bypass().collect::<Vec<_>>(),
+        [
+            "*.internal.example.com",
+            "db.example.com:5432",
+            "10.0.0.0/8",
+            "192.0.2.7/32"
+        ]
+    );
+    let secrets: Vec<_> = policy.origins().secret_files().collect();
+    assert_eq!(secrets, [std::path::Path::new("proxy-password")]);
+    let through = |target: &str| policy.parent_for(&target.parse().unwrap()).is_some();
+    for (target, expected) in [
+        ("example.com:443", true),
+        ("a.internal.example.com:8080", false),
+        ("internal.example.com:443", true),
+        ("10.1.2.3:22", false),
+        ("11.1.2.3:22", true),
+        ("192.0.2.7:80", false),
+        ("db.example.com:5432", false),
+        ("db.example.com:443", true),
+    ] {
+        assert_eq!(through(target), expected, "{target}");
+    }
+}
+
+#[test]
+fn every_mistake_in_a_parent_proxy_is_named_and_no_password_is_repeated() {
+    for url in ["http://u:hunter2@proxy.corp:3128", "u:hunter2@proxy.corp:3128"] {
+        let text = said(&format!("[origins]\nparent_proxy = \"{url}\"\n"));
+        assert!(
+            text.contains("outwall.toml:2: ") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+    let text = r#"
+[origins.parent_proxy]
+url = "http://proxy.corp"
+username = "a:b"
+password = { env = "A=B" }
+bypass = ["*", ".corp", "10.0.0.1/8", "a b", "ok.test"]
+"#;
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:3: `parent_proxy` is "http://proxy.corp", which is no proxy: the port is missing
+      hint: write "http://HOST:PORT" or "https://HOST:PORT"
+    outwall.toml:4: `username` is "a:b", which no proxy can be told
+      hint: write a name without colons and control characters
+    outwall.toml:5: "A=B" is no name of a variable
+      hint: write password = { env = "PARENT_PROXY_PASSWORD" }
+    outwall.toml:6: "*" in `bypass` leaves nothing to the parent proxy
+      hint: leave `parent_proxy` out, if everything is reached directly
+    outwall.toml:6: ".corp" in `bypass` is no host
+      hint: write "*.corp" for every name below it, "corp" for itself
+    outwall.toml:6: "10.0.0.1/8" in `bypass` is no range of addresses
+      hint: write an address and a prefix length with no bits after it: "10.0.0.0/8"
+    outwall.toml:6: "a b" in `bypass` is no host: the host has a character that no host name has
+      hint: write a name or an address: "example.com", "*.example.com", "192.0.2.1"
+    "#);
+    let alone = |key: &str| {
+        said(&format!(
+            "[origins.parent_proxy]\nurl = \"http://p.test:1\"\n{key}\n"
+        ))
+    };
+    insta::assert_snapshot!(alone("username = \"a\"") + "\n" + &alone("password = { file = \"p\" }"), @r#"
+    outwall.toml:3: the parent proxy has a `username` and no `password`
+      hint: write password = { env = "PARENT_PROXY_PASSWORD" }
+    outwall.toml:3: the parent proxy has a `password` and no `username`
+      hint: write username = "NAME"
+    "#);
 }

@@ -1,4 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+use std::net::SocketAddr;
+
 use proptest::prelude::*;
 
 use super::*;

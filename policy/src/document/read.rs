@@ -8,13 +8,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{DocumentErrors, Problem};
 use super::{
-    EnvironmentDocument, NetworkLevel, OriginsDocument, Place, PolicyDocument, ProxyDocument, RefusedNames,
-    RuleDocument, Written,
+    EnvironmentDocument, NetworkLevel, Place, PolicyDocument, ProxyDocument, RefusedNames, RuleDocument,
+    Written,
 };
 use crate::amount::Bytes;
 use crate::sandbox::EnvironmentName;
 
 mod bounds;
+mod origins;
 
 type Value<'a, 'i> = &'a Spanned<DeValue<'i>>;
 
@@ -194,36 +195,6 @@ impl Reader {
             paths,
             allow: action?.value,
         })
-    }
-
-    fn origins(&mut self, value: Value<'_, '_>) -> OriginsDocument {
-        let mut origins = OriginsDocument::default();
-        for (key, value) in self.table("[origins]", value) {
-            let written: &str = key.get_ref();
-            match written {
-                "extra_roots" => origins.extra_roots = self.strings(written, value),
-                "hosts" => {
-                    for (host, address) in self.table("hosts", value) {
-                        let at = self.place(host.span().start);
-                        let host = Written {
-                            value: host.get_ref().clone().into_owned(),
-                            place: at,
-                        };
-                        if let Some(address) = self.string(&host.value, address) {
-                            origins.hosts.push((host, address));
-                        }
-                    }
-                }
-                "resolver" => origins.resolver = self.string(written, value),
-                "parent_proxy" => origins.parent_proxy = self.string(written, value),
-                _ => self.unknown_key(
-                    key,
-                    "[origins]",
-                    &["extra_roots", "hosts", "resolver", "parent_proxy"],
-                ),
-            }
-        }
-        origins
     }
 
     fn proxy(&mut self, value: Value<'_, '_>) -> ProxyDocument {

@@ -142,7 +142,39 @@ proxy = "x"
     outwall.toml:26: `max_bodies` is not a key of sizes
       hint: did you mean `max_body`?
     outwall.toml:29: `proxy` is not a key of [origins]
-      hint: the keys are extra_roots, hosts, resolver, parent_proxy
+      hint: the keys are extra_roots, hosts, resolver, client_certificates, parent_proxy
+    "#);
+}
+
+#[test]
+fn a_secret_is_never_written_into_the_file_and_never_repeated() {
+    let text = |password: &str| {
+        said(&format!(
+            "[origins.parent_proxy]\nurl = \"http://p.test:1\"\nusername = \"u\"\npassword = {password}\n"
+        ))
+    };
+    insta::assert_snapshot!(text("\"hunter2\""), @r#"
+    outwall.toml:4: `password` is written into the file, where others may read it
+      hint: write password = { env = "PARENT_PROXY_PASSWORD" } or password = { file = "PATH" }
+    "#);
+    insta::assert_snapshot!(text("{ env = \"A\", file = \"b\" }"), @r#"
+    outwall.toml:4: `password` has not one source
+      hint: write password = { env = "PARENT_PROXY_PASSWORD" } or password = { file = "PATH" }
+    "#);
+    assert_eq!(text("{ env = \"A\" }"), "nothing");
+}
+
+#[test]
+fn a_client_certificate_needs_all_its_keys() {
+    insta::assert_snapshot!(said("[[origins.client_certificates]]\n"), @r#"
+    outwall.toml:1: the client certificate has no `hosts`
+      hint: write which hosts it is shown to: hosts = ["api.example.com"]
+    outwall.toml:1: the client certificate has no `certificate`
+      hint: write the path of a PEM file: certificate = "client.pem"
+    outwall.toml:1: the client certificate has no `key`
+      hint: write the path of a PEM file: key = "client.key"
+    outwall.toml:1: the client certificate has no `environments`
+      hint: write which environments may use it, it is for none by default: environments = ["api"]
     "#);
 }
 

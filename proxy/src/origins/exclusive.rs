@@ -24,6 +24,7 @@ use crate::http_error::HttpError;
 use crate::interim::Interims;
 use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
+use crate::protected::Farewell;
 
 /// A connection in the hands of one exchange. Dropped, it is closed; given back, another may use it.
 pub(crate) struct Exclusive {
@@ -38,10 +39,12 @@ pub(super) struct Connection {
     /// None when it has ended. It is dropped then, because a request that it never took is given back by its end.
     driver: Option<Driver>,
     pub(super) resting_since: Instant,
+    farewell: Farewell,
 }
 
 impl Connection {
     pub(super) async fn open(stream: OriginStream, limits: &Limits) -> Result<Box<Self>, Error> {
+        let farewell = stream.farewell();
         let (sender, driver) = http1::Builder::new()
             .max_headers(limits.head_fields)
             .handshake(TokioIo::new(stream))
@@ -51,15 +54,17 @@ impl Connection {
             sender,
             driver: Some(driver),
             resting_since: Instant::now(),
+            farewell,
         }))
     }
 
-    /// One that was made elsewhere; `driver` unless it has ended.
+    /// One that was made elsewhere, and whose origin has answered; `driver` unless it has ended.
     pub(super) fn of_parts(sender: http1::SendRequest<Upload>, driver: Option<Driver>) -> Box<Self> {
         Box::new(Self {
             sender,
             driver,
             resting_since: Instant::now(),
+            farewell: Farewell::default(),
         })
     }
 
@@ -123,6 +128,7 @@ impl Exclusive {
             Unanswered {
                 error: failed.into_error().into(),
                 unsent,
+                alert: connection.farewell.alert(),
             }
         })
     }

@@ -1,7 +1,7 @@
 //! The client to the origins: sends permitted, recorded requests over pooled connections. Start at [`OriginClient`].
 //!
-//! A pool belongs to one sandbox, and within it to one scheme, target and generation of the policy. So no connection is ever
-//! shared between sandboxes, and none outlives the policy that admitted its address.
+//! A pool belongs to one sandbox, and within it to one scheme, target, client certificate and generation of the policy. So no
+//! connection is ever shared between sandboxes, and none outlives the policy that admitted its address.
 //!
 //! What this module refuses to know: whether a request may be sent. It takes proofs, and nothing else opens its doors.
 
@@ -20,7 +20,8 @@ use std::time::Duration;
 use http::header::{COOKIE, HOST, HeaderValue};
 use http::uri::{Authority, PathAndQuery};
 use http::{Request, Response, Uri, Version};
-use outwall_policy::{RequestPermit, Scheme, Target};
+use outwall_policy::{ClientCertificate, RequestPermit, Scheme, Target};
+use rustls::AlertDescription;
 use tokio::runtime::Handle;
 use tower::Service;
 
@@ -57,6 +58,8 @@ pub(crate) struct Origins {
 struct Key {
     scheme: Scheme,
     target: Target,
+    /// The number of the certificate that is shown.
+    client_certificate: Option<usize>,
     generation: u64,
 }
 
@@ -134,15 +137,17 @@ impl Origins {
         lane.spawn(sweep(Arc::downgrade(self)));
     }
 
-    /// The pool for a target under one policy.
-    pub(crate) fn pool(&self, scheme: Scheme, target: &Target, snapshot: &Snapshot) -> Arc<Pool> {
+    /// The pool for what a request may be sent over, under one policy.
+    pub(crate) fn pool(&self, permit: &RequestPermit, snapshot: &Snapshot) -> Arc<Pool> {
+        let shown = permit.client_certificate();
         let key = Key {
-            scheme,
-            target: target.clone(),
+            scheme: permit.scheme(),
+            target: permit.target().clone(),
+            client_certificate: shown.map(ClientCertificate::number),
             generation: snapshot.generation,
         };
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || Pool::new(snapshot.generation, self.tls.under(snapshot), &self.limits);
+        let made = || Pool::new(snapshot.generation, self.tls.under(snapshot, shown), &self.limits);
         Arc::clone(pools.entry(key).or_insert_with(made))
     }
 
@@ -158,8 +163,10 @@ impl Origins {
         let connecting = async {
             let stream = self.dialer.connect(connection, record.recorded()).await?;
             let tls = pool.tls();
-            tls.wrap(permit.scheme(), connection.target(), stream, offer)
+            let wrapped = tls.wrap(permit.scheme(), connection.target(), stream, offer);
+            wrapped
                 .await
+                .map_err(|error| error.about(permit.client_certificate()))
         };
         tokio::time::timeout(self.limits.connect, connecting)
             .await
@@ -263,6 +270,8 @@ struct Unanswered {
     error: HttpError,
     /// The request, when no byte of it was written.
     unsent: Option<Request<Upload>>,
+    /// The alert that TLS ended with.
+    alert: Option<AlertDescription>,
 }
 
 impl Unanswered {
@@ -271,6 +280,7 @@ impl Unanswered {
         Self {
             error: error.into(),
             unsent: Some(request),
+            alert: None,
         }
     }
 }
@@ -288,9 +298,9 @@ impl Sending<'_> {
                 unsent: Some(request),
                 ..
             }) => self.send_fresh(request).await,
-            Err(Unanswered { error, unsent: None }) => match spare {
-                Some(request) if error.was_closed() => self.send_fresh(request).await,
-                _ => Err(Error::OriginHttp(error)),
+            Err(failed) => match spare {
+                Some(request) if failed.error.was_closed() => self.send_fresh(request).await,
+                _ => Err(self.failed(failed)),
             },
         }
     }
@@ -303,7 +313,15 @@ impl Sending<'_> {
         .await?;
         self.send_over(lease, request)
             .await
-            .map_err(|unanswered| Error::OriginHttp(unanswered.error))
+            .map_err(|unanswered| self.failed(unanswered))
+    }
+
+    fn failed(&self, unanswered: Unanswered) -> Error {
+        let Unanswered { error, alert, .. } = unanswered;
+        let shown = self.permit.client_certificate();
+        alert
+            .and_then(|alert| Error::of_alert(alert, shown))
+            .unwrap_or(Error::OriginHttp(error))
     }
 
     async fn send_over(

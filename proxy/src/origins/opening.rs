@@ -10,7 +10,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
 use super::exclusive::{Connection, Exclusive};
-use super::{Carrier, Lease, Offer, Sending, Shared, shape_for_h2, shape_for_http1};
+use super::{Carrier, Lease, Offer, Sending, Shared, Unanswered, shape_for_h2, shape_for_http1};
 use crate::allowance::Bounds;
 use crate::arriving::Arriving;
 use crate::body::Upload;
@@ -79,6 +79,14 @@ impl Sending<'_> {
     ) -> Result<Asked, Error> {
         shape_for_http1(&mut request, &self.authority);
         let key = handshake.key();
+        let farewell = stream.farewell();
+        let http_failed = |error: hyper::Error| {
+            self.failed(Unanswered {
+                error: HttpError::from(error),
+                unsent: None,
+                alert: farewell.alert(),
+            })
+        };
         ask_over_http1(request.headers_mut(), key.clone());
         let (mut sender, mut driver) = http1::Builder::new()
             .max_headers(self.origins.limits.head_fields)
@@ -124,8 +132,4 @@ impl Sending<'_> {
         ask_over_h2(&mut request);
         shared.ask(request).await
     }
-}
-
-fn http_failed(error: hyper::Error) -> Error {
-    Error::OriginHttp(HttpError::from(error))
 }

@@ -28,6 +28,7 @@ use crate::http_error::HttpError;
 use crate::interim::Interims;
 use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
+use crate::protected::Farewell;
 use crate::websocket::NoSocket;
 
 /// A connection that exchanges share.
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     over: Arc<AtomicBool>,
     /// To learn what the origin offers, once somebody needs to know. Gone when it is known.
     greeting: tokio::sync::Mutex<Option<PingPong>>,
+    farewell: Farewell,
 }
 
 /// One exchange's part in a connection. Dropped, its stream ends.
@@ -57,6 +59,7 @@ impl Drop for Uploading {
 
 impl Shared {
     pub(super) async fn open(stream: OriginStream, limits: &Limits) -> Result<Self, Error> {
+        let farewell = stream.farewell();
         let (sender, mut connection) = builder(limits)
             .handshake(stream)
             .await
@@ -69,6 +72,7 @@ impl Shared {
             used: Mutex::new(Instant::now()),
             over,
             greeting,
+            farewell,
         })
     }
 
@@ -81,7 +85,10 @@ impl Shared {
         let mut sender = self.sender.clone();
         if let Err(error) = poll_fn(|cx| sender.poll_ready(cx)).await {
             self.over.store(true, Relaxed);
-            return Err(Unanswered::before(error, request));
+            return Err(Unanswered {
+                alert: self.farewell.alert(),
+                ..Unanswered::before(error, request)
+            });
         }
         let (parts, upload) = request.into_parts();
         let is_empty = upload.is_end_stream();
@@ -155,6 +162,7 @@ impl Shared {
         Unanswered {
             error: HttpError::from(error),
             unsent: None,
+            alert: self.farewell.alert(),
         }
     }
 

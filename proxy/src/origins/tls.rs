@@ -1,10 +1,11 @@
 //! What the gate demands of origins: TLS, as one sandbox has it under one policy.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use outwall_policy::{Host, Scheme, Target};
+use outwall_policy::{ClientCertificate, Host, Scheme, Target};
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -13,15 +14,23 @@ use tokio_rustls::TlsConnector;
 use crate::current::Snapshot;
 use crate::error::Error;
 use crate::origin_stream::OriginStream;
+use crate::protected::Protected;
 
 /// How one sandbox's connections to origins are protected. Sessions are resumed within the sandbox and under one policy, and
 /// never across: a session stands for a certificate that was verified, against roots that may count no more.
 #[derive(Default)]
 pub(crate) struct SandboxTls {
-    newest: Mutex<Option<(u64, OriginTls)>>,
+    newest: Mutex<Option<Newest>>,
 }
 
-/// The same under one policy. Cloning is cheap.
+/// What was made under the newest policy.
+struct Newest {
+    generation: u64,
+    /// By the number of the client certificate. What was negotiated with one says nothing about another.
+    made: HashMap<Option<usize>, OriginTls>,
+}
+
+/// The same under one policy, with one client certificate or none. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct OriginTls {
     connector: TlsConnector,
@@ -37,28 +46,39 @@ pub(crate) enum Offer {
 }
 
 impl SandboxTls {
-    /// What a policy demands.
-    pub(crate) fn under(&self, snapshot: &Snapshot) -> OriginTls {
+    /// What a policy demands, with the certificate that it shows.
+    pub(crate) fn under(&self, snapshot: &Snapshot, shown: Option<&ClientCertificate>) -> OriginTls {
+        let made = || OriginTls::new(snapshot, shown);
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((generation, tls)) = newest.as_ref()
-            && *generation == snapshot.generation
-        {
-            return tls.clone();
-        }
-        let made = OriginTls::new(snapshot);
         if newest
             .as_ref()
-            .is_none_or(|(known, _)| *known < snapshot.generation)
+            .is_none_or(|known| known.generation < snapshot.generation)
         {
-            *newest = Some((snapshot.generation, made.clone()));
+            *newest = Some(Newest::of(snapshot.generation));
         }
-        made
+        match newest.as_mut() {
+            Some(known) if known.generation == snapshot.generation => known
+                .made
+                .entry(shown.map(ClientCertificate::number))
+                .or_insert_with(made)
+                .clone(),
+            _ => made(), // decided just before the policy was replaced
+        }
+    }
+}
+
+impl Newest {
+    fn of(generation: u64) -> Self {
+        Self {
+            generation,
+            made: HashMap::new(),
+        }
     }
 }
 
 impl OriginTls {
-    fn new(snapshot: &Snapshot) -> Self {
-        let mut config = snapshot.trust.config().clone();
+    fn new(snapshot: &Snapshot, shown: Option<&ClientCertificate>) -> Self {
+        let mut config = snapshot.trust.config(shown);
         config.resumption = Resumption::in_memory_sessions(RESUMABLE_ORIGINS);
         Self {
             connector: TlsConnector::from(Arc::new(config)),
@@ -85,7 +105,7 @@ impl OriginTls {
                         .connect(name, stream),
                 };
                 let stream = shaking_hands.await.map_err(Error::OriginTls)?;
-                Ok(OriginStream::Tls(Box::new(stream)))
+                Ok(OriginStream::Tls(Box::new(Protected::new(stream))))
             }
         }
     }

@@ -9,6 +9,7 @@
 mod support;
 
 mod captured;
+mod client_certificates;
 mod credentials;
 mod distinct_names;
 mod early;

@@ -140,10 +140,9 @@ async fn roots_are_replaced_with_the_policy_and_connections_that_they_vouched_fo
         let gate = TestGate::explicit(&document(&origin)).await;
         let mut client = Client::to(&gate, "allowed.test", via).await;
         assert_eq!(client.get("allowed.test", "/hello").await.0, 200);
-        gate.gate.replace(InForce {
-            policy: policy(&document(&origin)),
-            trust: OriginTrust::new(RootCertStore::empty()),
-        });
+        let nobody = OriginTrust::new(RootCertStore::empty());
+        gate.gate
+            .replace(InForce::new(policy(&document(&origin)), nobody).unwrap());
         let (status, reason, _) = client.get("allowed.test", "/hello").await;
         assert_eq!((status, reason.as_str()), (502, "origin-tls"), "{via:?}");
         gate.replace(&document(&origin));

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use outwall_audit::{AuditLog, Options};
 use outwall_broker::scoped::{Audience, Issuer, Verifier};
-use outwall_certs::Ca;
+use outwall_certs::{Ca, ClientIdentity};
 use outwall_policy::{Policy, PolicyDocument, Sandbox, SandboxId};
 use outwall_proxy::{
     CapturedListeners, Clients, Gate, GateParts, InForce, Limits, OriginTrust, OriginalDestination,
@@ -79,15 +79,21 @@ impl TestGate {
 
     /// One that many sandboxes share: who it is, each client says by a credential.
     pub(crate) async fn shared(document: &str, limits: Limits) -> Self {
-        Self::open(document, limits, Door::Shared).await
+        Self::open(document, trust(), limits, Door::Shared).await
     }
 
     pub(crate) async fn start(document: &str, limits: Limits, captured: bool) -> Self {
         let door = if captured { Door::Captured } else { Door::Explicit };
-        Self::open(document, limits, door).await
+        Self::open(document, trust(), limits, door).await
     }
 
-    async fn open(document: &str, limits: Limits, door: Door) -> Self {
+    /// An explicit gate that shows these certificates to origins.
+    pub(crate) async fn showing(document: &str, certificates: Vec<ClientIdentity>) -> Self {
+        let trust = trust().showing(certificates);
+        Self::open(document, trust, Limits::default(), Door::Explicit).await
+    }
+
+    async fn open(document: &str, trust: OriginTrust, limits: Limits, door: Door) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ca = Ca::load_or_create(&directory.path().join("ca")).unwrap();
         let ca_certificate = CertificateDer::from_pem_slice(ca.certificate_pem().as_bytes()).unwrap();
@@ -96,10 +102,7 @@ impl TestGate {
         let environment = policy.environment(None).unwrap().name().clone();
         let sandbox = Sandbox::new(SandboxId::from_random([1, 2, 3, 4]), environment);
         let gate = Gate::new(GateParts {
-            in_force: InForce {
-                policy,
-                trust: trust(),
-            },
+            in_force: InForce::new(policy, trust).unwrap(),
             ca,
             audit: audit.clone(),
             limits,
@@ -146,10 +149,8 @@ impl TestGate {
 
     /// Puts another policy in force, with the same trust.
     pub(crate) fn replace(&self, document: &str) {
-        self.gate.replace(InForce {
-            policy: policy(document),
-            trust: trust(),
-        });
+        self.gate
+            .replace(InForce::new(policy(document), trust()).unwrap());
     }
 
     /// A connection that was going to `original` when it was captured.

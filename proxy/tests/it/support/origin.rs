@@ -15,7 +15,10 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -46,6 +49,15 @@ pub(crate) struct Origin {
     seen: Arc<Mutex<Vec<Seen>>>,
     bodies: Arc<Bodies>,
     connections: Arc<AtomicUsize>,
+    shown: Arc<Mutex<Vec<Option<CertificateDer<'static>>>>>,
+}
+
+/// What an origin wants of its clients' certificates.
+#[derive(Clone, Copy)]
+pub(crate) struct Wants {
+    /// Without one there is no connection.
+    pub(crate) required: bool,
+    pub(crate) version: &'static rustls::SupportedProtocolVersion,
 }
 
 /// What came of the bodies that `/count` read.
@@ -77,6 +89,16 @@ pub(crate) fn ca() -> &'static OriginCa {
     })
 }
 
+impl OriginCa {
+    /// A client certificate and its key, in PEM.
+    pub(crate) fn client(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let leaf = leaf.signed_by(&key, &self.issuer).unwrap();
+        (leaf.pem(), key.serialize_pem())
+    }
+}
+
 impl Origin {
     pub(crate) async fn start(kind: OriginKind) -> Self {
         Self::named(
@@ -88,6 +110,19 @@ impl Origin {
 
     /// An origin whose certificate is for these names.
     pub(crate) async fn named(kind: OriginKind, names: &[&str]) -> Self {
+        Self::serving(kind, server_config(kind, names, None)).await
+    }
+
+    /// An origin that asks its clients for a certificate of the tests' CA.
+    pub(crate) async fn asking(kind: OriginKind, wants: Wants) -> Self {
+        Self::serving(
+            kind,
+            server_config(kind, &["allowed.test", "other.test"], Some(wants)),
+        )
+        .await
+    }
+
+    async fn serving(kind: OriginKind, config: Arc<rustls::ServerConfig>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let origin = Self {
@@ -95,16 +130,18 @@ impl Origin {
             seen: Arc::default(),
             bodies: Arc::default(),
             connections: Arc::default(),
+            shown: Arc::default(),
         };
         let (seen, connections) = (Arc::clone(&origin.seen), Arc::clone(&origin.connections));
         let bodies = Arc::clone(&origin.bodies);
-        let acceptor = TlsAcceptor::from(server_config(kind, names));
+        let shown = Arc::clone(&origin.shown);
+        let acceptor = TlsAcceptor::from(config);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
                 connections.fetch_add(1, Ordering::Relaxed);
-                let (seen, acceptor) = (Arc::clone(&seen), acceptor.clone());
+                let (seen, shown, acceptor) = (Arc::clone(&seen), Arc::clone(&shown), acceptor.clone());
                 let bodies = Arc::clone(&bodies);
                 tokio::spawn(async move {
                     if kind == OriginKind::Plain {
@@ -113,6 +150,9 @@ impl Origin {
                     let Ok(stream) = acceptor.accept(stream).await else {
                         return;
                     };
+                    let certificate = stream.get_ref().1.peer_certificates();
+                    let certificate = certificate.map(|chain| chain[0].clone().into_owned());
+                    shown.lock().unwrap().push(certificate);
                     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                     serve(stream, h2, seen, bodies).await;
                 });
@@ -147,6 +187,11 @@ impl Origin {
         self.bodies.trailers.lock().unwrap().clone()
     }
 
+    /// The client certificate of each TLS connection, if it had one.
+    pub(crate) fn shown(&self) -> Vec<Option<CertificateDer<'static>>> {
+        self.shown.lock().unwrap().clone()
+    }
+
     /// How many connections were made to it.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
@@ -163,7 +208,7 @@ where
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let acceptor = TlsAcceptor::from(tls_config(protocols, &["allowed.test"]));
+    let acceptor = TlsAcceptor::from(tls_config(protocols, &["allowed.test"], None));
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
@@ -193,15 +238,15 @@ pub(crate) async fn greeter() -> SocketAddr {
     address
 }
 
-fn server_config(kind: OriginKind, names: &[&str]) -> Arc<rustls::ServerConfig> {
+fn server_config(kind: OriginKind, names: &[&str], wants: Option<Wants>) -> Arc<rustls::ServerConfig> {
     match kind {
-        OriginKind::H2 => tls_config(&["h2", "http/1.1"], names),
-        OriginKind::Http1 | OriginKind::Plain => tls_config(&["http/1.1"], names),
+        OriginKind::H2 => tls_config(&["h2", "http/1.1"], names, wants),
+        OriginKind::Http1 | OriginKind::Plain => tls_config(&["http/1.1"], names, wants),
     }
 }
 
 /// The TLS of an origin that speaks these protocols and has a certificate for these names.
-fn tls_config(protocols: &[&str], names: &[&str]) -> Arc<rustls::ServerConfig> {
+fn tls_config(protocols: &[&str], names: &[&str], wants: Option<Wants>) -> Arc<rustls::ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let leaf = CertificateParams::new(names)
@@ -210,17 +255,33 @@ fn tls_config(protocols: &[&str], names: &[&str]) -> Arc<rustls::ServerConfig> {
         .unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)
-        .unwrap();
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = match wants {
+        Some(wants) => builder.with_protocol_versions(&[wants.version]).unwrap(),
+        None => builder.with_safe_default_protocol_versions().unwrap(),
+    };
+    let builder = match wants {
+        Some(wants) => builder.with_client_cert_verifier(client_verifier(wants, provider)),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(vec![leaf.der().clone()], key).unwrap();
     config.alpn_protocols = protocols
         .iter()
         .map(|protocol| protocol.as_bytes().to_vec())
         .collect();
     Arc::new(config)
+}
+
+fn client_verifier(wants: Wants, provider: Arc<CryptoProvider>) -> Arc<dyn ClientCertVerifier> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(ca().certificate.clone()).unwrap();
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if wants.required {
+        builder
+    } else {
+        builder.allow_unauthenticated()
+    };
+    builder.build().unwrap()
 }
 
 async fn serve<S>(stream: S, h2: bool, seen: Arc<Mutex<Vec<Seen>>>, bodies: Arc<Bodies>)
