@@ -16,16 +16,28 @@ fuzz_target!(|bytes: &[u8]| {
     let list = Blocklist::parse(bytes, "fuzz.hosts");
     let lines = bytes.split(|byte| *byte == b'\n').count();
     for warning in list.warnings() {
-        assert!(warning.problem().line().is_none_or(|line| (1..=lines).contains(&line)), "{warning}");
+        assert!(
+            warning
+                .problem()
+                .line()
+                .is_none_or(|line| (1..=lines).contains(&line)),
+            "{warning}"
+        );
     }
     let found = simple_names(bytes);
     for (name, line) in &found {
         let host = Host::parse(name).expect("a simple name is a host");
         let below = Host::parse(&format!("x.{name}")).expect("there is room for one label more");
         for host in [host, below] {
-            let blocked = list.find(&host).unwrap_or_else(|| panic!("{host} of line {line} is not blocked"));
+            let blocked = list
+                .find(&host)
+                .unwrap_or_else(|| panic!("{host} of line {line} is not blocked"));
             assert!(blocked.line as usize <= lines && blocked.line > 0);
-            assert!(host.to_string().ends_with(&blocked.entry), "{host} is not below {}", blocked.entry);
+            assert!(
+                host.to_string().ends_with(&blocked.entry),
+                "{host} is not below {}",
+                blocked.entry
+            );
         }
     }
     assert!(list.len() <= bytes.len());
@@ -62,6 +74,10 @@ fn never_wider(list: &Blocklist) {
     for url in URLS {
         let allows = |policy: &Policy| matches!(policy.check(None, "GET", url), Ok(Checked::Allow { .. }));
         let host = Host::parse(url.trim_start_matches("https://").trim_end_matches('/')).expect("a host");
-        assert_eq!(allows(&with), allows(&without) && list.find(&host).is_none(), "{url}");
+        assert_eq!(
+            allows(&with),
+            allows(&without) && list.find(&host).is_none(),
+            "{url}"
+        );
     }
 }

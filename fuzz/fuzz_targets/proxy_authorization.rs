@@ -7,10 +7,17 @@ use outwall_broker::scoped::{LONGEST_TOKEN, Presented, presented};
 
 fuzz_target!(|value: &[u8]| {
     assert!(presented([value, value]).is_err(), "two fields are never read");
-    let Ok(Presented::Token(token)) = presented([value]) else { return };
+    let Ok(Presented::Token(token)) = presented([value]) else {
+        return;
+    };
     let token = token.expose();
     assert!(!token.is_empty() && token.len() <= LONGEST_TOKEN);
-    assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{token}");
+    assert!(
+        token
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)),
+        "{token}"
+    );
     let text = std::str::from_utf8(value).expect("what is read is text").trim();
     let (scheme, rest) = text.split_once(' ').expect("a scheme");
     let bearer = presented([format!("Bearer {token}").as_bytes()]);

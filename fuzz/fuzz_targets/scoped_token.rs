@@ -15,7 +15,8 @@ const SEED: [u8; 32] = [7; 32];
 const INSTALLATION: &str = "00112233445566778899aabbccddeeff";
 const PAYLOAD: &str = r#"{"iss":"00112233445566778899aabbccddeeff","aud":"outwall-proxy","sub":"s-01020304","jti":"c-00112233445566778899aabb","env":"web","iat":1777636800,"nbf":1777636800,"exp":1777644000}"#;
 
-static PAIR: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&SEED).expect("a seed"));
+static PAIR: LazyLock<Ed25519KeyPair> =
+    LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&SEED).expect("a seed"));
 static RING: LazyLock<KeyRing> = LazyLock::new(|| {
     let public = BASE64_URL_SAFE_NO_PAD.encode(PAIR.public_key());
     let file = format!(
@@ -25,8 +26,13 @@ static RING: LazyLock<KeyRing> = LazyLock::new(|| {
 });
 static HEADER: LazyLock<String> = LazyLock::new(|| {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, PAIR.public_key().as_ref());
-    let id: String = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","kid":"{id}","typ":"outwall-credential+jwt"}}"#))
+    let id: String = hash.as_ref()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    BASE64_URL_SAFE_NO_PAD.encode(format!(
+        r#"{{"alg":"EdDSA","kid":"{id}","typ":"outwall-credential+jwt"}}"#
+    ))
 });
 static VALID: LazyLock<String> = LazyLock::new(|| signed(PAYLOAD.as_bytes()));
 
@@ -37,7 +43,9 @@ fn signed(payload: &[u8]) -> String {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((how, rest)) = data.split_first() else { return };
+    let Some((how, rest)) = data.split_first() else {
+        return;
+    };
     match how % 3 {
         0 => spliced(rest),
         1 => whole(rest),
@@ -49,37 +57,59 @@ fuzz_target!(|data: &[u8]| {
 
 /// Some bytes of a valid token in the place of others.
 fn spliced(data: &[u8]) {
-    let [at, removed, inserted @ ..] = data else { return };
+    let [at, removed, inserted @ ..] = data else {
+        return;
+    };
     let valid = VALID.as_str();
     let at = usize::from(*at) * valid.len() / 256;
     let end = (at + usize::from(*removed)).min(valid.len());
-    let Ok(inserted) = std::str::from_utf8(inserted) else { return };
+    let Ok(inserted) = std::str::from_utf8(inserted) else {
+        return;
+    };
     let token = format!("{}{inserted}{}", &valid[..at], &valid[end..]);
     assert_eq!(check(&token), token == valid, "{token}");
 }
 
 fn whole(data: &[u8]) {
-    let Ok(token) = std::str::from_utf8(data) else { return };
+    let Ok(token) = std::str::from_utf8(data) else {
+        return;
+    };
     assert!(!check(token) || token == *VALID, "{token}");
 }
 
 /// Whether it counts; and if so, that another reader agrees.
 fn check(token: &str) -> bool {
     let now = "2026-05-01T12:30:00Z".parse().expect("a time");
-    let Ok(claims) = RING.verify(token, Audience::Proxy, now) else { return false };
+    let Ok(claims) = RING.verify(token, Audience::Proxy, now) else {
+        return false;
+    };
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_audience(&["outwall-proxy"]);
     validation.set_issuer(&[INSTALLATION]);
     validation.validate_exp = false; // it asks the clock
     let key = DecodingKey::from_ed_der(PAIR.public_key().as_ref());
-    let read = decode::<Value>(token, &key, &validation).expect("the other reader accepts it").claims;
+    let read = decode::<Value>(token, &key, &validation)
+        .expect("the other reader accepts it")
+        .claims;
     assert_eq!(read["sub"], claims.sandbox.to_string());
     assert_eq!(read["jti"], claims.id.to_string());
     assert_eq!(read["env"], claims.environment.as_str());
     assert_eq!(read["exp"], claims.expires_at.as_second());
     assert!(claims.issued_at <= now + jiff::SignedDuration::from_secs(60) && now < claims.expires_at);
     let members = read.as_object().expect("an object").len();
-    assert_eq!(members, 8 + usize::from(read.get("scope").is_some()), "it says nothing that was not read");
-    assert_eq!(token, signed(BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("a payload")).expect("base64").as_slice()));
+    assert_eq!(
+        members,
+        8 + usize::from(read.get("scope").is_some()),
+        "it says nothing that was not read"
+    );
+    assert_eq!(
+        token,
+        signed(
+            BASE64_URL_SAFE_NO_PAD
+                .decode(token.split('.').nth(1).expect("a payload"))
+                .expect("base64")
+                .as_slice()
+        )
+    );
     true
 }

@@ -7,7 +7,8 @@ use libfuzzer_sys::fuzz_target;
 use outwall_policy::{Checked, Policy, PolicyDocument, trusted};
 
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
-    let text = "default_environment = \"read\"\n[environments.read]\n[environments.write]\ntrusted_writes = true\n";
+    let text =
+        "default_environment = \"read\"\n[environments.read]\n[environments.write]\ntrusted_writes = true\n";
     let document = PolicyDocument::parse(text, "fuzz").expect("it is written above");
     Policy::compile(&document).expect("it is written above")
 });
@@ -15,10 +16,14 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
 /// One host of each entry of the list.
 static HOSTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let entries = trusted::list().iter().flat_map(|category| &category.entries);
-    entries.map(|entry| entry.to_string().replace('*', "some")).collect()
+    entries
+        .map(|entry| entry.to_string().replace('*', "some"))
+        .collect()
 });
 
-const METHODS: [&str; 9] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "post", "PROPFIND"];
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "post", "PROPFIND",
+];
 
 fuzz_target!(|input: (u8, u8, bool, &str)| {
     let (host, method, plain, path) = input;
@@ -38,12 +43,20 @@ fuzz_target!(|input: (u8, u8, bool, &str)| {
         Checked::Deny(denial) => {
             assert!(!reads, "{method} {url}");
             assert_eq!(denial.code(), "trusted-write-refused", "{method} {url}");
-            assert!(denial.remedy().is_some_and(|remedy| remedy.contains("trusted_writes")));
+            assert!(
+                denial
+                    .remedy()
+                    .is_some_and(|remedy| remedy.contains("trusted_writes"))
+            );
         }
-        Checked::Allow { .. } if reads || host.ends_with("anthropic.com") || host.ends_with("claude.com") => {}
+        Checked::Allow { .. } if reads || host.ends_with("anthropic.com") || host.ends_with("claude.com") => {
+        }
         Checked::Allow { .. } if host == "claude.ai" => {}
         Checked::Allow { rule, .. } => {
-            assert!(method == "POST" || rule.to_string().contains("MCP"), "{method} {url} by {rule}");
+            assert!(
+                method == "POST" || rule.to_string().contains("MCP"),
+                "{method} {url} by {rule}"
+            );
             let seen = as_a_server_reads(path);
             let published = PUBLISHES.iter().find(|way| seen.contains(*way));
             assert_eq!(published, None, "{method} {url} by {rule}, read as {seen}");

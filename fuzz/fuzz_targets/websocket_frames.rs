@@ -8,12 +8,17 @@ use outwall_proxy::websocket::{FrameError, Frames};
 type Read = (Vec<(u8, Vec<u8>)>, Result<(), FrameError>);
 
 fuzz_target!(|input: &[u8]| {
-    let Some((cuts, bytes)) = input.split_first() else { return };
+    let Some((cuts, bytes)) = input.split_first() else {
+        return;
+    };
     let whole = read(bytes, usize::MAX);
     let split = read(bytes, usize::from(*cuts % 16) + 1);
     assert_eq!(whole, split, "a split changes nothing");
     let payload: usize = whole.0.iter().map(|(_, payload)| payload.len()).sum();
-    assert!(payload + 6 * whole.0.len() <= bytes.len() + 6, "more payload than there are bytes");
+    assert!(
+        payload + 6 * whole.0.len() <= bytes.len() + 6,
+        "more payload than there are bytes"
+    );
     if whole.1.is_ok() {
         assert_eq!(whole.0, plain(bytes));
     }
@@ -52,7 +57,10 @@ fn plain(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
 fn next(bytes: &[u8]) -> Option<(u8, Vec<u8>, &[u8])> {
     let short = usize::from(bytes.get(1)? & 0x7f);
     let (length, at) = match short {
-        126 => (usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])), 4),
+        126 => (
+            usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
+            4,
+        ),
         127 => {
             let long = u64::from_be_bytes(bytes.get(2..10)?.try_into().expect("eight"));
             (usize::try_from(long).expect("64 bits"), 10)
@@ -65,6 +73,10 @@ fn next(bytes: &[u8]) -> Option<(u8, Vec<u8>, &[u8])> {
         return None;
     }
     let (masked, rest) = rest.split_at(length.min(rest.len()));
-    let payload = masked.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]).collect();
+    let payload = masked
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| byte ^ mask[at % 4])
+        .collect();
     Some((bytes[0] & 0x0f, payload, rest))
 }
