@@ -255,6 +255,41 @@ async fn assert_recorded(gate: &TestGate) {
 }
 
 #[tokio::test]
+async fn a_websocket_in_the_clear_is_opened_too() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let head = read_head(&mut stream).await;
+        let key = head
+            .lines()
+            .find_map(|line| line.strip_prefix("sec-websocket-key: "));
+        let answer = SWITCHES.replace("{accept}", &accept_for(key.unwrap()));
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let (mut reader, mut writer) = stream.split();
+        let _ = tokio::io::copy(&mut reader, &mut writer).await;
+    });
+    let gate = TestGate::explicit(&document_for(address)).await;
+    let mut client = tokio::net::TcpStream::connect(gate.address).await.unwrap();
+    let asks = asks("/chat").replace("GET /chat", "GET http://allowed.test/chat");
+    client.write_all(asks.as_bytes()).await.unwrap();
+    let head = read_head(&mut client).await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    client.write_all(HELLO).await.unwrap();
+    let mut back = [0; HELLO.len()];
+    client.read_exact(&mut back).await.unwrap();
+    assert_eq!(back, HELLO);
+    let refused = asks.replace("allowed.test", "denied.test");
+    let mut client = tokio::net::TcpStream::connect(gate.address).await.unwrap();
+    client.write_all(refused.as_bytes()).await.unwrap();
+    assert!(
+        read_head(&mut client)
+            .await
+            .contains("x-outwall-reason: host-not-allowed")
+    );
+}
+
+#[tokio::test]
 async fn rules_and_names_hold_for_a_websocket_as_for_a_get() {
     let noted = Noted::default();
     let document = format!(

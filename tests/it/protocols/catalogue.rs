@@ -31,6 +31,8 @@ pub(super) enum Way {
     Read(&'static str),
     /// Relayed unread, by `tunnelled_domains`.
     Tunnel,
+    /// The same by CONNECT to `outwall proxy`, whose address is `$1` of the command; in no sandbox.
+    Connect,
     /// Relayed as plain TCP, by `tcp`.
     Stream,
 }
@@ -41,7 +43,7 @@ impl Case {
         let Self { host, port, .. } = self;
         match self.way {
             Way::Read(_) => format!("allowed_domains = [{host:?}]\n"),
-            Way::Tunnel => format!("tunnelled_domains = [{host:?}]\n"),
+            Way::Tunnel | Way::Connect => format!("tunnelled_domains = [{host:?}]\n"),
             Way::Stream => format!("tcp = [\"{host}:{port}\"]\n"),
         }
     }
@@ -116,6 +118,15 @@ pub(super) const CASES: &[Case] = &[
         command: "curl --silent --cacert origin-ca.pem --capath /nonexistent https://web.example.test/version \
                   || curl --silent https://web.example.test/version",
         way: Way::Tunnel,
+        shows: "http/2\n",
+        ..WEB
+    },
+    Case {
+        protocol: "CONNECT to a tunnelled domain",
+        direction: "both",
+        command: "curl --silent --verbose --proxy http://$1 --cacert origin-ca.pem --capath /nonexistent \
+                  https://web.example.test/version",
+        way: Way::Connect,
         shows: "http/2\n",
         ..WEB
     },

@@ -106,7 +106,7 @@ fn passes(case: &Case, servers: &Servers) -> Result<String> {
             );
             format!("`{protocol}`, status {}", case.status)
         }
-        Way::Tunnel => "`tunnel`".to_owned(),
+        Way::Tunnel | Way::Connect => "`tunnel`".to_owned(),
         Way::Stream => "`stream`".to_owned(),
     })
 }
@@ -117,7 +117,7 @@ fn is_its(case: &Case, event: &Value) -> bool {
     is_for_it
         && match case.way {
             Way::Read(protocol) => kind("exchange.going_out") && event["protocol"] == protocol,
-            Way::Tunnel => kind("connection.going_out") && event["scheme"] == "tunnel",
+            Way::Tunnel | Way::Connect => kind("connection.going_out") && event["scheme"] == "tunnel",
             Way::Stream => kind("connection.going_out") && event["scheme"] == "stream",
         }
 }
@@ -173,6 +173,15 @@ fn run(case: &Case, servers: &Servers, allowing: &str) -> (Outwall, Finished) {
     servers.give_client_files(&outwall.work_dir());
     let clients = clients_dir().display().to_string();
     let node_path = format!("NODE_PATH={}", clients_dir().join("npm/node_modules").display());
+    if let Way::Connect = case.way {
+        let gate = outwall.gate();
+        let address = gate.address().to_string();
+        let finished = outwall
+            .start_other("sh", &["-c", case.command, "sh", &address])
+            .finish();
+        gate.stop();
+        return (outwall, finished);
+    }
     let options = ["--quiet", "--mount", &clients, "--env", &node_path];
     let finished = outwall.shell(&options, case.command);
     (outwall, finished)

@@ -37,7 +37,7 @@ const HEAD: &str = "\
 # Protocols that were seen to pass, and to be refused
 
 Written by the test `tests/it/protocols`; do not edit. Each client ran in a captured sandbox, without proxy variable or
-certificate flag, against a real server on this machine's loopback.
+certificate flag, against a real server on this machine's loopback; the client of CONNECT, outside and by `outwall proxy`.
 
 - *In the audit*: what the gate recorded as going out; each was closed as complete.
 - *Off the list*: with the host off the list the client failed, nothing went out, the audit has `host-not-allowed`, and its user
