@@ -11,8 +11,11 @@ say "units and stories"
 cargo test --workspace --locked
 
 say "the long stories: deaths of gates, a GiB each way"
-cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip protocols::
+cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip attacks:: --skip protocols::
 cargo test --locked --package outwall-proxy --test it -- --ignored
+
+say "the list of attacks, and its table"
+cargo test --locked --package outwall --test it -- --ignored attacks::
 
 say "the real clients (skipped loudly where the registries cannot be reached)"
 bash tests/clients/install.sh

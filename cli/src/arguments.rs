@@ -12,7 +12,7 @@ use crate::failure::{Explain, Failure};
 use crate::state_directory::StateDirectory;
 use crate::surroundings::Surroundings;
 use crate::trust_store::TrustStore;
-use crate::{audit, ca, credential, doctor, init, policy, proxy, run, trust};
+use crate::{attempt, audit, ca, credential, doctor, init, policy, proxy, run, trust};
 
 /// Runs commands in sandboxes whose only way out is a gate that decides, and writes down what happened.
 #[derive(Debug, Parser)]
@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Init(init::Arguments),
     Trust(trust::Arguments),
     Doctor(doctor::Arguments),
+    #[command(hide = true)]
+    Attempt(attempt::Arguments),
 }
 
 impl Command {
@@ -150,6 +152,7 @@ impl Arguments {
             Command::Init(arguments) => arguments.obey(&session),
             Command::Trust(arguments) => arguments.obey(&session),
             Command::Doctor(arguments) => arguments.obey(&session),
+            Command::Attempt(arguments) => arguments.obey(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `outwall doctor`: what this machine offers, what is missing, and how to get it.
 
+mod attack;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,7 +9,7 @@ use std::process::ExitCode;
 
 use outwall_certs::{Ca, TrustBundle};
 use outwall_control::{Answer, Request, Status};
-use outwall_policy::Overrides;
+use outwall_policy::{EnvironmentName, Overrides};
 use outwall_sandbox_runtime::{self as sandbox_runtime, Capability, State};
 
 use crate::arguments::Session;
@@ -22,16 +24,32 @@ use crate::trust_store;
 
 /// Checks whether this machine can run sandboxes, and says what is missing
 ///
-/// Ends with 1 when `outwall run` cannot work.
+/// Ends with 1 when `outwall run` cannot work; with `--attack`, when an attack got through.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  outwall doctor")]
-pub(crate) struct Arguments {}
+Examples:
+  outwall doctor
+  outwall doctor --attack
+  outwall doctor --attack --environment api --format json")]
+pub(crate) struct Arguments {
+    /// Attack a sandbox and a gate of this machine, and say what held. Takes some seconds; nothing leaves
+    #[arg(long)]
+    attack: bool,
+
+    /// Attack this environment of the policy [else: the default one]
+    #[arg(long, value_name = "NAME", requires = "attack")]
+    environment: Option<EnvironmentName>,
+
+    /// How to print the attacks
+    #[arg(long, value_name = "table|json", default_value = "table", requires = "attack")]
+    format: attack::Format,
+}
 
 impl Arguments {
-    #[expect(clippy::unused_self, reason = "every subcommand is obeyed in the same way")]
     pub(crate) fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
+        if self.attack {
+            return attack::obey(session, self.environment.as_ref(), self.format);
+        }
         let checks = checks(session);
         let paint = Paint::for_stdout();
         write_out(&render(&checks, paint))?;

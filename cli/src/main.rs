@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod attempt;
 mod audit;
 mod audit_row;
 mod blocklists;

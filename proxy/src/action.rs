@@ -98,6 +98,16 @@ pub(crate) fn read<B: Body>(
     })
 }
 
+/// What is wrong with a head that got this status.
+pub(crate) fn malformed_head(status: u16) -> &'static str {
+    match status {
+        414 | 431 => "its head is too large, or has too many fields",
+        _ => {
+            "its head is not HTTP/1.1 that every reader takes alike: look for line breaks, spaces and lengths in it"
+        }
+    }
+}
+
 fn check_scheme<B>(request: &Request<B>, expected: &Expected) -> Result<(), Reason> {
     match request.uri().scheme_str() {
         Some(scheme) if scheme != expected.scheme.as_str() => Err(Reason::MalformedRequest {

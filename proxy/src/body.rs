@@ -15,6 +15,7 @@ use crate::allowance::Bounds;
 use crate::arriving::Arriving;
 use crate::error::Error;
 use crate::h2_pipe::Resets;
+use crate::hop_by_hop;
 use crate::http_error::HttpError;
 use crate::interim::{Interims, ToBeAsked};
 use crate::origins::Carrier;
@@ -86,7 +87,7 @@ impl Body for Upload {
             *waits = None;
         }
         let frame = match ready!(Pin::new(body).poll_frame(cx)) {
-            Some(Ok(frame)) => frame,
+            Some(Ok(frame)) => without_smuggled_trailers(frame),
             ended => return Poll::Ready(ended),
         };
         let passed = match bounds {
@@ -294,6 +295,16 @@ impl Resets for Error {
             Self::OriginHttp(error) => error.reset().unwrap_or(Reason::INTERNAL_ERROR),
             _ => Reason::INTERNAL_ERROR,
         }
+    }
+}
+
+fn without_smuggled_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            hop_by_hop::strip_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::Name;
 use outwall_audit::Recorded;
 use outwall_policy::{ConnectionPermit, Denial, DialPermit, DomainName, Host};
 use socket2::{SockRef, TcpKeepalive};
@@ -150,8 +151,10 @@ impl Resolvers {
             source,
         };
         let resolver = self.of(server).map_err(failed)?;
-        // The dot at the end keeps the host's search domains out of it: `api` is not `api.corp.example`.
-        match resolver.lookup_ip(format!("{name}.")).await {
+        // The dot at the end keeps the host's search domains out of it: `api` is not `api.corp.example`. As ASCII, which a name in
+        // normal form is: read as an internationalised one, `a_b.example` would be refused for its underscore.
+        let queried = Name::from_ascii(format!("{name}.")).map_err(|error| failed(error.into()))?;
+        match resolver.lookup_ip(queried).await {
             Ok(found) => Ok(found.iter().collect()),
             Err(error) if error.is_nx_domain() || error.is_no_records_found() => {
                 Err(Error::Unresolved(name.clone()))

@@ -352,6 +352,34 @@ impl Exchanges {
         }
     }
 
+    /// What a client is told whose head could not be read, as bytes of http/1.1. Its format is unknown, as all else.
+    pub(crate) fn refusal_of_malformed_head(&self, status: u16) -> Vec<u8> {
+        let denial = match &self.grant {
+            Grant::Refused(denial) => denial.clone(),
+            Grant::Target(..) | Grant::EachItsOwn => self.gate.denial(Reason::MalformedRequest {
+                what: action::malformed_head(status).to_owned(),
+            }),
+        };
+        Refusal::of_malformed_head(&denial, status).to_http1(Format::Text)
+    }
+
+    /// Writes down that the client broke the rules of its protocol, which ends its connection.
+    pub(crate) fn violated(&self, protocol: &'static str, what: &dyn std::fmt::Display) {
+        if let Grant::Refused(_) = self.grant {
+            return; // written when the connection was refused
+        }
+        let what = format!("{protocol}: {what}");
+        let denial = self.gate.denial(Reason::MalformedRequest { what });
+        let asked = Asked {
+            target: self.permit().map(ConnectionPermit::target),
+            scheme: self.scheme(),
+            protocol: Some(protocol),
+            tls: self.tls.as_ref().map(ClientTlsFacts::as_audited),
+            ..Asked::default()
+        };
+        self.gate.denied(&denial, asked);
+    }
+
     fn write_down(&self, denial: &Denial, question: &Question) {
         if let Grant::Refused(_) = self.grant {
             return; // written when the connection was refused

@@ -24,17 +24,35 @@ use crate::error::Error;
 use crate::exchange::Exchanges;
 use crate::h2_duplex::H2Duplex;
 use crate::h2_pipe;
+use crate::h2_watch::{Accepted, Watched};
 use crate::http_error::HttpError;
 use crate::interim::Interims;
 use crate::limits::Limits;
 use crate::vigil::{Call, Vigil};
 
 /// Serves until the client is done, falls silent, or is to go.
-pub(crate) async fn serve<S>(exchanges: Arc<Exchanges>, stream: S, mut vigil: Vigil) -> Result<(), Error>
+pub(crate) async fn serve<S>(exchanges: Arc<Exchanges>, stream: S, vigil: Vigil) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let ended = drive(&exchanges, stream, vigil).await;
+    if let Err(Error::ClientHttp(violation)) = &ended
+        && violation.is_violation()
+    {
+        exchanges.violated("h2", violation);
+    }
+    ended
+}
+
+async fn drive<S>(exchanges: &Arc<Exchanges>, stream: S, mut vigil: Vigil) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let limits = exchanges.gate().shared.limits.clone();
+    let accepted = Accepted::default();
+    let stream = Watched::new(stream, accepted.clone(), |stream, reason| {
+        exchanges.violated("h2", &format_args!("stream {stream}: {reason}"));
+    });
     let mut connection = handshake(stream, &limits, &mut vigil).await?;
     let mut streams = Streams::default();
     poll_fn(|cx| {
@@ -42,7 +60,8 @@ where
             streams.poll(cx);
             match connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    streams.take_in(serve_stream(Arc::clone(&exchanges), request, respond));
+                    accepted.note(respond.stream_id().as_u32());
+                    streams.take_in(serve_stream(Arc::clone(exchanges), request, respond));
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(as_served(error)),
                 Poll::Ready(None) => return Poll::Ready(Ok(())),

@@ -24,6 +24,14 @@ pub(crate) fn strip_request(headers: &mut HeaderMap) {
     }
 }
 
+/// Removes from a request's trailers what must not come behind a body (RFC 9110 section 6.5.1): what frames it, routes it or
+/// proves who sent it. A reader that merges trailers into the head would take it for what was decided on.
+pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
+    for name in NEVER_BEHIND_A_BODY {
+        trailers.remove(name);
+    }
+}
+
 /// Removes what concerns the connection to the origin. `alt-svc` goes too: it would send clients to QUIC, which no sandbox has.
 pub(crate) fn strip_response(headers: &mut HeaderMap) {
     strip_named(headers);
@@ -68,6 +76,30 @@ fn accepts_trailers(te: &HeaderValue) -> bool {
 
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const NEVER_BEHIND_A_BODY: [&str; 22] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "content-encoding",
+    "content-type",
+    "content-range",
+    "trailer",
+    "te",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "expect",
+    "range",
+    "max-forwards",
+    "cookie",
+    "authorization",
+    "proxy-authorization",
+    "proxy-connection",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "forwarded",
+];
 /// Never meant for one connection, whoever names them; `te` is looked at by itself.
 const STAYS: [&str; 6] = [
     "host",
@@ -118,6 +150,18 @@ mod tests {
         let mut map = headers(&[("te", "gzip")]);
         strip_request(&mut map);
         assert!(map.is_empty());
+    }
+
+    #[test]
+    fn trailers_frame_route_and_authorise_nothing() {
+        let mut map = headers(&[
+            ("host", "evil.test"),
+            ("content-length", "5"),
+            ("authorization", "Bearer x"),
+            ("x-checksum", "1"),
+        ]);
+        strip_trailers(&mut map);
+        assert_eq!(map, headers(&[("x-checksum", "1")]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -24,6 +25,7 @@ use crate::http_error::HttpError;
 use crate::interim::Interims;
 use crate::interjected::Interjected;
 use crate::limits::Limits;
+use crate::own_words::OwnWords;
 use crate::pulse::Pulsed;
 use crate::vigil::{Call, Vigil};
 use crate::websocket::Socket;
@@ -55,7 +57,8 @@ where
     let gate = Arc::clone(exchanges.gate());
     let switched = Switched::default();
     let interims = Interims::of_http1();
-    let stream = TokioIo::new(Interjected::new(stream, interims.clone()));
+    let stream = Interjected::new(stream, interims.clone());
+    let stream = in_our_words(&exchanges, stream, &switched);
     let service = service_fn(|mut request| {
         let (exchanges, switched) = (Arc::clone(&exchanges), switched.clone());
         let interims = interims.clone();
@@ -67,14 +70,37 @@ where
         }
     });
     let connection = http1_builder(&gate.shared.limits)
-        .serve_connection(stream, service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    watch(connection, vigil).await?;
+    if let Err(error) = watch(connection, vigil).await {
+        if let Error::ClientHttp(violation) = &error
+            && violation.is_violation()
+        {
+            exchanges.violated("http/1.1", violation);
+        }
+        return Err(error);
+    }
     if let Some((socket, upgrade)) = switched.take() {
         let client = upgrade.await.map_err(|error| Error::ClientHttp(error.into()))?;
         socket.relay(&gate, TokioIo::new(client)).await;
     }
     Ok(())
+}
+
+/// The stream with hyper's own answers put into ours, until it goes on as another protocol.
+fn in_our_words<S>(
+    exchanges: &Arc<Exchanges>,
+    stream: S,
+    switched: &Switched,
+) -> OwnWords<S, impl Fn(u16) -> Vec<u8> + Send + use<S>> {
+    let telling = Arc::clone(exchanges);
+    let refusal = move |status| telling.refusal_of_malformed_head(status);
+    OwnWords::new(
+        stream,
+        Arc::clone(&exchanges.pulse),
+        refusal,
+        Arc::clone(&switched.happened),
+    )
 }
 
 async fn watch<S, F>(
@@ -104,7 +130,10 @@ where
 
 /// The socket that a connection goes on as, once its head is written.
 #[derive(Clone, Default)]
-struct Switched(Arc<Mutex<Option<Switch>>>);
+struct Switched {
+    waiting: Arc<Mutex<Option<Switch>>>,
+    happened: Arc<AtomicBool>,
+}
 
 type Switch = (Box<Socket>, OnUpgrade);
 
@@ -119,6 +148,7 @@ impl Switched {
                 response
             }
             Answer::Socket(head, socket) => {
+                self.happened.store(true, Ordering::Relaxed);
                 *self.lock() = Some((socket, upgrade));
                 head.map(|()| ResponseBody::Nothing)
             }
@@ -130,7 +160,7 @@ impl Switched {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Switch>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -44,6 +44,15 @@ impl HttpError {
         }
     }
 
+    /// The peer broke the rules of the protocol, and it was us who noticed.
+    pub(crate) fn is_violation(&self) -> bool {
+        match self {
+            Self::Http1(error) => error.is_parse(),
+            Self::H2(error) => error.is_library() && !error.is_remote(),
+            Self::Cut(_) => false,
+        }
+    }
+
     /// A client that simply went away, between messages or with all of them, has not failed.
     pub(crate) fn is_farewell(&self) -> bool {
         match self {

@@ -16,6 +16,7 @@ use crate::limits::Limits;
 pub(crate) struct Pulse {
     began: Instant,
     running: AtomicU32,
+    begun: AtomicU64,
     /// How many of those are sockets, which may rest.
     resting: AtomicU32,
     last_moved: AtomicU64,
@@ -37,6 +38,7 @@ impl Pulse {
         Self {
             began: Instant::now(),
             running: AtomicU32::new(0),
+            begun: AtomicU64::new(0),
             resting: AtomicU32::new(0),
             last_moved: AtomicU64::new(0),
             quiet_since: AtomicU64::new(0),
@@ -48,11 +50,17 @@ impl Pulse {
     /// Notes that an exchange runs.
     pub(crate) fn run(self: &Arc<Self>) -> Running {
         self.running.fetch_add(1, Relaxed);
+        self.begun.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
         Running {
             pulse: Arc::clone(self),
             may_rest: false,
         }
+    }
+
+    /// How many exchanges have begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Relaxed)
     }
 
     /// How many exchanges run.

@@ -143,6 +143,13 @@ impl Refusal {
         }
     }
 
+    /// What a client is told whose head could not be read: hyper has chosen this status.
+    pub(crate) fn of_malformed_head(denial: &Denial, status: u16) -> Self {
+        let mut refusal = Self::of_denial(denial);
+        refusal.status = StatusCode::from_u16(status).unwrap_or(refusal.status);
+        refusal
+    }
+
     /// The response, in the format asked for.
     pub(crate) fn response(&self, format: Format) -> Response<Bytes> {
         let mut response = Response::new(Bytes::from(self.body(format)));

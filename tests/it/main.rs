@@ -10,6 +10,7 @@
 
 mod addresses;
 mod asking;
+mod attacks;
 mod audit;
 mod blocklists;
 mod ca;
@@ -20,8 +21,6 @@ mod crash;
 mod escape;
 mod exchange;
 mod explicit;
-mod framing;
-mod framing_h2;
 mod granting;
 mod host_ports;
 mod machine;
@@ -31,6 +30,7 @@ mod policy_file;
 mod protocols;
 mod reload;
 mod reload_under_load;
+mod reset_storm;
 mod streaming;
 mod terminal;
 mod wildcards;

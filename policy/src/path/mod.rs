@@ -87,6 +87,17 @@ fn is_normal(text: &str) -> bool {
     text.starts_with('/') && text.bytes().all(is_path_byte) && !text.contains("/.")
 }
 
+/// Whether two bytes begin a character in more bytes than it takes (RFC 3629 section 3): `%C0%AE` and `%E0%80%AE` are dots for
+/// who decodes carelessly, and no encoder writes them.
+fn is_overlong(lead: u8, next: u8) -> bool {
+    match lead {
+        0xc0 | 0xc1 => (0x80..0xc0).contains(&next),
+        0xe0 => (0x80..0xa0).contains(&next),
+        0xf0 => (0x80..0x90).contains(&next),
+        _ => false,
+    }
+}
+
 /// RFC 3986 `pchar` and `/`, without `%`.
 fn is_path_byte(byte: u8) -> bool {
     is_unreserved(byte) || b"/!$&'()*+,;=:@".contains(&byte)
@@ -100,7 +111,7 @@ fn is_unreserved(byte: u8) -> bool {
 pub(crate) fn normalise_escapes(text: &str) -> Result<String, PathError> {
     let mut normal = String::with_capacity(text.len());
     let mut bytes = text.bytes();
-    let mut overlong_lead = false; // the byte before was %C0 or %C1
+    let mut before = 0;
     while let Some(byte) = bytes.next() {
         let escaped = byte == b'%';
         let byte = if escaped { unescape(&mut bytes)? } else { byte };
@@ -110,10 +121,10 @@ pub(crate) fn normalise_escapes(text: &str) -> Result<String, PathError> {
         if !escaped && (byte == b'?' || byte == b'#') {
             return Err(PathError::Query);
         }
-        if overlong_lead && (0x80..0xc0).contains(&byte) {
+        if is_overlong(before, byte) {
             return Err(PathError::Escape);
         }
-        overlong_lead = byte == 0xc0 || byte == 0xc1;
+        before = byte;
         let plain = if escaped {
             is_unreserved(byte)
         } else {
@@ -228,6 +239,8 @@ mod tests {
             ("/%+1", PathError::Escape),
             ("/%c0%ae%c0%ae/x", PathError::Escape),
             ("/%C0%AFetc", PathError::Escape),
+            ("/%e0%80%ae%e0%80%ae/x", PathError::Escape),
+            ("/%F0%80%80%AE/x", PathError::Escape),
         ] {
             assert_eq!(RequestPath::parse(written), Err(error), "{written:?}");
         }
