@@ -18,6 +18,7 @@ mod captured;
 mod clients;
 mod command_line;
 mod crash;
+mod credentials;
 mod escape;
 mod exchange;
 mod explicit;
