@@ -90,6 +90,15 @@ pub enum Kind {
     /// What was answered, or why nobody was asked.
     #[serde(rename = "question.answered")]
     QuestionAnswered,
+    /// A port of a sandbox is published on the host.
+    #[serde(rename = "port.published")]
+    PortPublished,
+    /// Somebody connected to it from outside.
+    #[serde(rename = "published.came_in")]
+    PublishedCameIn,
+    /// How that ended; `for` names it.
+    #[serde(rename = "published.ended")]
+    PublishedEnded,
     /// A credential was issued.
     #[serde(rename = "credential.issued")]
     CredentialIssued,
@@ -128,6 +137,9 @@ impl Kind {
             Self::GrantEnded => "grant.ended",
             Self::QuestionAsked => "question.asked",
             Self::QuestionAnswered => "question.answered",
+            Self::PortPublished => "port.published",
+            Self::PublishedCameIn => "published.came_in",
+            Self::PublishedEnded => "published.ended",
             Self::CredentialIssued => "credential.issued",
             Self::CredentialRevoked => "credential.revoked",
             Self::CredentialKeyRotated => "credential.key_rotated",
@@ -159,11 +171,13 @@ pub struct Event {
     pub sandbox: Option<String>,
     /// The name of a credential.
     pub credential: Option<String>,
-    /// The address of a client of whom nothing else is known.
+    /// The address of a client of whom nothing else is known, or who came to a published port.
     pub client: Option<String>,
+    /// The user of this machine that such a client's socket belongs to.
+    pub user: Option<u32>,
     /// `host:port` that was asked for.
     pub target: Option<String>,
-    /// The address that was dialled, with port.
+    /// The address that was dialled, or where a port is published, with port.
     pub address: Option<String>,
     /// `http` or `https`; for a connection `tunnel` or `stream`.
     pub scheme: Option<String>,
@@ -421,6 +435,9 @@ mod tests {
             Kind::GrantEnded,
             Kind::QuestionAsked,
             Kind::QuestionAnswered,
+            Kind::PortPublished,
+            Kind::PublishedCameIn,
+            Kind::PublishedEnded,
             Kind::CredentialIssued,
             Kind::CredentialRevoked,
             Kind::CredentialKeyRotated,

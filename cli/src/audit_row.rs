@@ -83,11 +83,17 @@ impl Ending {
 }
 
 fn is_ending(event: &Event) -> bool {
-    matches!(event.kind, Kind::ExchangeCameBack | Kind::ConnectionCameBack)
+    matches!(
+        event.kind,
+        Kind::ExchangeCameBack | Kind::ConnectionCameBack | Kind::PublishedEnded
+    )
 }
 
 fn goes_out(event: &Event) -> bool {
-    matches!(event.kind, Kind::ExchangeGoingOut | Kind::ConnectionGoingOut)
+    matches!(
+        event.kind,
+        Kind::ExchangeGoingOut | Kind::ConnectionGoingOut | Kind::PublishedCameIn
+    )
 }
 
 fn is_for_programs(event: &Event) -> bool {
@@ -124,7 +130,7 @@ fn time(at: &str) -> String {
 
 fn decision(event: &Event) -> &'static str {
     match event.kind {
-        Kind::ExchangeGoingOut | Kind::ConnectionGoingOut => "allow",
+        Kind::ExchangeGoingOut | Kind::ConnectionGoingOut | Kind::PublishedCameIn => "allow",
         Kind::Denied => "deny",
         Kind::Finding => "finding",
         _ => "-",
@@ -165,6 +171,20 @@ fn what(event: &Event, ending: Option<&Ending>) -> String {
             Some(client) => format!("{client}: {}", text(&event.message)),
             None => request(event),
         },
+        Kind::PortPublished => format!("published {} at {}", text(&event.target), text(&event.address)),
+        Kind::PublishedCameIn | Kind::PublishedEnded => {
+            let user = event
+                .user
+                .map(|user| format!(" (user {user})"))
+                .unwrap_or_default();
+            let error = ending.and_then(|ending| ending.error.as_ref());
+            let error = error.map(|error| format!("  ({error})")).unwrap_or_default();
+            format!(
+                "{}{user} came in to {}{error}",
+                text(&event.client),
+                text(&event.target)
+            )
+        }
         Kind::CredentialIssued => format!("credential issued: {}", text(&event.message)),
         Kind::CredentialRevoked => format!("credential revoked: {}", text(&event.message)),
         Kind::CredentialKeyRotated => format!("credentials: {}", text(&event.message)),

@@ -3,6 +3,7 @@
 mod asking;
 mod options;
 mod protection;
+mod publish;
 mod serving;
 mod trust;
 
@@ -21,6 +22,7 @@ use outwall_sandbox_runtime::{
 
 use self::asking::Asking;
 use self::protection::Guard;
+use self::publish::{Publish, Published};
 use self::serving::Serving;
 use self::trust::Trust;
 use crate::arguments::{RUN_FAILED, Session};
@@ -45,6 +47,7 @@ Examples:
   outwall run --allow api.example.com --env API_KEY -- npm test
   outwall run --network none -- python3 untrusted.py
   outwall run --ask -- claude                 asks you about each host that is not allowed
+  outwall run --publish 3000 -- npm run dev     look at it at http://localhost:3000
   outwall run --host-port 5432 -- npm test      the database of this machine, and nothing else of it
   outwall run --mount ~/datasets --mount ~/out:rw --home work -- bash")]
 pub(crate) struct Arguments {
@@ -64,6 +67,11 @@ pub(crate) struct Arguments {
     /// `host.outwall.internal:PORT` (repeatable)
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     host_port: Vec<u16>,
+
+    /// Bring a port of the sandbox to this machine's loopback, at HOSTPORT where the same one is taken
+    /// (repeatable; other addresses only as `PORT:ADDRESS:HOSTPORT`)
+    #[arg(long, value_name = "PORT[:HOSTPORT]")]
+    publish: Vec<Publish>,
 
     /// Set a variable, or pass on the one of that name (repeatable)
     #[arg(long, value_name = "KEY[=VALUE]")]
@@ -133,6 +141,8 @@ impl Arguments {
         );
         spec.nested_namespaces = environment.nested_namespaces();
         spec.host_ports = environment.host_ports().collect();
+        let published = Published::open(&self.publish, &spec.host_ports)?;
+        spec.inner_sockets = !published.is_empty();
         spec.root = self.root;
         spec.home = options::home(self.home.as_deref(), &session.state)?;
         spec.home_path = surroundings.home.clone().unwrap_or(spec.home_path);
@@ -157,6 +167,7 @@ impl Arguments {
             sandbox,
             spec,
             variables,
+            published,
             ask: self.ask,
             quiet: self.quiet,
         })
@@ -178,6 +189,7 @@ struct Request {
     sandbox: Sandbox,
     spec: Spec,
     variables: Vec<sandbox_variables::Asked>,
+    published: Published,
     ask: bool,
     quiet: bool,
 }
@@ -238,6 +250,12 @@ impl Request {
             .transpose()?;
         let mut serving = gate.serve(self.sandbox.clone(), prepared.listeners(), self.source, asking)?;
         audit.sandbox_started(&self.sandbox, &program)?;
+        if let Some(inner) = prepared.inner_sockets() {
+            if !self.quiet {
+                self.published.say(Paint::for_stderr());
+            }
+            serving.publish(&self.sandbox, self.published, inner, audit)?;
+        }
         let ended = to_the_end(prepared, &mut serving);
         serving.finish();
         audit.sandbox_ended(

@@ -6,6 +6,8 @@ use tokio::task::JoinHandle;
 
 use crate::clientele::Clientele;
 use crate::dns::NameTable;
+use crate::listener::{Doorway, serve};
+use crate::published::{Publication, Published, WayIn};
 use crate::sandbox_gate::SandboxGate;
 
 /// Listeners that serve one sandbox. Dropped, they end at once; [`ServeHandle::drain`] lets what runs finish.
@@ -52,6 +54,18 @@ impl ServeHandle {
             Served::Sandbox(gate) => gate.names.as_ref(),
             Served::Clientele(_) => None,
         }
+    }
+
+    /// Lets clients of the host reach a port of the sandbox. Within a Tokio runtime.
+    pub fn publish(&mut self, publication: Publication, way: Arc<dyn WayIn>) -> std::io::Result<()> {
+        let Served::Sandbox(gate) = &self.served else {
+            return Err(std::io::ErrorKind::Unsupported.into()); // clients of a shared proxy have no network of ours
+        };
+        let (published, listener) = Published::new(gate, publication, way)?;
+        // Its clients know where they come: the door says no more.
+        self.listeners
+            .push(tokio::spawn(serve(published, listener, Doorway::Explicit)));
+        Ok(())
     }
 
     /// Accepts nothing new and returns when all connections have ended, at the latest after [`crate::Limits::drain`].

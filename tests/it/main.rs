@@ -29,6 +29,7 @@ mod named_files;
 mod other_protocols;
 mod policy_file;
 mod protocols;
+mod published;
 mod reload;
 mod reload_under_load;
 mod reset_storm;

@@ -9,7 +9,7 @@ use outwall_certs::Ca;
 use outwall_control::Role;
 use outwall_policy::Sandbox;
 use outwall_proxy::{CapturedListeners, Gate, InForce, ServeHandle};
-use outwall_sandbox_runtime::{Ender, Interludes, Listeners, Signal as Inside};
+use outwall_sandbox_runtime::{Ender, InnerSockets, Interludes, Listeners, Signal as Inside};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -19,6 +19,7 @@ use crate::gate::gate;
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::{Reloader, Source, Watch};
 use crate::run::asking::Asking;
+use crate::run::publish::{Published, Way};
 
 /// A gate that waits for its listeners.
 pub(super) struct Ready {
@@ -148,6 +149,29 @@ impl Serving {
                 }
             });
         }
+    }
+
+    /// From here on clients of this machine reach ports of the sandbox.
+    pub(super) fn publish(
+        &mut self,
+        sandbox: &Sandbox,
+        published: Published,
+        inner: InnerSockets,
+        audit: &AuditLog,
+    ) -> Result<(), Failure> {
+        let _inside = self.runtime.enter();
+        let way = Arc::new(Way(inner));
+        for publication in published.into_publications() {
+            let at = publication
+                .listener
+                .local_addr()
+                .explain("a published port cannot be served")?;
+            audit.publishes(sandbox, publication.port, at)?;
+            self.handle
+                .publish(publication, Arc::clone(&way) as Arc<_>)
+                .explain("a published port cannot be served")?;
+        }
+        Ok(())
     }
 
     /// Whether a signal to us has ended the sandbox.
