@@ -7,17 +7,33 @@ use outwall_proxy::{Gate, GateParts, InForce, Limits};
 use rustix::rand::GetRandomFlags;
 
 use crate::arguments::Session;
+use crate::descriptors;
 use crate::failure::{Explain, Failure};
 
 /// The gate. Its own resources are made as it is used.
 pub(crate) fn gate(in_force: InForce, ca: Ca, audit: AuditLog) -> Result<Gate, Failure> {
+    let limits = limits(in_force.policy());
     let parts = GateParts {
         in_force,
         ca,
         audit,
-        limits: Limits::default(),
+        limits,
     };
     Gate::new(parts).explain("cannot make the gate")
+}
+
+/// The bounds of a gate: what the policy file sets, within what this process may have.
+fn limits(policy: &Policy) -> Limits {
+    let limits = Limits::default().with(policy.gate());
+    let wanted = limits.connections;
+    let limits = limits.within_descriptors(descriptors::raise());
+    if limits.connections_in_all < wanted {
+        tracing::info!(
+            connections = limits.connections_in_all,
+            "the limit of open files (`ulimit -Hn`) leaves room for fewer connections than are allowed"
+        );
+    }
+    limits
 }
 
 /// The audit log of the state directory, with a file of our own in it.

@@ -68,7 +68,8 @@ fn write_new(path: &Path) -> Result<(), Failure> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
     use super::*;
-    use outwall_policy::{Blocklist, Policy, PolicyDocument};
+    use outwall_policy::{Blocklist, GateSetting, Policy, PolicyDocument};
+    use outwall_proxy::Limits;
 
     /// The template with every `#key = value` and `#[table]` line switched on; prose starts with `# `.
     fn switched_on() -> String {
@@ -93,8 +94,19 @@ mod tests {
     #[test]
     fn every_line_that_is_commented_out_is_valid() {
         let mut written = PolicyDocument::parse(&switched_on(), FILE_NAME).unwrap();
-        written.add_blocklist("ads.hosts", Blocklist::parse(b"ads.test", "ads.hosts"));
-        Policy::compile(&written).unwrap();
+        let lists: Vec<String> = written.blocklists().map(str::to_owned).collect();
+        for path in lists {
+            written.add_blocklist(&path, Blocklist::parse(b"ads.example.com", &path));
+        }
+        let policy = Policy::compile(&written).unwrap();
+        for setting in GateSetting::ALL {
+            let told = policy.gate().iter().find(|(told, _)| *told == setting);
+            let is = Limits::default().of(setting);
+            match setting {
+                GateSetting::Threads => assert!(told.is_some()), // as many as there are cores
+                _ => assert_eq!(told, Some((setting, is)), "what the template says is what is"),
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod blocklists;
 mod ca;
 mod control;
 mod credential;
+mod descriptors;
 mod discovery;
 mod doctor;
 mod failure;

@@ -187,6 +187,10 @@ impl Show {
         if anonymous == Some(environment.name()) {
             say!("\nclients of `outwall proxy` without a credential are served, in this environment")?;
         }
+        if !in_force.policy.gate().is_empty() {
+            say!("\nthe gate:")?;
+            write_out(&in_force.policy.gate().to_string())?;
+        }
         for list in environment.blocklists() {
             say!(
                 "\nrefused whatever allows it: {} names of `{}`",

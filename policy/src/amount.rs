@@ -1,6 +1,7 @@
-//! Amounts of bytes, as people write and read them.
+//! Amounts of bytes and of time, as people write and read them.
 
 use std::fmt;
+use std::time::Duration;
 
 /// An amount of bytes. Its text is what a policy file has: `10 MiB`, `1500 B`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,17 +10,57 @@ pub(crate) struct Bytes(pub(crate) u64);
 impl Bytes {
     /// `1 GiB`, `500MB`, `17`. None for what is no amount, is 0, or is too much to count.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (digits, unit) = text.split_at(digits_end);
-        let unit = unit.trim_start();
+        let (number, unit) = number_and_unit(text)?;
         let scale = match unit {
             "" => 1,
             _ => UNITS.iter().find(|(name, _)| *name == unit)?.1,
         };
-        let bytes = digits.parse::<u64>().ok()?.checked_mul(scale)?;
+        let bytes = number.checked_mul(scale)?;
         (bytes > 0).then_some(Self(bytes))
     }
 }
+
+/// A length of time in whole milliseconds. Its text is what a policy file has: `15 s`, `5 min`, `80 ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Time(pub(crate) Duration);
+
+impl Time {
+    /// `15s`, `5 min`, `4h`, `80ms`. None for what is no length of time, has no unit, or is 0.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (number, unit) = number_and_unit(text)?;
+        let scale = TIME_UNITS.iter().find(|(name, _)| *name == unit)?.1;
+        let milliseconds = number.checked_mul(scale)?;
+        (milliseconds > 0).then_some(Self(Duration::from_millis(milliseconds)))
+    }
+}
+
+impl fmt::Display for Time {
+    /// In the largest unit that divides it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
+        let (name, scale) = TIME_UNITS
+            .iter()
+            .filter(|(_, scale)| milliseconds >= *scale && milliseconds.is_multiple_of(*scale))
+            .max_by_key(|(_, scale)| scale)
+            .unwrap_or(&TIME_UNITS[0]);
+        write!(f, "{}{name}", milliseconds / scale)
+    }
+}
+
+fn number_and_unit(text: &str) -> Option<(u64, &str)> {
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(digits_end);
+    Some((digits.parse().ok()?, unit.trim_start()))
+}
+
+const TIME_UNITS: [(&str, u64); 6] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("min", 60_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 impl fmt::Display for Bytes {
     /// In the largest unit that divides it.
@@ -67,6 +108,37 @@ mod tests {
             u64::MAX,
         ] {
             assert_eq!(Bytes::parse(&Bytes(bytes).to_string()), Some(Bytes(bytes)));
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_reads_back_as_itself() {
+        for milliseconds in [
+            1,
+            80,
+            1_000,
+            15_000,
+            90_000,
+            300_000,
+            3_600_000,
+            172_800_000,
+            999_999,
+        ] {
+            let time = Time(Duration::from_millis(milliseconds));
+            assert_eq!(Time::parse(&time.to_string()), Some(time), "{time}");
+        }
+        assert_eq!(Time::parse("5 min"), Time::parse("300s"));
+        for text in [
+            "",
+            "0s",
+            "15",
+            "1.5h",
+            "-1s",
+            "s",
+            "1 fortnight",
+            "99999999999999999d",
+        ] {
+            assert_eq!(Time::parse(text), None, "{text}");
         }
     }
 

@@ -56,6 +56,7 @@ impl Policy {
             default_environment,
             anonymous_environment,
             origins: Arc::new(origins),
+            gate: document.gate.clone(),
             blocklist_files: document.blocklists().map(PathBuf::from).collect(),
             own_addresses: Vec::new(),
             warnings: compiler.warnings,

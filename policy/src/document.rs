@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::allowances::LimitKind;
 use crate::blocklist::Blocklist;
+use crate::gate_settings::GateSettings;
 use crate::sandbox::EnvironmentName;
 use crate::sizes::SizedPart;
 
@@ -29,6 +30,7 @@ pub struct PolicyDocument {
     pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentDocument>,
     pub(crate) origins: OriginsDocument,
     pub(crate) proxy: ProxyDocument,
+    pub(crate) gate: GateSettings,
     /// Paths of files.
     pub(crate) blocklists: Vec<Written<String>>,
     /// What those files hold, by path as it is written.
@@ -267,6 +269,7 @@ impl PolicyDocument {
             environments: BTreeMap::new(),
             origins: OriginsDocument::default(),
             proxy: ProxyDocument::default(),
+            gate: GateSettings::default(),
             blocklists: Vec::new(),
             blocklist_contents: BTreeMap::new(),
         }

@@ -84,6 +84,7 @@ mod denial;
 mod difference;
 mod document;
 mod environment;
+mod gate_settings;
 mod glob;
 mod grants;
 mod host;
@@ -119,6 +120,7 @@ pub use document::{
     UnknownLevel, Warning,
 };
 pub use environment::{Entry, Environment, RuleEntry, Treatment, TrustedList};
+pub use gate_settings::{GateSetting, GateSettings};
 pub use grants::{GrantError, GrantScope, HostGrant};
 pub use host::{DomainName, Host, HostError};
 pub use method::{Method, MethodError};

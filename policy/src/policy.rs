@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::document::Warning;
 use crate::environment::Environment;
+use crate::gate_settings::GateSettings;
 use crate::grants::HostGrant;
 use crate::origins::Origins;
 use crate::sandbox::EnvironmentName;
@@ -22,6 +23,7 @@ pub struct Policy {
     pub(crate) anonymous_environment: Option<EnvironmentName>,
     pub(crate) origins: Arc<Origins>,
     pub(crate) blocklist_files: Arc<[PathBuf]>,
+    pub(crate) gate: GateSettings,
     /// In canonical form, sorted.
     pub(crate) own_addresses: Vec<IpAddr>,
     pub(crate) warnings: Vec<Warning>,
@@ -62,6 +64,11 @@ impl Policy {
     /// How the gate itself reaches origins.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// The bounds of the gate that the document sets. A gate takes them when it is made.
+    pub fn gate(&self) -> &GateSettings {
+        &self.gate
     }
 
     /// Every file that is named anywhere in the policy, as written and each once: what it holds is part of the policy. Relative

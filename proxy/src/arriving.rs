@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::http_error::HttpError;
 use crate::lingering::Lingering;
+use crate::patience::{Patience, Touched};
 
 /// A body as it arrives.
 pub(crate) enum Arriving {
@@ -30,6 +31,8 @@ pub(crate) struct H2Body {
     sender: Sender,
     /// What `Content-Length` says is still to come; h2 itself holds the peer to it.
     left: Option<u64>,
+    /// Who has to know that something came.
+    touched: Option<Touched>,
     /// All data came; trailers may follow.
     data_ended: bool,
     ended: bool,
@@ -54,21 +57,25 @@ impl Arriving {
         Self::OfOrigin(body)
     }
 
-    /// A client's request over h2.
-    pub(crate) fn request_h2(request: http::Request<RecvStream>) -> http::Request<Self> {
+    /// A client's request over h2. The patience with its stream is told when something of the body comes.
+    pub(crate) fn request_h2(
+        request: http::Request<RecvStream>,
+        patience: &mut Patience,
+    ) -> http::Request<Self> {
         let (parts, stream) = request.into_parts();
-        let body = Self::h2(stream, Sender::Client, &parts.headers);
+        let touched = (!stream.is_end_stream()).then(|| patience.watch_upload());
+        let body = Self::h2(stream, Sender::Client, &parts.headers, touched);
         http::Request::from_parts(parts, body)
     }
 
     /// An origin's response over h2.
     pub(crate) fn response_h2(response: http::Response<RecvStream>) -> http::Response<Self> {
         let (parts, stream) = response.into_parts();
-        let body = Self::h2(stream, Sender::Origin, &parts.headers);
+        let body = Self::h2(stream, Sender::Origin, &parts.headers, None);
         http::Response::from_parts(parts, body)
     }
 
-    fn h2(stream: RecvStream, sender: Sender, headers: &HeaderMap) -> Self {
+    fn h2(stream: RecvStream, sender: Sender, headers: &HeaderMap, touched: Option<Touched>) -> Self {
         let left = headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse().ok());
@@ -77,6 +84,7 @@ impl Arriving {
             stream,
             sender,
             left,
+            touched,
             data_ended: false,
         })
     }
@@ -88,6 +96,9 @@ impl H2Body {
             match ready!(self.stream.poll_data(cx)) {
                 None => self.data_ended = true,
                 Some(Ok(data)) => {
+                    if let Some(touched) = &self.touched {
+                        touched.touch();
+                    }
                     // The window opens as far as was read, so what is not read on holds its sender back.
                     let _ = self.stream.flow_control().release_capacity(data.len());
                     self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));

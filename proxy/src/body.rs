@@ -129,8 +129,6 @@ pub(crate) enum ResponseBody {
 pub(crate) struct Held {
     pub(crate) running: Running,
     pub(crate) _room: OwnedSemaphorePermit,
-    /// None where nothing bounds it.
-    pub(crate) bounds: Option<Arc<Bounds>>,
     pub(crate) interims: Interims,
 }
 
@@ -204,7 +202,7 @@ impl Body for Relayed {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         let mut polled = ready!(this.poll_source(cx));
-        let bounds = this.held.as_ref().and_then(|held| held.bounds.as_ref());
+        let bounds = this.running.as_ref().and_then(|(_, record)| record.bounds());
         if let (Some(Ok(frame)), Some(bounds)) = (&polled, bounds)
             && let Err(denial) = bounds.receive(frame)
         {
@@ -235,7 +233,12 @@ impl Body for Relayed {
 /// Whoever drops it before its end is the client's side: it went away, or was closed for a reason that is logged there.
 impl Drop for Relayed {
     fn drop(&mut self) {
-        if let Some((_, record)) = self.running.take() {
+        let Some((_, record)) = self.running.take() else {
+            return;
+        };
+        if self.held.as_ref().is_some_and(|held| held.running.is_overdue()) {
+            record.came_back(self.received, Some(&Error::TooLong));
+        } else {
             record.abandoned(self.received);
         }
     }

@@ -103,6 +103,9 @@ pub enum Error {
     /// No byte moved for too long.
     #[error("no byte moved for too long")]
     Silence,
+    /// A request that is not done after as long as a request may take.
+    #[error("the request took longer than a request may")]
+    TooLong,
     /// The record could not be written; so nothing goes out.
     #[error("the audit log cannot be written")]
     Audit(#[from] WriteError),
@@ -186,6 +189,7 @@ impl Error {
             Self::NoSocket(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "no-websocket"),
             Self::ClientFrames(_) => (Side::Client, StatusCode::BAD_REQUEST, "client-frames"),
             Self::Silence => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "silence"),
+            Self::TooLong => (Side::Client, StatusCode::GATEWAY_TIMEOUT, "request-timeout"),
             Self::Audit(_) => (Side::Proxy, StatusCode::SERVICE_UNAVAILABLE, "audit-unavailable"),
             Self::Leaf(_) => (Side::Proxy, StatusCode::INTERNAL_SERVER_ERROR, "no-leaf"),
             Self::OriginalDestination(_) => (

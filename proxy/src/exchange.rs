@@ -194,6 +194,14 @@ impl Exchanges {
         answer
     }
 
+    /// What a client is told of a request that was given up while it waited.
+    pub(crate) fn given_up(&self, error: &Error) -> Answer {
+        error.log();
+        let running = self.pulse.run();
+        let response = Refusal::of_error(error).response(Format::Text);
+        Answer::Response(response.map(|text| ResponseBody::text(text, running)))
+    }
+
     /// Forwards one request: the main path.
     async fn relay(
         &self,
@@ -207,11 +215,10 @@ impl Exchanges {
         let action = action::read(request, &expected).map_err(|reason| self.gate.denial(reason))?;
         let (permit, request, pool) = self.decide(&via, action)?;
         let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
-        let (request, record) = self.record(&permit, request, bounds.clone(), interims)?;
+        let (request, record) = self.record(&permit, request, bounds, interims)?;
         let held = Held {
             running,
             _room: room,
-            bounds,
             interims: interims.clone(),
         };
         let outgoing = Outgoing {

@@ -7,6 +7,7 @@ use outwall_certs::Ca;
 use outwall_policy::Sandbox;
 use thiserror::Error;
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Semaphore;
 
 use crate::clientele::{Clientele, Clients};
 use crate::current::CurrentPolicy;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) client_tls: ClientTls,
     pub(crate) resolvers: Arc<Resolvers>,
     pub(crate) limits: Limits,
+    /// One permit per connection of any sandbox.
+    pub(crate) room: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) questions: Arc<OnceLock<Arc<dyn Questions>>>,
     pub(crate) lanes: Lanes,
@@ -103,6 +106,7 @@ impl Gate {
             resolvers: Arc::default(),
             metrics: Metrics::new(limits.lanes),
             questions: Arc::default(),
+            room: Arc::new(Semaphore::new(limits.connections_in_all)),
             limits,
             lanes,
         };

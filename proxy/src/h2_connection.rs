@@ -28,6 +28,7 @@ use crate::h2_watch::{Accepted, Watched};
 use crate::http_error::HttpError;
 use crate::interim::Interims;
 use crate::limits::Limits;
+use crate::patience::Patience;
 use crate::vigil::{Call, Vigil};
 
 /// Serves until the client is done, falls silent, or is to go.
@@ -124,10 +125,11 @@ async fn serve_stream(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) {
-    let (request, receive) = read(request);
+    let mut patience = Patience::new(&exchanges.gate().shared.limits);
+    let (request, receive) = read(request, &mut patience);
     let interims = Interims::of_h2();
     let answered = {
-        let mut answer = pin!(exchanges.answer(request, &interims));
+        let mut answer = pin!(patience.with(exchanges.answer(request, &interims)));
         poll_fn(|cx| {
             let polled = answer.as_mut().poll(cx);
             while let Poll::Ready(interim) = interims.poll_next(cx) {
@@ -141,9 +143,15 @@ async fn serve_stream(
         })
         .await
     };
+    let given_up = |error| exchanges.given_up(&error);
+    let answered = answered.map(|answered| answered.unwrap_or_else(given_up));
     match (answered, receive) {
         (None, _) => {}
-        (Some(Answer::Response(response)), _) => send(response, respond).await,
+        (Some(Answer::Response(response)), _) => {
+            if let Err(error) = patience.with(send(response, respond)).await {
+                error.log();
+            }
+        }
         (Some(Answer::Reset(reason)), _) => respond.send_reset(reason),
         (Some(Answer::Socket(head, socket)), Some(receive)) => {
             if let Ok(send) = respond.send_response(head, false) {
@@ -155,9 +163,9 @@ async fn serve_stream(
 }
 
 /// What follows a CONNECT is no body; it is kept for what may come of it.
-fn read(request: Request<RecvStream>) -> (Request<Arriving>, Option<RecvStream>) {
+fn read(request: Request<RecvStream>, patience: &mut Patience) -> (Request<Arriving>, Option<RecvStream>) {
     if request.method() != Method::CONNECT {
-        return (Arriving::request_h2(request), None);
+        return (Arriving::request_h2(request, patience), None);
     }
     let (parts, stream) = request.into_parts();
     (Request::from_parts(parts, Arriving::Nothing), Some(stream))

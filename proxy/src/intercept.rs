@@ -47,7 +47,13 @@ pub(crate) async fn clear(
     permit: ConnectionPermit,
 ) -> Result<(), Error> {
     let grant = Grant::target(permit, Scheme::Http);
-    let exchanges = Exchanges::new(gate, Footing::of(&client), grant, None, Pulse::new(true));
+    let exchanges = Exchanges::new(
+        gate,
+        Footing::of(&client),
+        grant,
+        None,
+        Pulse::new(true, &gate.shared.limits),
+    );
     serve(exchanges, client.into_stream(), Speaks::Http1).await
 }
 
@@ -58,7 +64,7 @@ pub(crate) async fn forward(gate: &Arc<SandboxGate>, client: Client) -> Result<(
         Footing::of(&client),
         Grant::EachItsOwn,
         None,
-        Pulse::new(true),
+        Pulse::new(true, &gate.shared.limits),
     );
     serve(exchanges, client.into_stream(), Speaks::Http1).await
 }
@@ -107,7 +113,7 @@ async fn serve_tls(
         },
         server_name: hello.server_name.as_ref().map(ToString::to_string),
     };
-    let pulse = Pulse::new(speaks == Speaks::Http1);
+    let pulse = Pulse::new(speaks == Speaks::Http1, &gate.shared.limits);
     serve(
         Exchanges::new(gate, footing, grant, Some(facts), pulse),
         stream,

@@ -58,6 +58,7 @@ mod origins;
 mod oversight;
 mod own_words;
 mod pass;
+mod patience;
 mod peers;
 mod protected;
 mod published;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
@@ -102,10 +102,7 @@ async fn accept_all<H: Host>(
 ) {
     loop {
         // Room first: beyond the limit, the kernel's queue holds who comes, and what runs is not disturbed.
-        let room = Arc::clone(gate.room())
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let room = (room_in(gate.room()).await, room_in(&gate.shared().room).await);
         let accepted = tokio::select! {
             Some(ended) = connections.join_next() => {
                 note_end(&**gate, ended);
@@ -133,6 +130,13 @@ async fn accept_all<H: Host>(
         };
         connections.spawn_on(connection, &lane);
     }
+}
+
+async fn room_in(room: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(room)
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed")
 }
 
 /// Not registered with this thread any more, so that the lane can take it.

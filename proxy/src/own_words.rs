@@ -163,7 +163,7 @@ mod tests {
     type Words = OwnWords<tokio::io::Join<tokio::io::Empty, Vec<u8>>, fn(u16) -> Vec<u8>>;
 
     fn words() -> (Words, Arc<Pulse>, Arc<AtomicBool>) {
-        let pulse = Arc::new(Pulse::new(true));
+        let pulse = Arc::new(Pulse::new(true, &crate::limits::Limits::default()));
         let other = Arc::new(AtomicBool::new(false));
         let refusal: fn(u16) -> Vec<u8> = |status| format!("refused {status}").into_bytes();
         let words = OwnWords::new(

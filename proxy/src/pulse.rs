@@ -20,40 +20,51 @@ pub(crate) struct Pulse {
     /// How many of those are sockets, which may rest.
     resting: AtomicU32,
     last_moved: AtomicU64,
+    /// When the last exchange began; on http/1.1 there is no other.
+    running_since: AtomicU64,
     quiet_since: AtomicU64,
     /// When the first byte of a head came that is not complete; 0 when none has come.
     head_since: AtomicU64,
     /// On h2, frames move without a request, so only http/1.1 has a head to wait for.
     waits_for_heads: bool,
+    /// What an exchange may last.
+    longest: Duration,
 }
 
 /// Counts as an exchange that is running, until dropped.
 pub(crate) struct Running {
     pulse: Arc<Pulse>,
+    /// In tenths of a second of the pulse's time: 13 years fit, and it stays small.
+    began: u32,
     may_rest: bool,
 }
 
 impl Pulse {
-    pub(crate) fn new(waits_for_heads: bool) -> Self {
+    pub(crate) fn new(waits_for_heads: bool, limits: &Limits) -> Self {
         Self {
             began: Instant::now(),
             running: AtomicU32::new(0),
             begun: AtomicU64::new(0),
             resting: AtomicU32::new(0),
             last_moved: AtomicU64::new(0),
+            running_since: AtomicU64::new(0),
             quiet_since: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
             waits_for_heads,
+            longest: limits.request,
         }
     }
 
     /// Notes that an exchange runs.
     pub(crate) fn run(self: &Arc<Self>) -> Running {
+        let began = self.now();
         self.running.fetch_add(1, Relaxed);
         self.begun.fetch_add(1, Relaxed);
+        self.running_since.store(began, Relaxed);
         self.head_since.store(0, Relaxed);
         Running {
             pulse: Arc::clone(self),
+            began: tenths(began),
             may_rest: false,
         }
     }
@@ -72,11 +83,18 @@ impl Pulse {
     pub(crate) fn deadline(&self, limits: &Limits) -> (Instant, Error) {
         let after = |since: u64, limit: Duration| self.began + Duration::from_millis(since) + limit;
         if self.running() > 0 {
-            let limit = match self.resting.load(Relaxed) {
-                0 => limits.silence,
-                _ => limits.silence.max(limits.tunnel_idle),
+            let rests = |limit| (after(self.last_moved.load(Relaxed), limit), Error::Silence);
+            if self.resting.load(Relaxed) > 0 {
+                return rests(limits.silence.max(limits.tunnel_idle));
+            }
+            let lasts = (
+                after(self.running_since.load(Relaxed), limits.request),
+                Error::TooLong,
+            );
+            return match rests(limits.silence) {
+                rests if !self.waits_for_heads || rests.0 < lasts.0 => rests, // streams of h2 have their own `Patience`
+                _ => lasts,
             };
-            return (after(self.last_moved.load(Relaxed), limit), Error::Silence);
         }
         match self.head_since.load(Relaxed) {
             0 => (
@@ -104,6 +122,12 @@ impl Pulse {
 }
 
 impl Running {
+    /// Whether it has run for as long as it may.
+    pub(crate) fn is_overdue(&self) -> bool {
+        let lasted = tenths(self.pulse.now()).saturating_sub(self.began);
+        Duration::from_millis(u64::from(lasted) * 100) >= self.pulse.longest
+    }
+
     /// It is a socket, which may be silent for as long as a tunnel.
     pub(crate) fn may_rest(&mut self) {
         if !std::mem::replace(&mut self.may_rest, true) {
@@ -122,6 +146,10 @@ impl Drop for Running {
             pulse.resting.fetch_sub(1, Relaxed);
         }
     }
+}
+
+fn tenths(milliseconds: u64) -> u32 {
+    u32::try_from(milliseconds / 100).unwrap_or(u32::MAX)
 }
 
 /// A stream whose pulse is taken.
@@ -196,7 +224,7 @@ mod tests {
     #[test]
     fn a_head_that_does_not_end_is_given_up_sooner_than_an_idle_connection() {
         let limits = Limits::default();
-        let pulse = Arc::new(Pulse::new(true));
+        let pulse = Arc::new(Pulse::new(true, &limits));
         let (idle, _) = pulse.deadline(&limits);
         pulse.moved();
         let (head, _) = pulse.deadline(&limits);
@@ -212,7 +240,7 @@ mod tests {
     #[test]
     fn frames_of_h2_are_no_head() {
         let limits = Limits::default();
-        let pulse = Arc::new(Pulse::new(false));
+        let pulse = Arc::new(Pulse::new(false, &limits));
         let (idle, _) = pulse.deadline(&limits);
         pulse.moved();
         assert_eq!(pulse.deadline(&limits).0, idle);
@@ -221,7 +249,7 @@ mod tests {
     #[test]
     fn a_running_exchange_may_be_silent_for_longer() {
         let limits = Limits::default();
-        let pulse = Arc::new(Pulse::new(true));
+        let pulse = Arc::new(Pulse::new(true, &limits));
         let running = pulse.run();
         assert!(matches!(pulse.deadline(&limits), (_, Error::Silence)));
         let (silence, _) = pulse.deadline(&limits);

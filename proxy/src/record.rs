@@ -43,6 +43,11 @@ impl ExchangeRecord {
         self.status = Some(status.as_u16());
     }
 
+    /// What the exchange is held within; none where nothing bounds it.
+    pub(crate) fn bounds(&self) -> Option<&Arc<Bounds>> {
+        self.bounds.as_ref()
+    }
+
     /// Why it was cut short by us, if it was: whatever failed then is a consequence.
     pub(crate) fn cut(&self) -> Option<&Denial> {
         self.bounds.as_ref().and_then(|bounds| bounds.cut())

@@ -15,6 +15,7 @@ use crate::amount::Bytes;
 use crate::sandbox::EnvironmentName;
 
 mod bounds;
+mod gate;
 mod origins;
 
 type Value<'a, 'i> = &'a Spanned<DeValue<'i>>;
@@ -83,6 +84,7 @@ impl Reader {
                 }
                 "origins" => document.origins = self.origins(value),
                 "proxy" => document.proxy = self.proxy(value),
+                "gate" => document.gate = self.gate(value),
                 "blocklists" => document.blocklists = self.strings("blocklists", value),
                 _ => self.unknown_key(
                     key,

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use super::*;
+use crate::gate_settings::GateSetting;
 use crate::policy::Policy;
 
 /// What is said about a file named `outwall.toml`.
@@ -73,7 +74,29 @@ fn clients_without_a_credential_have_an_environment_that_there_is_or_none() {
 
 #[test]
 fn a_document_with_every_key_compiles() {
-    Policy::compile(&complete()).unwrap();
+    let policy = Policy::compile(&complete()).unwrap();
+    let set: Vec<GateSetting> = policy.gate().iter().map(|(setting, _)| setting).collect();
+    assert_eq!(set, GateSetting::ALL, "every setting of the gate is there too");
+}
+
+#[test]
+fn what_the_gate_cannot_be_set_to_is_named_with_what_it_can() {
+    let text = "[gate]\nhead_timeout = 15\nidle_timeout = \"a while\"\nmax_head = \"10 MiB\"\nthreads = 0\n\
+        request_timout = \"1h\"\nhandshake_timeout = \"10ms\"\n";
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:2: `head_timeout` is 15, and has to be a length of time such as "15s"
+      hint: write a length of time such as "15s"
+    outwall.toml:3: `idle_timeout` is "a while", which is no length of time
+      hint: write a whole number and a unit: "80ms", "15s", "5min", "4h", "1d"
+    outwall.toml:4: `max_head` is "10 MiB", which is out of its range
+      hint: write "8 KiB" to "1 MiB"
+    outwall.toml:5: `threads` is 0, and has to be a whole number above 0
+      hint: write a whole number above 0
+    outwall.toml:6: `request_timout` is not a key of [gate]
+      hint: did you mean `request_timeout`?
+    outwall.toml:7: `handshake_timeout` is "10ms", which is out of its range
+      hint: write "1s" to "1h"
+    "#);
 }
 
 #[test]

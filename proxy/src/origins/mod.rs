@@ -198,7 +198,7 @@ impl Origins {
         };
         let answered = sent
             .and_then(|asked| asked.fits(handshake.as_ref()))
-            .and_then(|asked| asked.within(held.bounds.as_deref()));
+            .and_then(|asked| asked.within(record.bounds().map(AsRef::as_ref)));
         held.interims.settle();
         match (answered, handshake) {
             (Err(error), _) => {

@@ -43,7 +43,7 @@ impl Socket {
         } = self;
         held.may_rest();
         let unbounded = || Bounds::of_tunnel(gate, permit.target());
-        let bounds = held.bounds.clone().unwrap_or_else(unbounded);
+        let bounds = record.bounds().cloned().unwrap_or_else(unbounded);
         let moved = Moved::default();
         record.sending(Arc::clone(&moved.up));
         let outcome = exchange_bytes(gate, client, origin, &permit, &moved, &bounds).await;

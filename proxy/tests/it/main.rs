@@ -21,6 +21,7 @@ mod intercepted;
 mod interim;
 mod limits;
 mod metrics;
+mod overload;
 mod reload;
 mod reload_under_load;
 mod streaming;

@@ -48,13 +48,15 @@ struct Originals(Mutex<VecDeque<SocketAddr>>);
 
 impl OriginalDestination for Originals {
     fn of(&self, _stream: &TcpStream) -> io::Result<SocketAddr> {
-        self.0
-            .lock()
-            .unwrap()
-            .pop_front()
-            .ok_or_else(|| io::Error::other("the test says no address"))
+        let next = self.0.lock().unwrap().pop_front();
+        let original = next.ok_or_else(|| io::Error::other("the test says no address"))?;
+        assert_ne!(original, A_PANIC, "the test asks for a panic in this connection");
+        Ok(original)
     }
 }
+
+/// Where no connection goes.
+const A_PANIC: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::BROADCAST), 0);
 
 /// Compiles a policy. `{ORIGIN}` stands for nothing here: tests format addresses themselves.
 pub(crate) fn policy(document: &str) -> Policy {
@@ -159,6 +161,11 @@ impl TestGate {
         let stream = TcpStream::connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         stream
+    }
+
+    /// A connection whose task panics.
+    pub(crate) async fn capture_with_a_panic(&self) -> TcpStream {
+        self.capture(A_PANIC).await
     }
 
     /// The synthetic address of a name, as the name service would have told it.
