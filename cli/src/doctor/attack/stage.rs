@@ -126,7 +126,8 @@ impl Stage {
 
     fn proxy(&self) -> Result<Proxy, Failure> {
         let mut command = self.command("proxy");
-        command.args(["--listen", "127.0.0.1:0", "--environment", &self.environment]);
+        command.args(["--listen", "127.0.0.1:0"]);
+        command.arg(format!("--anonymous={}", self.environment));
         Proxy::start(command)
     }
 
