@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::allowance::Bounds;
 use crate::arriving::Arriving;
 use crate::error::Error;
-use crate::h2_pipe::Resets;
+use crate::h2_pipe::{Piped, Resets};
 use crate::hop_by_hop;
 use crate::http_error::HttpError;
 use crate::interim::{Interims, ToBeAsked};
@@ -280,6 +280,19 @@ impl Body for ResponseBody {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }
             Self::Relayed(relayed) => relayed.size_hint(),
+        }
+    }
+}
+
+impl Piped for Upload {}
+
+/// A connection of http/1.1 takes the rest of a request while nobody reads its response.
+impl Piped for ResponseBody {
+    fn go_on(&mut self, cx: &mut Context<'_>) {
+        if let Self::Relayed(relayed) = self
+            && let Some((Carrier::Exclusive(connection), _)) = &mut relayed.running
+        {
+            connection.go_on(cx);
         }
     }
 }

@@ -9,6 +9,12 @@ use h2::{Reason, SendStream};
 use hyper::body::Body;
 use thiserror::Error;
 
+/// A body as a stream of h2 needs it.
+pub(crate) trait Piped: Body<Data = Bytes, Error: Resets> + Unpin {
+    /// Goes on with what does not wait for room in the stream.
+    fn go_on(&mut self, _cx: &mut Context<'_>) {}
+}
+
 /// With which code a stream is reset when its body fails.
 pub(crate) trait Resets: std::error::Error + 'static {
     fn reason(&self) -> Reason;
@@ -31,7 +37,7 @@ pub(crate) enum Unsent<E: std::error::Error + 'static> {
 /// Sends `body` to its end, trailers included.
 pub(crate) async fn send<B>(stream: SendStream<Bytes>, body: B) -> Result<(), Unsent<B::Error>>
 where
-    B: Body<Data = Bytes, Error: Resets> + Unpin,
+    B: Piped,
 {
     let mut pipe = Pipe {
         stream,
@@ -50,7 +56,7 @@ struct Pipe<B> {
 
 impl<B> Pipe<B>
 where
-    B: Body<Data = Bytes, Error: Resets> + Unpin,
+    B: Piped,
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsent<B::Error>>> {
         loop {
@@ -59,7 +65,11 @@ where
                 return Poll::Ready(Err(reset.map_or_else(Unsent::Failed, Unsent::Reset)));
             }
             if self.waiting.is_some() {
-                ready!(self.poll_room(cx)).map_err(Unsent::Failed)?;
+                let Poll::Ready(room) = self.poll_room(cx) else {
+                    self.body.go_on(cx);
+                    return Poll::Pending;
+                };
+                room.map_err(Unsent::Failed)?;
                 if self.send_waiting().map_err(Unsent::Failed)? {
                     return Poll::Ready(Ok(()));
                 }

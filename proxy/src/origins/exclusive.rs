@@ -149,6 +149,11 @@ impl Exclusive {
         Pin::new(body).poll_frame(&mut nobody)
     }
 
+    /// Sends on, and receives as far as there is room.
+    pub(crate) fn go_on(&mut self, cx: &mut Context<'_>) {
+        self.connection.drive(cx);
+    }
+
     /// The response came whole: ready when the request went whole too, or never will.
     pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.connection.is_ready(cx) || self.connection.driver.is_none() {

@@ -149,53 +149,81 @@ async fn who_looks_at_the_answer_last_sees_it() {
     }
 }
 
-#[tokio::test]
-async fn an_upload_flows_while_its_answer_is_not_read() {
-    let read_to: Arc<Mutex<Option<usize>>> = Arc::default();
-    let noted = Arc::clone(&read_to);
-    let address = scripted(&["h2"], move |stream| {
-        let noted = Arc::clone(&noted);
-        async move {
-            let mut connection = h2::server::handshake(stream).await.unwrap();
-            while let Some(Ok((request, mut respond))) = connection.accept().await {
-                let noted = Arc::clone(&noted);
-                tokio::spawn(async move {
-                    let mut send = respond.send_response(Response::new(()), false).unwrap();
-                    send.send_data(Bytes::from(vec![b'd'; 8 << 20]), false).unwrap(); // more than anybody's window
-                    let (mut body, mut length) = (request.into_body(), 0);
-                    while let Some(Ok(data)) = body.data().await {
-                        let _ = body.flow_control().release_capacity(data.len());
-                        length += data.len();
-                    }
-                    *noted.lock().unwrap() = Some(length);
-                    send.send_data(Bytes::new(), true).unwrap();
-                });
+/// An origin that answers with more than anybody's window, at once, and reads the request besides.
+async fn answers_at_length(h2: bool, read_to: Arc<Mutex<Option<usize>>>) -> std::net::SocketAddr {
+    if h2 {
+        return scripted(&["h2"], move |stream| {
+            let read_to = Arc::clone(&read_to);
+            async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    let read_to = Arc::clone(&read_to);
+                    tokio::spawn(async move {
+                        let mut send = respond.send_response(Response::new(()), false).unwrap();
+                        send.send_data(Bytes::from(vec![b'd'; LENGTH]), true).unwrap();
+                        let (mut body, mut length) = (request.into_body(), 0);
+                        while let Some(Ok(data)) = body.data().await {
+                            let _ = body.flow_control().release_capacity(data.len());
+                            length += data.len();
+                        }
+                        *read_to.lock().unwrap() = Some(length);
+                    });
+                }
             }
+        })
+        .await;
+    }
+    scripted(&["http/1.1"], move |mut stream| {
+        let read_to = Arc::clone(&read_to);
+        async move {
+            read_head(&mut stream).await;
+            let (mut reader, mut writer) = tokio::io::split(stream);
+            let writing = tokio::spawn(async move {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
+                writer.write_all(head.as_bytes()).await.unwrap();
+                writer.write_all(&vec![b'd'; LENGTH]).await.unwrap();
+                writer
+            });
+            let mut rest = vec![0; LENGTH];
+            reader.read_exact(&mut rest).await.unwrap();
+            *read_to.lock().unwrap() = Some(rest.len());
+            let _writer = writing.await.unwrap();
         }
     })
-    .await;
-    let gate = TestGate::explicit(&document_for(address)).await;
-    let mut client = Client::to(&gate, "allowed.test", Via::H2).await;
-    let (feed, body) = fed();
-    let request = client.request("POST", "allowed.test", "/both", body);
-    let answer = client.send(request).await.unwrap();
-    for _ in 0..128 {
-        feed.send(Bytes::from(vec![b'u'; 65_536])).await.unwrap();
-    }
-    drop(feed);
-    for _ in 0..250 {
-        if read_to.lock().unwrap().is_some() {
-            break;
+    .await
+}
+
+const LENGTH: usize = 16 << 20;
+
+#[tokio::test]
+async fn an_upload_flows_while_its_answer_is_not_read() {
+    for h2 in [true, false] {
+        let read_to: Arc<Mutex<Option<usize>>> = Arc::default();
+        let address = answers_at_length(h2, Arc::clone(&read_to)).await;
+        let gate = TestGate::explicit(&document_for(address)).await;
+        let mut client = Client::to(&gate, "allowed.test", Via::H2).await;
+        let (feed, body) = fed();
+        let mut request = client.request("POST", "allowed.test", "/both", body);
+        let length = LENGTH.to_string().parse().unwrap();
+        request.headers_mut().insert("content-length", length);
+        let answer = client.send(request).await.unwrap();
+        for _ in 0..LENGTH / 65_536 {
+            let fed = feed.send(Bytes::from(vec![b'u'; 65_536]));
+            timeout(Duration::from_secs(10), fed)
+                .await
+                .expect("it flows")
+                .unwrap();
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(feed);
+        let read = until_read(&read_to).await;
+        assert_eq!(
+            read,
+            Some(LENGTH),
+            "while nothing is read of the answer, h2: {h2}"
+        );
+        let down = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(down.len(), LENGTH);
     }
-    assert_eq!(
-        *read_to.lock().unwrap(),
-        Some(128 * 65_536),
-        "while nothing is read of the answer"
-    );
-    let down = answer.into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(down.len(), 8 << 20);
 }
 
 #[tokio::test]
