@@ -78,6 +78,48 @@ fn an_upgrade_to_what_the_gate_cannot_read_is_refused_readably() {
     assert_eq!(origin.requests().len(), 0);
 }
 
+/// A frame of a WebSocket's client with the text `hello`, masked with zeros.
+const HELLO: &[u8] = b"\x81\x85\0\0\0\0hello";
+
+#[test]
+fn a_websocket_flows_until_a_policy_without_it_and_is_on_record() {
+    let origin = TestOrigin::speaking(Versions::Http1Only);
+    let (outwall, gate) = story(&origin);
+    let opening = |path: &str| {
+        format!(
+            "GET {path} HTTP/1.1\r\nhost: {HOST}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+    };
+    let mut raw = gate.client().raw(HOST);
+    raw.send(opening("/upgrade"));
+    let head = raw.read_head();
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    raw.send(HELLO);
+    assert!(raw.read_for(Duration::from_millis(500)).ends_with("hello"));
+    assert!(
+        outwall.audit_of("exchange.came_back").is_empty(),
+        "it is not over"
+    );
+
+    let outwall = outwall.allowing(&["other.example.test"]);
+    gate.signal("HUP");
+    assert!(raw.closes_within(Duration::from_secs(10)), "its permit is gone");
+    gate.stop();
+    let out = &outwall.audit_of("exchange.going_out")[0];
+    assert_eq!(
+        (&out["method"], &out["protocol"]),
+        (&"GET".into(), &"websocket/http/1.1".into())
+    );
+    let back = &outwall.audit_of("exchange.came_back")[0];
+    assert_eq!(
+        (&back["status"], &back["bytes_up"], &back["bytes_down"]),
+        (&101.into(), &11.into(), &11.into()),
+        "{back}"
+    );
+    assert!(back["error"].as_str().unwrap().contains("withdrawn"), "{back}");
+}
+
 #[test]
 fn an_upgrade_to_h2c_is_not_passed_on() {
     let origin = TestOrigin::speaking(Versions::Http1Only);

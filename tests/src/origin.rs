@@ -11,7 +11,7 @@
 //! | `/trailers` | a body followed by trailers, as gRPC ends |
 //! | `/broken` | says that 1,000 bytes come, sends 4 and hangs up |
 //! | `/cookies` | two `set-cookie` fields, and one that its `connection` names |
-//! | `/upgrade` | 101, then echoes bytes |
+//! | `/upgrade` | 101 as to a WebSocket's key of RFC 6455, then echoes bytes |
 //! | others | 200 `ok` |
 
 mod certificate;

@@ -208,8 +208,8 @@ async fn an_upload_flows_while_its_answer_is_not_read() {
         request.headers_mut().insert("content-length", length);
         let answer = client.send(request).await.unwrap();
         for _ in 0..LENGTH / 65_536 {
-            let fed = feed.send(Bytes::from(vec![b'u'; 65_536]));
-            timeout(Duration::from_secs(10), fed)
+            let sending = feed.send(Bytes::from(vec![b'u'; 65_536]));
+            timeout(Duration::from_secs(10), sending)
                 .await
                 .expect("it flows")
                 .unwrap();

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Collected};
 use hyper::body::{Body as _, Frame, Incoming};
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE, TRAILER, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE,
+    TRAILER, UPGRADE,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -196,7 +197,13 @@ fn upgrade(request: Request<Incoming>) -> Response<Outgoing> {
         .insert(CONNECTION, HeaderValue::from_static("upgrade"));
     response.headers_mut().insert(UPGRADE, wanted);
     response
+        .headers_mut()
+        .insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_static(ACCEPT));
+    response
 }
+
+/// The answer to the key of RFC 6455 section 1.3, which is the one that stories use.
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 fn with_status(status: u64) -> Response<Outgoing> {
     let status = u16::try_from(status)
