@@ -124,6 +124,7 @@ fn checks(session: &Session) -> Vec<Check> {
     checks.push(state_directory(session));
     checks.extend(ca(session));
     checks.push(policy(session));
+    checks.extend(proxy_variables(session));
     checks.extend(session.search().into_iter().flat_map(|found| ignored(&found)));
     checks.push(audit(session));
     checks.extend(gates(session));
@@ -239,6 +240,34 @@ fn policy(session: &Session) -> Check {
             )
         }
     }
+}
+
+/// The variables that tell other programs of a proxy. The gate does not obey them: whoever sets a variable would decide whom all
+/// traffic is handed to.
+const PROXY_VARIABLES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
+fn proxy_variables(session: &Session) -> Option<Check> {
+    let set = PROXY_VARIABLES
+        .into_iter()
+        .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))?;
+    let in_force = session
+        .search()
+        .and_then(|discovery| PolicyInForce::compile(discovery, None, &Overrides::default()));
+    let has_parent = in_force.is_ok_and(|in_force| in_force.policy.origins().parent_proxy().is_some());
+    (!has_parent).then(|| {
+        Check::lesser(
+            "parent proxy",
+            format!("`{set}` is set, and the gate does not use it"),
+            "if there is no other way out, name the proxy in the policy: [origins] parent_proxy = \"http://HOST:PORT\"",
+        )
+    })
 }
 
 fn ignored(discovery: &Discovery) -> Vec<Check> {

@@ -4,8 +4,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use outwall_certs::{ClientIdentity, origin_roots};
-use outwall_policy::ClientCertificate;
-use outwall_proxy::{InForce, OriginTrust};
+use outwall_policy::{ClientCertificate, ParentCredentials, ParentProxy, SecretSource};
+use outwall_proxy::{InForce, OriginTrust, ParentPassword};
 use zeroize::Zeroizing;
 
 use crate::discovery::read_regular_file;
@@ -14,10 +14,6 @@ use crate::policy_in_force::PolicyInForce;
 
 /// The policy, and what the files that it names hold now.
 pub(crate) fn read(in_force: &PolicyInForce) -> Result<InForce, Failure> {
-    if in_force.policy.origins().parent_proxy().is_some() {
-        return Err(Failure::new("parent proxies are not supported by this version")
-            .hint("leave `parent_proxy` out, and let the gate reach origins directly"));
-    }
     let roots = origin_roots(&in_force.extra_roots()?)
         .explain("cannot read the roots that servers are verified against")?;
     let certificates = in_force.policy.origins().client_certificates().iter();
@@ -25,6 +21,11 @@ pub(crate) fn read(in_force: &PolicyInForce) -> Result<InForce, Failure> {
         .map(|certificate| identity(in_force, certificate))
         .collect::<Result<Vec<_>, _>>()?;
     let trust = OriginTrust::new(roots).showing(identities);
+    let parent = in_force.policy.origins().parent_proxy();
+    let trust = match parent.and_then(ParentProxy::credentials) {
+        Some(credentials) => trust.known_to_parent_as(credentials, &password(in_force, credentials)?),
+        None => trust,
+    };
     Ok(InForce::new(in_force.policy.clone(), trust)?)
 }
 
@@ -77,16 +78,45 @@ fn secret(in_force: &PolicyInForce, named: &Path) -> Result<Zeroizing<Vec<u8>>, 
     Ok(Zeroizing::new(bytes))
 }
 
+fn password(in_force: &PolicyInForce, credentials: &ParentCredentials) -> Result<ParentPassword, Failure> {
+    let place = format!(
+        "{}: the parent proxy's password",
+        line(in_force, credentials.line())
+    );
+    let read = match credentials.password() {
+        SecretSource::Environment(name) => std::env::var(name).map(Zeroizing::new).map_err(|_| {
+            Failure::new(format!("the variable `{name}` is not set, or is no text")).hint(format!(
+                "set it where `outwall` is started: `{name}=... outwall run ...`"
+            ))
+        }),
+        SecretSource::File(file) => secret(in_force, Path::new(file)).and_then(|bytes| {
+            let text = std::str::from_utf8(&bytes).map_err(|_| {
+                Failure::new(format!("`{file}` is no text"))
+                    .hint("write the password alone into it, in one line")
+            })?;
+            Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+        }),
+    };
+    let password = read.explain(format!("{place} cannot be read"))?;
+    if password.is_empty() || password.contains(char::is_control) {
+        return Err(
+            Failure::new(format!("{place} is empty, or has more than one line"))
+                .hint("give it as one line of text"),
+        );
+    }
+    Ok(ParentPassword::new(password))
+}
+
+/// `outwall.toml:12`.
+fn line(in_force: &PolicyInForce, line: Option<usize>) -> String {
+    let file = in_force.path().unwrap_or_default();
+    line.map_or(file.clone(), |line| format!("{file}:{line}"))
+}
+
 /// `outwall.toml:12: the client certificate "client.pem"`.
 fn place(in_force: &PolicyInForce, certificate: &ClientCertificate) -> String {
-    let file = in_force.file.as_ref().map(|(_, path)| path.display().to_string());
-    let line = certificate.line().map(|line| format!(":{line}"));
-    format!(
-        "{}{}: the client certificate \"{}\"",
-        file.unwrap_or_default(),
-        line.unwrap_or_default(),
-        certificate.name()
-    )
+    let line = line(in_force, certificate.line());
+    format!("{line}: the client certificate \"{}\"", certificate.name())
 }
 
 /// A chain of a dozen certificates is 30 kB.

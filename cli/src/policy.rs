@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use outwall_policy::{
     Allowances, Checked, Denial, Entry, Environment, EnvironmentName, LimitEntry, Overrides, RuleEntry,
-    RuleName, SizeListing, Treatment, TrustedList, trusted_writes, trusted_writes::WriteAction,
+    RuleName, SecretSource, SizeListing, Treatment, TrustedList, trusted_writes, trusted_writes::WriteAction,
 };
 
 use crate::arguments::Session;
@@ -183,6 +183,7 @@ impl Show {
             )?;
         }
         write_out(&client_certificates(&in_force, environment, Paint::for_stdout()))?;
+        write_out(&parent_proxy(&in_force))?;
         let anonymous = in_force.policy.anonymous_environment();
         if anonymous == Some(environment.name()) {
             say!("\nclients of `outwall proxy` without a credential are served, in this environment")?;
@@ -317,6 +318,36 @@ fn requests(methods: &[String], paths: &[String]) -> String {
         some => some.join(", "),
     };
     format!("{} of {}", all(methods, "every method"), all(paths, "every path"))
+}
+
+/// By whom origins are reached.
+fn parent_proxy(in_force: &PolicyInForce) -> String {
+    let Some(parent) = in_force.policy.origins().parent_proxy() else {
+        return String::new();
+    };
+    let mut text = format!(
+        "\norigins are reached through {}://{}",
+        parent.scheme().as_str(),
+        parent.target()
+    );
+    if let Some(credentials) = parent.credentials() {
+        let from = match credentials.password() {
+            SecretSource::Environment(name) => format!("${name}"),
+            SecretSource::File(file) => format!("`{file}`"),
+        };
+        let _ = write!(
+            text,
+            ", as `{}` with the password from {from}",
+            credentials.username()
+        );
+    }
+    let _ = write!(text, "; names are resolved by the {}", parent.resolve().as_str());
+    let bypass: Vec<String> = parent.bypass().collect();
+    if !bypass.is_empty() {
+        let _ = write!(text, "; reached directly: {}", bypass.join(", "));
+    }
+    text.push('\n');
+    text
 }
 
 /// What is shown to origins on behalf of this environment.

@@ -27,6 +27,8 @@ pub struct ParentProxy {
 pub struct ParentCredentials {
     pub(crate) username: String,
     pub(crate) password: SecretSource,
+    /// Where the password is named.
+    pub(crate) line: Option<u32>,
 }
 
 /// Where a secret comes from. A policy never holds the secret itself.
@@ -106,6 +108,11 @@ impl ParentCredentials {
     /// The user.
     pub fn username(&self) -> &str {
         &self.username
+    }
+
+    /// The line of the document that says where the password comes from, from 1.
+    pub fn line(&self) -> Option<usize> {
+        self.line.map(|line| line as usize)
     }
 
     /// Where the password comes from.

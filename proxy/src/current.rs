@@ -39,6 +39,11 @@ impl CurrentPolicy {
         self.snapshot.load()
     }
 
+    /// What is in force, for what must go by one policy while it waits.
+    pub(crate) fn load_full(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
     /// Puts `next` in force and wakes whoever holds a permit of the one before.
     pub(crate) fn replace(&self, next: InForce) {
         self.changed.send_modify(|newest| {

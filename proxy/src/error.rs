@@ -12,6 +12,7 @@ use outwall_policy::{ClientCertificate, Denial, DomainName};
 use rustls::AlertDescription;
 use thiserror::Error as ThisError;
 
+use crate::dialer::ParentError;
 use crate::http_error::HttpError;
 use crate::protected::alert_in;
 use crate::websocket::NoSocket;
@@ -69,6 +70,9 @@ pub enum Error {
     /// An address that the policy refuses. The name was allowed; where it leads is not.
     #[error("{0}")]
     Address(Denial),
+    /// The target is reached through a parent proxy, and that did not lead there.
+    #[error("the parent proxy did not carry this")]
+    Parent(#[source] ParentError),
     /// What runs came to the end of what its environment lets it use. It was recorded when that happened.
     #[error("{0}")]
     OverLimit(Denial),
@@ -168,6 +172,7 @@ impl Error {
             Self::Connect { .. } => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-unreachable"),
             Self::ConnectTimeout => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "origin-timeout"),
             Self::Address(denial) => (Side::Origin, StatusCode::FORBIDDEN, denial.reason().code()),
+            Self::Parent(error) => (error.side(), StatusCode::BAD_GATEWAY, error.code()),
             Self::OverLimit(denial) => (
                 Side::Client,
                 StatusCode::TOO_MANY_REQUESTS,

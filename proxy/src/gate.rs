@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::clientele::{Clientele, Clients};
 use crate::current::CurrentPolicy;
-use crate::dialer::Resolvers;
+use crate::dialer::{Doors, Resolvers};
 use crate::dns::{NameLimits, NameTable, Responder, serve_tcp, serve_udp};
 use crate::lanes::Lanes;
 use crate::limits::Limits;
@@ -49,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) audit: AuditLog,
     pub(crate) client_tls: ClientTls,
     pub(crate) resolvers: Arc<Resolvers>,
+    pub(crate) doors: Arc<Doors>,
     pub(crate) limits: Limits,
     /// One permit per connection of any sandbox.
     pub(crate) room: Arc<Semaphore>,
@@ -104,6 +105,7 @@ impl Gate {
             audit,
             client_tls: ClientTls::new(Arc::new(ca))?,
             resolvers: Arc::default(),
+            doors: Arc::default(),
             metrics: Metrics::new(limits.lanes),
             questions: Arc::default(),
             room: Arc::new(Semaphore::new(limits.connections_in_all)),
@@ -118,6 +120,7 @@ impl Gate {
     /// Serves clients that know that they speak to a proxy; whoever can connect is `sandbox`. Within a Tokio runtime.
     pub fn serve_explicit(&self, listener: TcpListener, sandbox: Sandbox) -> Result<ServeHandle, ServeError> {
         let own = vec![listener.local_addr()?];
+        self.shared.doors.open(&own);
         let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, None, own);
         let serving = tokio::spawn(serve(Arc::clone(&gate), listener, Doorway::Explicit));
         Ok(ServeHandle::new(gate, vec![serving], Vec::new()))
@@ -133,7 +136,8 @@ impl Gate {
         let own = listeners
             .iter()
             .map(TcpListener::local_addr)
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        self.shared.doors.open(&own);
         let clientele = Clientele::new(Arc::clone(&self.shared), clients, own);
         let watching = tokio::spawn(Clientele::watch(Arc::downgrade(&clientele)));
         let serving = listeners

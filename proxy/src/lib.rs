@@ -17,6 +17,8 @@
 //! - *Being somebody else at a shared proxy.* `clientele`: who asks is what a credential says that only the broker verifies, and a
 //!   connection is one sandbox's.
 //! - *The gate's own listeners.* `target` refuses them by address, policy's address classes by whatever name.
+//! - *The parent proxy, where there is one.* It is no target by whatever name (`policy::admit`), nobody else is told its
+//!   password, and its answer is read by `parent_answer`.
 //! - *One client among many.* `limits`, `pulse` and `vigil`: every wait ends, every buffer is bounded.
 #![forbid(unsafe_code)]
 
@@ -57,6 +59,7 @@ mod origin_stream;
 mod origins;
 mod oversight;
 mod own_words;
+pub mod parent_answer;
 mod pass;
 mod patience;
 mod peers;
@@ -80,6 +83,7 @@ mod vigil;
 pub mod websocket;
 
 pub use clientele::Clients;
+pub use dialer::ParentError;
 pub use error::{Error, Side};
 pub use gate::{CapturedListeners, Gate, GateError, GateParts, ServeError};
 pub use http_error::HttpError;
@@ -88,4 +92,4 @@ pub use listener::{OriginalDestination, Redirected};
 pub use published::{Publication, WayIn};
 pub use questions::Questions;
 pub use shutdown::ServeHandle;
-pub use trust::{InForce, Incomplete, OriginTrust};
+pub use trust::{InForce, Incomplete, OriginTrust, ParentPassword};

@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use crate::dialer::{Form, Transport};
 use crate::protected::{Farewell, Protected};
 
 /// A connection to an origin.
 pub(crate) enum OriginStream {
-    Plain(TcpStream),
+    Plain(Transport),
     Tls(Box<Protected>),
 }
 
@@ -21,6 +21,14 @@ impl OriginStream {
         match self {
             Self::Plain(_) => false, // no prior knowledge is assumed
             Self::Tls(tls) => tls.speaks_h2(),
+        }
+    }
+
+    /// How requests are sent over it.
+    pub(crate) fn form(&self) -> Form {
+        match self {
+            Self::Plain(transport) => transport.form().clone(),
+            Self::Tls(_) => Form::Origin, // no proxy reads them
         }
     }
 

@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 
 use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+use crate::dialer::Transport;
 
 /// A connection inside TLS.
 pub(crate) struct Protected {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Transport>,
     farewell: Farewell,
     /// Whether the origin has said anything inside TLS.
     heard: bool,
@@ -24,7 +25,7 @@ pub(crate) struct Protected {
 pub(crate) struct Farewell(Arc<OnceLock<AlertDescription>>);
 
 impl Protected {
-    pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
+    pub(crate) fn new(stream: TlsStream<Transport>) -> Self {
         Self {
             stream,
             farewell: Farewell::default(),

@@ -50,12 +50,13 @@ impl SandboxGate {
         own_listeners: Vec<SocketAddr>,
     ) -> Arc<Self> {
         let limits = shared.limits.clone();
+        let tls = Arc::new(SandboxTls::default());
         let dialer = Dialer::new(
             Arc::clone(&shared.policy),
-            Arc::clone(&shared.resolvers),
+            (Arc::clone(&shared.resolvers), Arc::clone(&shared.doors)),
+            Arc::clone(&tls),
             limits.connect_address,
         );
-        let tls = Arc::new(SandboxTls::default());
         let origins = shared.lanes.runtimes().map(|lane| {
             let origins = Origins::new(dialer.clone(), Arc::clone(&tls), limits.clone());
             origins.sweep_on(lane);

@@ -4,11 +4,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use outwall_certs::ClientIdentity;
-use outwall_policy::{ClientCertificate, HostGrant, Policy};
+use outwall_policy::{ClientCertificate, HostGrant, ParentCredentials, Policy};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::tls::provider;
 
@@ -26,14 +29,28 @@ pub struct OriginTrust {
     config: Arc<ClientConfig>,
     /// In the order of the policy.
     client_certificates: Vec<ClientIdentity>,
+    /// What the parent proxy is told with each request: `Basic` and base64.
+    parent_authorization: Option<Zeroizing<String>>,
 }
+
+/// The password that a parent proxy is told. It is shown nowhere, and wiped when it is dropped.
+#[derive(Clone)]
+pub struct ParentPassword(Zeroizing<String>);
 
 /// The files do not belong to the policy: it names more or fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the policy names {named} client certificates, and {read} were read")]
-pub struct Incomplete {
-    named: usize,
-    read: usize,
+pub enum Incomplete {
+    /// Of client certificates.
+    #[error("the policy names {named} client certificates, and {read} were read")]
+    ClientCertificates {
+        /// Those that it names.
+        named: usize,
+        /// Those that were read.
+        read: usize,
+    },
+    /// Of the parent proxy's password.
+    #[error("the policy names a password for the parent proxy, and none was read")]
+    ParentPassword,
 }
 
 impl InForce {
@@ -44,7 +61,12 @@ impl InForce {
             trust.client_certificates.len(),
         );
         if named != read {
-            return Err(Incomplete { named, read });
+            return Err(Incomplete::ClientCertificates { named, read });
+        }
+        let parent = policy.origins().parent_proxy();
+        let has_name = parent.is_some_and(|parent| parent.credentials().is_some());
+        if has_name != trust.parent_authorization.is_some() {
+            return Err(Incomplete::ParentPassword);
         }
         Ok(Self { policy, trust })
     }
@@ -70,7 +92,20 @@ impl OriginTrust {
         Self {
             config: Arc::new(verifying_against(roots)),
             client_certificates: Vec::new(),
+            parent_authorization: None,
         }
+    }
+
+    /// And tells the parent proxy this name and password (RFC 7617).
+    #[must_use]
+    pub fn known_to_parent_as(mut self, credentials: &ParentCredentials, password: &ParentPassword) -> Self {
+        let pair = Zeroizing::new(format!("{}:{}", credentials.username(), *password.0));
+        self.parent_authorization = Some(Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair))));
+        self
+    }
+
+    pub(crate) fn parent_authorization(&self) -> Option<&Zeroizing<String>> {
+        self.parent_authorization.as_ref()
     }
 
     /// And shows these to origins, where the policy says: in the policy's order.
@@ -90,6 +125,19 @@ impl OriginTrust {
                 Arc::new(SingleCertAndKey::from(Arc::clone(identity.certified())));
         }
         config
+    }
+}
+
+impl ParentPassword {
+    /// Takes charge of it.
+    pub fn new(password: Zeroizing<String>) -> Self {
+        Self(password)
+    }
+}
+
+impl fmt::Debug for ParentPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ParentPassword(..)")
     }
 }
 

@@ -12,11 +12,11 @@ use std::time::Duration;
 use outwall_audit::CameBack;
 use outwall_policy::{ConnectionPermit, Denial};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::allowance::Bounds;
 use crate::client::Client;
+use crate::dialer::{Load, Transport};
 use crate::error::Error;
 use crate::sandbox_gate::SandboxGate;
 use crate::vigil::until_withdrawn;
@@ -30,7 +30,7 @@ pub(crate) async fn relay(
     let recorded = gate.record_connection(&permit)?;
     let moved = Moved::default();
     let relayed = async {
-        let dialling = gate.dialer.connect(&permit, &recorded);
+        let dialling = gate.dialer.connect(&permit, &recorded, Load::Bytes);
         let origin = timeout(gate.shared.limits.connect, dialling)
             .await
             .unwrap_or(Err(Error::ConnectTimeout))?;
@@ -82,7 +82,7 @@ impl Moved {
 async fn exchange_bytes(
     gate: &Arc<SandboxGate>,
     client: Client,
-    origin: TcpStream,
+    origin: Transport,
     permit: &ConnectionPermit,
     moved: &Moved,
 ) -> Result<(), Error> {

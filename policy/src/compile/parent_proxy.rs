@@ -56,6 +56,7 @@ impl Compiler {
                 Some(ParentCredentials {
                     username: username.value.clone(),
                     password: self.source(password),
+                    line: password.place.line(),
                 })
             }
         }

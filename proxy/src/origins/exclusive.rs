@@ -19,6 +19,7 @@ use tokio::task::coop::unconstrained;
 use super::{Pool, Unanswered};
 use crate::arriving::Arriving;
 use crate::body::Upload;
+use crate::dialer::Form;
 use crate::error::Error;
 use crate::http_error::HttpError;
 use crate::interim::Interims;
@@ -40,11 +41,12 @@ pub(super) struct Connection {
     driver: Option<Driver>,
     pub(super) resting_since: Instant,
     farewell: Farewell,
+    form: Form,
 }
 
 impl Connection {
     pub(super) async fn open(stream: OriginStream, limits: &Limits) -> Result<Box<Self>, Error> {
-        let farewell = stream.farewell();
+        let (farewell, form) = (stream.farewell(), stream.form());
         let (sender, driver) = http1::Builder::new()
             .max_headers(limits.head_fields)
             .handshake(TokioIo::new(stream))
@@ -55,6 +57,7 @@ impl Connection {
             driver: Some(driver),
             resting_since: Instant::now(),
             farewell,
+            form,
         }))
     }
 
@@ -65,6 +68,7 @@ impl Connection {
             driver,
             resting_since: Instant::now(),
             farewell: Farewell::default(),
+            form: Form::Origin,
         })
     }
 
@@ -94,6 +98,11 @@ impl Exclusive {
             connection,
             pool: None,
         }
+    }
+
+    /// How requests are to be shaped for it.
+    pub(crate) fn form(&self) -> &Form {
+        &self.connection.form
     }
 
     /// Sends, and waits for the head of the response.

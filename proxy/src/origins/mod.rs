@@ -3,6 +3,8 @@
 //! A pool belongs to one sandbox, and within it to one scheme, target, client certificate and generation of the policy. So no
 //! connection is ever shared between sandboxes, and none outlives the policy that admitted its address.
 //!
+//! A parent proxy is part of a policy, so connections through it are never shared with others either.
+//!
 //! What this module refuses to know: whether a request may be sent. It takes proofs, and nothing else opens its doors.
 
 mod exclusive;
@@ -17,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{COOKIE, HOST, HeaderValue};
+use http::header::{COOKIE, HOST, HeaderValue, PROXY_AUTHORIZATION};
 use http::uri::{Authority, PathAndQuery};
 use http::{Request, Response, Uri, Version};
 use outwall_policy::{ClientCertificate, RequestPermit, Scheme, Target};
@@ -35,7 +37,7 @@ use crate::answer::Answer;
 use crate::arriving::Arriving;
 use crate::body::{Held, Relayed, ResponseBody, Upload};
 use crate::current::Snapshot;
-use crate::dialer::Dialer;
+use crate::dialer::{Dialer, Form, Load};
 use crate::error::Error;
 use crate::hop_by_hop;
 use crate::http_error::HttpError;
@@ -160,8 +162,12 @@ impl Origins {
         offer: Offer,
     ) -> Result<OriginStream, Error> {
         let connection = permit.connection();
+        let load = match (permit.scheme(), offer) {
+            (Scheme::Http, Offer::Any) => Load::Requests,
+            (Scheme::Http, Offer::Http1) | (Scheme::Https, _) => Load::Bytes,
+        };
         let connecting = async {
-            let stream = self.dialer.connect(connection, record.recorded()).await?;
+            let stream = self.dialer.connect(connection, record.recorded(), load).await?;
             let tls = pool.tls();
             let wrapped = tls.wrap(permit.scheme(), connection.target(), stream, offer);
             wrapped
@@ -197,6 +203,7 @@ impl Origins {
             None => sending.send(request).await.map(Asked::answered),
         };
         let answered = sent
+            .and_then(Asked::of_origin)
             .and_then(|asked| asked.fits(handshake.as_ref()))
             .and_then(|asked| asked.within(record.bounds().map(AsRef::as_ref)));
         held.interims.settle();
@@ -332,6 +339,7 @@ impl Sending<'_> {
         match lease {
             Lease::Exclusive(mut connection) => {
                 shape_for_http1(&mut request, &self.authority);
+                shape_for_parent(&mut request, &self.authority, connection.form());
                 let response = connection.send(request, self.interims).await?;
                 Ok((response, Carrier::Exclusive(connection)))
             }
@@ -369,6 +377,25 @@ fn shape_for_http1(request: &mut Request<Upload>, authority: &Authority) {
         request.headers_mut().insert(HOST, host);
     }
     join_cookies(request);
+}
+
+/// What a parent proxy that reads requests is to be told: the whole URL, and with whose name it is asked. The origin is not
+/// told that: a proxy keeps it to itself (RFC 9110 section 11.7.2).
+fn shape_for_parent(request: &mut Request<Upload>, authority: &Authority, form: &Form) {
+    let Form::Absolute { authorization } = form else {
+        return;
+    };
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = Some(path_and_query(request.uri()));
+    parts.authority = Some(authority.clone());
+    parts.scheme = Some(http::uri::Scheme::HTTP);
+    *request.uri_mut() = Uri::from_parts(parts).expect("all three parts are there");
+    match authorization {
+        Some(authorization) => request
+            .headers_mut()
+            .insert(PROXY_AUTHORIZATION, authorization.clone()),
+        None => request.headers_mut().remove(PROXY_AUTHORIZATION),
+    };
 }
 
 /// `:scheme` and `:authority` instead of `Host` (RFC 9113 section 8.3.1).

@@ -14,6 +14,7 @@ use super::{Carrier, Lease, Offer, Sending, Shared, Unanswered, shape_for_h2, sh
 use crate::allowance::Bounds;
 use crate::arriving::Arriving;
 use crate::body::Upload;
+use crate::dialer::{Form, ParentError};
 use crate::error::Error;
 use crate::http_error::HttpError;
 use crate::origin_stream::OriginStream;
@@ -32,6 +33,23 @@ impl Asked {
     /// What was asked for no socket is answered.
     pub(super) fn answered((response, carrier): (Response<Arriving>, Carrier)) -> Self {
         Self::Answered(response, carrier)
+    }
+
+    /// A 407 is the parent proxy's, where it reads the requests, and no origin's (RFC 9110 section 15.5.8).
+    pub(super) fn of_origin(self) -> Result<Self, Error> {
+        match &self {
+            Self::Answered(response, Carrier::Exclusive(connection))
+                if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED =>
+            {
+                match connection.form() {
+                    Form::Origin => Ok(self),
+                    Form::Absolute { authorization } => {
+                        Err(Error::Parent(ParentError::unauthorized(authorization.is_some())))
+                    }
+                }
+            }
+            _ => Ok(self),
+        }
     }
 
     /// An answer that its client would take for another one goes no further: 101 where nothing was asked; success, which over h2

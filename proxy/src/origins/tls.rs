@@ -10,8 +10,10 @@ use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::current::Snapshot;
+use crate::dialer::Transport;
 use crate::error::Error;
 use crate::origin_stream::OriginStream;
 use crate::protected::Protected;
@@ -85,12 +87,18 @@ impl OriginTls {
         }
     }
 
+    /// Protects a connection to the parent proxy, which speaks http/1.1.
+    pub(crate) async fn to_parent(&self, host: &Host, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let connector = self.connector.with_alpn(vec![b"http/1.1".to_vec()]);
+        connector.connect(server_name(host)?, stream).await
+    }
+
     /// Protects a connection, as its scheme demands.
     pub(crate) async fn wrap(
         &self,
         scheme: Scheme,
         target: &Target,
-        stream: TcpStream,
+        stream: Transport,
         offer: Offer,
     ) -> Result<OriginStream, Error> {
         match scheme {

@@ -22,6 +22,7 @@ mod interim;
 mod limits;
 mod metrics;
 mod overload;
+mod parent_proxy;
 mod reload;
 mod reload_under_load;
 mod streaming;

@@ -89,6 +89,11 @@ impl TestGate {
         Self::open(document, trust(), limits, door).await
     }
 
+    /// An explicit gate with this trust.
+    pub(crate) async fn believing(document: &str, trust: OriginTrust) -> Self {
+        Self::open(document, trust, Limits::default(), Door::Explicit).await
+    }
+
     /// An explicit gate that shows these certificates to origins.
     pub(crate) async fn showing(document: &str, certificates: Vec<ClientIdentity>) -> Self {
         let trust = trust().showing(certificates);

@@ -3,6 +3,8 @@
 pub(crate) mod client;
 pub(crate) mod gate;
 pub(crate) mod origin;
+pub(crate) mod parent;
+pub(crate) mod resolver;
 pub(crate) mod wire;
 
 pub(crate) use client::{Client, Via};

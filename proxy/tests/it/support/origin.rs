@@ -238,6 +238,11 @@ pub(crate) async fn greeter() -> SocketAddr {
     address
 }
 
+/// The TLS of a server that speaks http/1.1 and has a certificate for this name.
+pub(crate) fn tls_of(name: &str) -> Arc<rustls::ServerConfig> {
+    tls_config(&["http/1.1"], &[name], None)
+}
+
 fn server_config(kind: OriginKind, names: &[&str], wants: Option<Wants>) -> Arc<rustls::ServerConfig> {
     match kind {
         OriginKind::H2 => tls_config(&["h2", "http/1.1"], names, wants),
