@@ -26,7 +26,8 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The one that the client prefers by naming it first. Who accepts anything gets text.
+    /// The one that the client prefers by naming it first. Who accepts anything and sends JSON gets JSON, of which npm shows
+    /// the error; else text.
     pub(crate) fn accepted(headers: &HeaderMap) -> Self {
         if grpc::is_call(headers) {
             return Self::Grpc;
@@ -34,24 +35,29 @@ impl Format {
         headers
             .get(ACCEPT)
             .and_then(|accept| accept.to_str().ok())
-            .map_or(Self::Text, Self::named_first)
+            .and_then(Self::first_of)
+            .unwrap_or(match headers.get(CONTENT_TYPE) {
+                Some(sent) if sent.as_bytes().starts_with(b"application/json") => Self::Json,
+                Some(_) | None => Self::Text,
+            })
     }
 
-    /// The first media type of an `Accept` value that is one of ours.
+    /// The first media type of an `Accept` value that is one of ours, else text.
     pub(crate) fn named_first(accept: &str) -> Self {
-        accept
-            .split(',')
-            .find_map(|range| {
-                let media = range.split(';').next().unwrap_or_default().trim();
-                match media {
-                    "application/json" => Some(Self::Json),
-                    "text/html" | "application/xhtml+xml" => Some(Self::Html),
-                    "text/plain" => Some(Self::Text),
-                    _ if media.ends_with("+json") => Some(Self::Json),
-                    _ => None,
-                }
-            })
-            .unwrap_or(Self::Text)
+        Self::first_of(accept).unwrap_or(Self::Text)
+    }
+
+    fn first_of(accept: &str) -> Option<Self> {
+        accept.split(',').find_map(|range| {
+            let media = range.split(';').next().unwrap_or_default().trim();
+            match media {
+                "application/json" => Some(Self::Json),
+                "text/html" | "application/xhtml+xml" => Some(Self::Html),
+                "text/plain" => Some(Self::Text),
+                _ if media.ends_with("+json") => Some(Self::Json),
+                _ => None,
+            }
+        })
     }
 
     fn media_type(self) -> &'static str {
@@ -232,7 +238,7 @@ impl Refusal {
 
     fn json(&self) -> String {
         let body = json!({
-            "error": self.title,
+            "error": format!("{}: {}", self.title, self.message),
             "reason": self.code,
             "message": self.message,
             "environment": self.environment,
@@ -368,6 +374,20 @@ mod tests {
         for (accept, format) in cases {
             assert_eq!(Format::named_first(accept), format, "{accept}");
         }
+    }
+
+    #[test]
+    fn who_sends_json_and_accepts_anything_reads_json() {
+        let format = |accept: &'static str, sent: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(sent));
+            Format::accepted(&headers)
+        };
+        assert_eq!(format("*/*", "application/json"), Format::Json);
+        assert_eq!(format("*/*", "application/json; charset=utf-8"), Format::Json);
+        assert_eq!(format("*/*", "text/xml"), Format::Text);
+        assert_eq!(format("text/plain", "application/json"), Format::Text);
     }
 
     #[test]

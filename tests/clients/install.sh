@@ -2,7 +2,7 @@
 # Installs the real clients that `tests/it/clients` runs in sandboxes. Run it again at any time: what is there already is left alone.
 #
 #   from Debian's packages   chromium, certutil, a JDK, node with npm, python3 with venv, curl, wget: only those that are absent (needs root)
-#   from PyPI                pip, pip 23, uv, requests, httpx, aiohttp
+#   from PyPI                pip, pip 23, uv, requests, httpx, aiohttp, twine
 #   from npm                 pnpm, yarn 1, yarn 4, bun, deno, undici, ws
 #   for `tests/it/protocols` PostgreSQL and OpenSSH, both sides (Debian); grpc, websockets, hypercorn, openai, anthropic (PyPI);
 #                            a client of tonic (crates.io, built here)
@@ -58,10 +58,10 @@ if ((${#absent[@]})); then
 fi
 
 # Debian's own interpreter: it lies in a system directory, so every sandbox sees it.
-say "PyPI: pip, uv, requests, httpx, aiohttp into $clients/venv"
+say "PyPI: pip, uv, requests, httpx, aiohttp, twine into $clients/venv"
 test -x "$clients/venv/bin/python3" || /usr/bin/python3 -m venv "$clients/venv"
 "$clients/venv/bin/pip" install --quiet --disable-pip-version-check --upgrade-strategy only-if-needed \
-    'pip>=25,<27' 'uv>=0.9,<1' 'requests==2.*' 'httpx==0.*' 'aiohttp==3.*'
+    'pip>=25,<27' 'uv>=0.9,<1' 'requests==2.*' 'httpx==0.*' 'aiohttp==3.*' 'twine>=6,<7'
 
 # The last pip with a trust store of its own: much of what is installed in the world is as old. (Debian's 23.0 is patched.)
 say "PyPI: pip 23 into $clients/venv-pip23"

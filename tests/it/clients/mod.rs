@@ -12,6 +12,7 @@ mod event;
 mod story;
 mod table;
 mod wall;
+mod writes;
 
 use std::collections::VecDeque;
 use std::io::Write;

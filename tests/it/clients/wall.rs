@@ -186,7 +186,7 @@ fn furnish(work: &Path, client: &Client) -> Result<()> {
 }
 
 /// Where `tests/clients/install.sh` put them, without symbolic links: a sandbox shows a mount at its real path.
-fn clients_dir() -> PathBuf {
+pub(super) fn clients_dir() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     let clients = target
         .expect("cargo's folder for tests lies in its target directory")
@@ -195,11 +195,16 @@ fn clients_dir() -> PathBuf {
 }
 
 fn path(client: &Client) -> String {
-    let inherited = std::env::var("PATH").unwrap_or_default();
-    format!("{}:{inherited}", clients_dir().join(client.programs).display())
+    path_with(client.programs)
 }
 
-fn home() -> String {
+/// `PATH`, with a folder of the installed clients first.
+pub(super) fn path_with(programs: &str) -> String {
+    let inherited = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{inherited}", clients_dir().join(programs).display())
+}
+
+pub(super) fn home() -> String {
     std::env::var("HOME").unwrap_or_else(|_| "/nonexistent".to_owned())
 }
 
