@@ -183,9 +183,13 @@ fn anonymous(text: &str) -> Result<AnonymousClients, NameError> {
 
 fn listen(address: &SocketAddr) -> Result<TcpListener, Failure> {
     let listener = TcpListener::bind(address).explain(format!("cannot listen on {address}"))?;
+    rustix::net::listen(&listener, BACKLOG).explain(format!("cannot listen on {address}"))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
+
+/// Connections that the kernel holds until they are accepted: with Rust's own 128 a burst is told to try again in a second.
+const BACKLOG: i32 = 4096;
 
 /// Told once, since a proxy that refuses everybody looks like one that is broken.
 fn say_who_is_served(policy: &Policy) {

@@ -3,7 +3,7 @@
 //! with every policy that compiles.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use outwall_policy::{Checked, NetworkLevel, Overrides, Policy, PolicyDocument, RuleName};
+use outwall_policy::{Blocklist, Checked, NetworkLevel, Overrides, Policy, PolicyDocument, RuleName};
 
 const URLS: [&str; 6] = [
     "https://example.com/",
@@ -15,7 +15,7 @@ const URLS: [&str; 6] = [
 ];
 
 fuzz_target!(|text: &str| {
-    let document = match PolicyDocument::parse(text, "fuzz.toml") {
+    let mut document = match PolicyDocument::parse(text, "fuzz.toml") {
         Ok(document) => document,
         Err(errors) => {
             assert!(!errors.problems().is_empty());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::allowances::Allowances;
 use crate::environment::Environment;
 use crate::matcher::{Grant, Row};
 use crate::pattern::HostPattern;
@@ -30,6 +31,9 @@ impl Policy {
                 None => "clients of a proxy without a credential are refused".to_owned(),
             });
         }
+        if self.gate != before.gate {
+            said.push("other settings in [gate], which count when the gate is started again".to_owned());
+        }
         said.join("; ")
     }
 }
@@ -54,7 +58,26 @@ fn difference(new: &Environment, old: &Environment) -> Option<String> {
     if blocklists(new) != blocklists(old) {
         said.push(format!("blocklists: {}", blocklists(new).join(", ")));
     }
+    if limits(new) != limits(old) {
+        said.push("other limits".to_owned());
+    }
+    if sizes(new) != sizes(old) {
+        said.push("other sizes".to_owned());
+    }
     (!said.is_empty()).then(|| format!("environment {}: {}", new.name, said.join(", ")))
+}
+
+/// Without their lines, which move with what is written above them.
+fn limits(environment: &Environment) -> Vec<(String, String)> {
+    let entries = environment.allowances().into_iter().flat_map(Allowances::entries);
+    entries.map(|entry| (entry.whose, entry.limit)).collect()
+}
+
+fn sizes(environment: &Environment) -> Vec<(String, String, String)> {
+    let entries = environment.sizes();
+    entries
+        .map(|entry| (entry.hosts, entry.methods, entry.most))
+        .collect()
 }
 
 fn rules(environment: &Environment) -> Vec<String> {
@@ -143,6 +166,17 @@ mod tests {
         assert_eq!(
             between(&one, &ruled),
             "environment a: other rules (1 instead of 0)"
+        );
+        let limited = format!("{one}[environments.a.limits]\nrequests_per_minute = 5\n");
+        assert_eq!(between(&one, &limited), "environment a: other limits");
+        let moved = format!("\n{limited}");
+        assert_eq!(between(&limited, &moved), "", "another line is no other limit");
+        let sized = format!("{one}[[environments.a.sizes]]\nmax_url = 5\n");
+        assert_eq!(between(&one, &sized), "environment a: other sizes");
+        let set = format!("{one}[gate]\nthreads = 1\n");
+        assert_eq!(
+            between(&one, &set),
+            "other settings in [gate], which count when the gate is started again"
         );
     }
 }

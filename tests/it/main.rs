@@ -27,6 +27,7 @@ mod host_ports;
 mod machine;
 mod named_files;
 mod other_protocols;
+mod overload;
 mod policy_file;
 mod protocols;
 mod published;

@@ -215,6 +215,17 @@ impl Outwall {
         )
     }
 
+    /// `outwall proxy` in a process that may have so many open files and no more.
+    #[track_caller]
+    pub fn gate_with_open_files(&self, most: u32) -> TestGate {
+        let limit = format!("ulimit -n {most}; exec \"$@\"");
+        let wrapper = ["dash", "-c", &limit, "dash"];
+        TestGate::start(
+            self.wrapped(&wrapper, &["proxy", "--listen", "127.0.0.1:0", "--anonymous"]),
+            self.state_dir(),
+        )
+    }
+
     /// Every audit record, oldest first, as `outwall audit` prints them.
     #[track_caller]
     pub fn audit(&self) -> Vec<Value> {

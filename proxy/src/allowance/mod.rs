@@ -13,7 +13,6 @@ use std::time::Instant;
 
 use outwall_policy::{Allowances, Denial, Excess, Host, HostPattern, Limit, LimitKind, LimitScope, Target};
 
-use crate::current::Snapshot;
 use crate::sandbox_gate::SandboxGate;
 pub(crate) use bounds::Bounds;
 use meter::{Clock, Meter};
@@ -78,7 +77,7 @@ impl SandboxGate {
             .policy
             .environment(Some(self.sandbox.environment.as_str()));
         let allowances = environment.ok()?.allowances()?;
-        Some(self.ledger.account(allowances, &snapshot, target))
+        Some(self.ledger.account(allowances, snapshot.generation, target))
     }
 
     /// Counts a new connection that policy allows.
@@ -127,9 +126,8 @@ impl Ledger {
         }
     }
 
-    fn account(&self, allowances: &Allowances, snapshot: &Snapshot, target: &Target) -> Arc<Account> {
+    fn account(&self, allowances: &Allowances, generation: u64, target: &Target) -> Arc<Account> {
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
-        let generation = snapshot.generation;
         let now = self.clock.now();
         if generation > books.generation {
             books.generation = generation;
@@ -243,3 +241,6 @@ fn take(meter: &Meter, n: u64, now: u64) -> Result<(), Over> {
 /// Hosts whose use is counted one by one. Those beyond share one meter: who reaches so many within an hour is not given an
 /// allowance for each of them.
 const MOST_HOSTS: usize = 4_096;
+
+#[cfg(test)]
+mod tests;
