@@ -1,7 +1,7 @@
 //! What came back, read out of its bytes: statuses, reasons, and how it ended.
 
 use crate::attack::{Answer, Seen, Speaks};
-use crate::h2::{self, Blocks, GOAWAY, HEADERS, RST_STREAM};
+use crate::h2::{self, Blocks, Frame, GOAWAY, HEADERS, RST_STREAM};
 
 pub(crate) fn read(bytes: &[u8], closed: bool, speaks: Speaks) -> Seen {
     let mut seen = match speaks {
@@ -14,16 +14,22 @@ pub(crate) fn read(bytes: &[u8], closed: bool, speaks: Speaks) -> Seen {
     seen
 }
 
-/// Whether an answer, or an end, is among what came so far.
-pub(crate) fn any(bytes: &[u8], speaks: Speaks) -> bool {
+/// How many answers are among what came so far, interim ones aside. An end is as good as all of them.
+pub(crate) fn count(bytes: &[u8], speaks: Speaks) -> usize {
     match speaks {
-        Speaks::Http1 | Speaks::Unknown => bytes.windows(4).any(|window| window == b"\r\n\r\n"),
+        Speaks::Http1 | Speaks::Unknown => {
+            let answers = of_text(bytes).answers;
+            answers.iter().filter(|answer| answer.status >= 200).count()
+        }
         Speaks::H2 => {
             let mut unread = bytes;
             let frames = std::iter::from_fn(|| h2::take_frame(&mut unread));
-            frames
-                .into_iter()
-                .any(|frame| matches!(frame.kind, HEADERS | RST_STREAM | GOAWAY))
+            let worth = |frame: Frame| match frame.kind {
+                HEADERS | RST_STREAM => 1,
+                GOAWAY => 1000,
+                _ => 0,
+            };
+            frames.map(worth).sum()
         }
     }
 }

@@ -133,8 +133,8 @@ pub(crate) struct Talk {
     pub(crate) inside: Inside,
     /// Written one after the other with a pause between. `{victim}` and `{proxy}` are replaced by ports.
     pub(crate) pieces: Vec<Vec<u8>>,
-    /// Whether an answer is to be expected: else it is not waited for long.
-    pub(crate) answered: bool,
+    /// How many answers are waited for. None: what comes is looked at, and not waited for long.
+    pub(crate) answers: usize,
 }
 
 /// How the connection is opened.

@@ -107,7 +107,17 @@ impl Draft {
     pub(crate) fn unanswered(mut self) -> Self {
         for attempt in &mut self.0.attempts {
             if let Act::Talk(talk) = &mut attempt.act {
-                talk.answered = false;
+                talk.answers = 0;
+            }
+        }
+        self
+    }
+
+    /// Each attempt is answered so often.
+    pub(crate) fn answers(mut self, answers: usize) -> Self {
+        for attempt in &mut self.0.attempts {
+            if let Act::Talk(talk) = &mut attempt.act {
+                talk.answers = answers;
             }
         }
         self
@@ -264,7 +274,7 @@ pub(crate) fn talk(opening: Opening, inside: Inside, pieces: Vec<Vec<u8>>) -> At
             opening,
             inside,
             pieces,
-            answered: true,
+            answers: 1,
         }),
     }
 }

@@ -94,8 +94,8 @@ impl Talk {
                 break; // the peer has closed: what it said is read below
             }
         }
-        let first = if self.answered { ANSWER } else { SILENCE };
-        let (bytes, closed) = read(&mut stream, first, speaks);
+        let first = if self.answers > 0 { ANSWER } else { SILENCE };
+        let (bytes, closed) = read(&mut stream, first, self.answers, speaks);
         answers::read(&bytes, closed, speaks)
     }
 }
@@ -160,8 +160,13 @@ fn connect(stream: &mut TcpStream, target: &str) -> io::Result<Option<Seen>> {
     Ok(if open { None } else { Some(seen) })
 }
 
-/// All that comes, and whether the peer closed. Until there is an answer, `first` is waited for it.
-fn read<S: Read + Timed>(stream: &mut S, first: Duration, speaks: Speaks) -> (Vec<u8>, bool) {
+/// All that comes, and whether the peer closed. Until there are the answers that are expected, `first` is waited for the next.
+fn read<S: Read + Timed>(
+    stream: &mut S,
+    first: Duration,
+    expected: usize,
+    speaks: Speaks,
+) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 * 1024];
     let started = Instant::now();
@@ -171,11 +176,8 @@ fn read<S: Read + Timed>(stream: &mut S, first: Duration, speaks: Speaks) -> (Ve
             Ok(0) => return (bytes, true),
             Ok(length) => {
                 bytes.extend_from_slice(&buffer[..length]);
-                let patience = if answers::any(&bytes, speaks) {
-                    QUIET
-                } else {
-                    first
-                };
+                let complete = answers::count(&bytes, speaks) >= expected;
+                let patience = if complete { QUIET } else { first };
                 let _ = stream.wait_up_to(patience);
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
@@ -195,11 +197,11 @@ fn in_surroundings(piece: &[u8], around: Surroundings) -> Vec<u8> {
 }
 
 /// How long an answer may take that must come.
-const ANSWER: Duration = Duration::from_secs(6);
+const ANSWER: Duration = Duration::from_secs(12);
 /// And one that need not.
 const SILENCE: Duration = Duration::from_millis(600);
 /// How long silence is after something came.
 const QUIET: Duration = Duration::from_millis(200);
 const BETWEEN: Duration = Duration::from_millis(60);
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(14);
 const MOST: usize = 4 << 20;

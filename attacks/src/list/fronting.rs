@@ -237,6 +237,7 @@ fn second_ways() -> Vec<Attack> {
                 let fields = [(":method", "GET"), (":scheme", "https"), (":authority", other.as_str()), (":path", "/forbidden")];
                 vec![h2::request(1, &fields), h2::request(3, &of_host(crate::build::PLAIN, host))]
             })
+            .answers(2)
             .arrives("the second request only", |arrival| arrival.path() == "/echo/a"),
     ]
 }
@@ -284,6 +285,7 @@ fn hellos() -> Vec<Attack> {
             &tls::hello(&own),
             &[0, 4, 7, 0, 1, b'a'],
         ))
+        .unanswered()
         .nothing();
 
     let twice = attack(
@@ -297,6 +299,7 @@ fn hellos() -> Vec<Attack> {
             &tls::hello(&own),
             other.as_bytes(),
         ))
+        .unanswered()
         .nothing();
 
     let encrypted = attack(
@@ -307,7 +310,10 @@ fn hellos() -> Vec<Attack> {
     let (own, other) = (encrypted.own(), encrypted.other());
     let outer = hello::with_server_names(&tls::hello(&other), &[other.as_bytes()]);
     let _ = own;
-    let encrypted = encrypted.hello(hello::with_encrypted_hello(&outer)).nothing();
+    let encrypted = encrypted
+        .hello(hello::with_encrypted_hello(&outer))
+        .unanswered()
+        .nothing();
 
     let old = attack("old-tls", "SSL 3.0, TLS 1.0 and TLS 1.1").known("RFC 8996");
     let own = old.own();
@@ -315,6 +321,7 @@ fn hellos() -> Vec<Attack> {
         .hello(hello::of_version(&own, 0x0300))
         .hello(hello::of_version(&own, 0x0301))
         .hello(hello::of_version(&own, 0x0302))
+        .unanswered()
         .nothing();
 
     let broken = attack(

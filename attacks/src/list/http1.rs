@@ -248,6 +248,7 @@ fn around_bodies() -> Vec<Attack> {
             .normal("never the body as a request", |arrival| arrival.path() != "/echo/smuggled"),
         attack("pipelined-behind-a-refusal", "requests behind a refused one are decided each by itself")
             .http1("GET /echo/1 HTTP/1.1\r\nhost: {host}\r\n\r\nGET /forbidden HTTP/1.1\r\nhost: evil.outwall.test\r\n\r\nGET /echo/3 HTTP/1.1\r\nhost: {host}\r\n\r\n")
+            .answers(3)
             .arrives("those that are allowed only", |arrival| arrival.path().starts_with("/echo/")),
         attack("expectations", "100-continue for a refused request, and expectations that nobody has")
             .known("RFC 9110 section 10.1.1")
