@@ -227,7 +227,7 @@ async fn an_upload_flows_while_its_answer_is_not_read() {
 }
 
 #[tokio::test]
-async fn bulk_goes_both_ways_at_once_and_is_held_back_by_who_does_not_read() {
+async fn bulk_goes_both_ways_at_once() {
     for (via, kind) in ALL {
         let origin = Origin::start(kind).await;
         let gate = TestGate::explicit(&document(&origin)).await;
@@ -244,8 +244,6 @@ async fn bulk_goes_both_ways_at_once_and_is_held_back_by_who_does_not_read() {
             256
         });
         let mut body = client.send(request).await.unwrap().into_body();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert!(!feeding.is_finished(), "{via:?} {kind:?}: 16 MiB went somewhere");
         let mut back = 0_usize;
         while let Some(frame) = body.frame().await {
             let mut data = frame.unwrap().into_data().unwrap();
@@ -284,6 +282,41 @@ async fn trailers_of_a_request_pass() {
         assert_eq!(seen[0]["outcome"], "complete", "{via:?} {kind:?}");
         assert_eq!(origin.trailers(), ["x-checksum: abc"], "{via:?} {kind:?}");
         assert_eq!(origin.seen()[0].headers["te"], "trailers");
+    }
+}
+
+#[tokio::test]
+async fn an_encoded_body_stays_as_it_is() {
+    const ENCODED: &[u8] = b"\x1f\x8b\x08\x00 not even gzip, and nobody's business";
+    let address = scripted(&["http/1.1"], move |mut stream| async move {
+        while !read_head(&mut stream).await.is_empty() {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+                ENCODED.len()
+            );
+            stream
+                .write_all(&[head.as_bytes(), ENCODED].concat())
+                .await
+                .unwrap();
+        }
+    })
+    .await;
+    let gate = TestGate::explicit(&document_for(address)).await;
+    for via in [Via::Http1, Via::H2] {
+        let mut client = Client::to(&gate, "allowed.test", via).await;
+        let mut request = client.request("GET", "allowed.test", "/", crate::support::client::empty());
+        request
+            .headers_mut()
+            .insert("accept-encoding", "gzip, br".parse().unwrap());
+        let response = client.send(request).await.unwrap();
+        assert_eq!(response.headers()["content-encoding"], "gzip", "{via:?}");
+        assert_eq!(
+            response.headers()["content-length"],
+            ENCODED.len().to_string(),
+            "{via:?}"
+        );
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, ENCODED, "{via:?}");
     }
 }
 

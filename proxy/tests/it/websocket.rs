@@ -543,7 +543,7 @@ async fn a_websocket_may_be_silent_for_longer_than_a_response_and_not_forever() 
     let limits = Limits {
         silence: Duration::from_millis(200),
         idle: Duration::from_millis(200),
-        tunnel_idle: Duration::from_millis(900),
+        tunnel_idle: Duration::from_millis(2500),
         ..Limits::default()
     };
     let document = document_for(http1(&noted, SWITCHES).await);
