@@ -12,7 +12,11 @@ fuzz_target!(|line: &str| {
     assert!(!written.contains('\n'), "a request is one line");
     assert_eq!(Request::parse(&written).expect("it was read before"), request);
     if let Request::Allow(allow) = request {
-        assert!(allow.span.is_none_or(|span| !span.is_zero() && span <= Request::LONGEST_SPAN));
+        assert!(
+            allow
+                .span
+                .is_none_or(|span| !span.is_zero() && span <= Request::LONGEST_SPAN)
+        );
         assert!(!allow.hosts.to_string().starts_with("*:") && allow.hosts.to_string() != "*");
     }
 });

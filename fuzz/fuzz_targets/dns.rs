@@ -1,5 +1,8 @@
-//! Whatever is asked, the reply is small, answers that query, and names no address outside the pools.
+//! Whatever is asked, the reply is small, answers that query, names no address outside the pools, and a reading by
+//! offsets alone finds the same question in it, and no records but addresses of ours, or loopback.
 #![no_main]
+use std::net::IpAddr;
+
 use libfuzzer_sys::fuzz_target;
 use outwall_proxy::dns::{NameLimits, NameTable, answer, is_synthetic};
 
@@ -15,6 +18,13 @@ fuzz_target!(|message: &[u8]| {
     assert_eq!(reply[..2], message[..2], "the reply has the query's id");
     assert!(reply[2] & 0x80 != 0, "the reply is one");
     assert_eq!(answer(&reply, &names, &()), None, "a reply is never answered");
+    let (question, addresses) = plainly_read(&reply).expect("a reply reads plainly");
+    assert!(
+        question.is_empty() || message[12..].starts_with(question),
+        "another question"
+    );
+    let harmless = |address: IpAddr| is_synthetic(address) || address.is_loopback(); // `localhost` is the sandbox itself
+    assert!(addresses.into_iter().all(harmless));
     for index in 0..names.len() {
         let address =
             std::net::Ipv4Addr::from_bits(0xC612_0001 + u32::try_from(index).expect("a small table"));
@@ -26,3 +36,42 @@ fuzz_target!(|message: &[u8]| {
         );
     }
 });
+
+/// The bytes of the question, if there is one, and the addresses that the records hold; none where a record is anything else.
+fn plainly_read(reply: &[u8]) -> Option<(&[u8], Vec<IpAddr>)> {
+    let count = |at: usize| {
+        Some(usize::from(u16::from_be_bytes([
+            *reply.get(at)?,
+            *reply.get(at + 1)?,
+        ])))
+    };
+    let mut at = 12;
+    if count(4)? > 0 {
+        at = after_name(reply, at)? + 4;
+    }
+    let question = reply.get(12..at)?;
+    let mut addresses = Vec::new();
+    for _ in 0..count(6)? {
+        at = after_name(reply, at)?;
+        let (kind, length) = (count(at)?, count(at + 8)?);
+        let data = reply.get(at + 10..at + 10 + length)?;
+        addresses.push(match kind {
+            1 => IpAddr::from(<[u8; 4]>::try_from(data).ok()?),
+            28 => IpAddr::from(<[u8; 16]>::try_from(data).ok()?),
+            _ => return None,
+        });
+        at += 10 + length;
+    }
+    Some((question, addresses))
+}
+
+/// Where a name ends: after its empty label, or after a pointer (RFC 1035 section 4.1.4).
+fn after_name(reply: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match *reply.get(at)? {
+            0 => return Some(at + 1),
+            0xc0.. => return Some(at + 2),
+            length => at += 1 + usize::from(length),
+        }
+    }
+}

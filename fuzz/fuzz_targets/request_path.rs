@@ -1,4 +1,5 @@
-//! A path is normalised once: doing it again changes nothing, and nothing climbs out.
+//! A path is normalised once: doing it again changes nothing, nothing climbs out, and a second parser (the WHATWG's, as
+//! browsers have it) comes to the same segments.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use outwall_policy::RequestPath;
@@ -22,4 +23,39 @@ fuzz_target!(|text: &str| {
         normal.split('/').all(|segment| segment != "." && segment != ".."),
         "{normal:?}"
     );
+    if let Some(other) = second(text) {
+        assert_eq!(
+            second(normal).as_ref(),
+            Some(&other),
+            "{text:?} became {normal:?}"
+        );
+    }
 });
+
+/// The path as the other parser has it, escapes decoded as far as that changes no structure.
+fn second(text: &str) -> Option<Vec<u8>> {
+    if text.contains('\\') || text.starts_with("//") {
+        return None; // there a backslash is a slash, and two slashes begin a host
+    }
+    let url = url::Url::parse("http://host/").ok()?.join(text).ok()?;
+    let mut decoded = Vec::new();
+    let mut bytes = url.path().bytes();
+    while let Some(byte) = bytes.next() {
+        let escape = (byte == b'%').then(|| {
+            let digits = [bytes.next()?, bytes.next()?];
+            u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()
+        });
+        match escape {
+            None => decoded.push(byte),
+            Some(value) => {
+                let value = value?;
+                if matches!(value, b'/' | b'%') {
+                    decoded.extend_from_slice(format!("%{value:02X}").as_bytes());
+                } else {
+                    decoded.push(value);
+                }
+            }
+        }
+    }
+    Some(decoded)
+}

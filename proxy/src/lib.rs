@@ -38,6 +38,8 @@ mod distinct_names;
 pub mod dns;
 mod error;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gate;
 mod grpc;
 mod h2_connection;

@@ -151,6 +151,15 @@ fn shown(fields: &[httparse::Header<'_>]) -> Result<Presented, Unreadable> {
     presented(fields.iter().filter(ours).map(|field| field.value))
 }
 
+/// The same for the fuzz target, which has no client.
+#[cfg(fuzzing)]
+pub(crate) fn first_head(bytes: &[u8], most_fields: usize) -> Result<Option<(Target, usize)>, Reason> {
+    let Some(head) = parse_first_head(bytes, most_fields)? else {
+        return Ok(None);
+    };
+    Ok(Some((head.first.asked?, head.length)))
+}
+
 /// CONNECT names host and port; a `Host` beside it must name the same, and a body has no meaning (RFC 9110 section 9.3.6).
 fn connect_target(text: &str, fields: &[httparse::Header<'_>]) -> Result<Target, Reason> {
     let target = Target::parse(text).map_err(|error| Reason::MalformedTarget {

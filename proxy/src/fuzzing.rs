@@ -1,0 +1,27 @@
+//! Doors for the fuzz targets to parsers that are nobody else's business. Not compiled but for them (`--cfg fuzzing`).
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use outwall_policy::{Action, Reason, Scheme, Target};
+
+use crate::{action, target};
+
+/// A request without a body.
+pub type Bodiless = Request<Empty<Bytes>>;
+
+/// The target and the length of the first head that an explicit proxy is sent; nothing while it is not complete.
+pub fn first_head(bytes: &[u8]) -> Result<Option<(Target, usize)>, Reason> {
+    target::first_head(bytes, 64)
+}
+
+/// What a request on a connection for `target` asks for, and the authority that it would be sent with.
+pub fn request(
+    request: Bodiless,
+    scheme: Scheme,
+    target: Target,
+) -> Result<(Action<Bodiless>, String), Reason> {
+    let expected = action::Expected::new(scheme, target);
+    let authority = expected.authority_for(action::spelled_host(&request)).to_string();
+    Ok((action::read(request, &expected)?, authority))
+}
