@@ -8,10 +8,12 @@ cd "$(dirname "$0")"
 coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4"
 coverage="$coverage -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
 coverage="$coverage -Cllvm-args=-sanitizer-coverage-trace-compares"
+wanted=(--bins)
+case "${1:-}" in smoke | "") ;; *) wanted=(--bin "$1") ;; esac
 # --target keeps build scripts and macros free of the instrumentation.
 triple=$(rustc -vV | sed -n 's/^host: //p')
 RUSTFLAGS="--cfg fuzzing $coverage -Cdebug-assertions -Coverflow-checks" \
-  cargo build --release --locked --target "$triple" --bins
+  cargo build --release --locked --target "$triple" "${wanted[@]}"
 
 run() { # target seconds corpus...
   local target=$1 seconds=$2; shift 2
