@@ -89,7 +89,7 @@ impl PolicyEvent<'_> {
 impl GrantEvent<'_> {
     fn write(&self, line: &mut Fields<'_>) {
         line.plain("environment", self.environment.as_str());
-        if let GrantScope::Sandbox(id) = self.scope {
+        if let GrantScope::Sandbox(id, _) = self.scope {
             line.text("sandbox", id);
         }
         line.text("target", self.hosts);

@@ -20,7 +20,6 @@ use crate::state_directory::{StateDirectory, private_directory};
 /// Answers until it is dropped.
 pub(crate) struct Desk {
     socket: Arc<Socket>,
-    state: StateDirectory,
     closed: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -52,7 +51,6 @@ impl Desk {
             .explain("cannot start threads")?;
         Ok(Self {
             socket,
-            state: session.state.clone(),
             closed,
             thread: Some(thread),
         })
@@ -60,12 +58,10 @@ impl Desk {
 }
 
 impl Drop for Desk {
-    /// A call of our own wakes the thread.
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Release);
-        let woken = Peers::of(&self.state.control()).connect();
-        tracing::debug!(socket = %self.socket.path().display(), woken = woken.is_ok(), "the desk closes");
-        if let (Some(thread), Ok(_calls)) = (self.thread.take(), &woken) {
+        self.socket.close();
+        if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
@@ -191,15 +187,19 @@ impl Subject {
         match (self.role, sandbox) {
             (Role::Run, Some(id)) => {
                 let fits = id == own.id && environment.is_none_or(|asked| *asked == own.environment);
-                fits.then(|| (own.environment.clone(), GrantScope::Sandbox(id)))
+                fits.then(|| to_sandbox(id, own.environment.clone()))
             }
             (Role::Run, None) => asked
                 .filter(|asked| *asked == own.environment)
                 .map(in_environment),
             (Role::Proxy, None) => asked.map(in_environment),
-            (Role::Proxy, Some(id)) => asked.map(|asked| (asked, GrantScope::Sandbox(id))),
+            (Role::Proxy, Some(id)) => asked.map(|asked| to_sandbox(id, asked)),
         }
     }
+}
+
+fn to_sandbox(id: SandboxId, name: EnvironmentName) -> (EnvironmentName, GrantScope) {
+    (name.clone(), GrantScope::Sandbox(id, name))
 }
 
 fn in_environment(name: EnvironmentName) -> (EnvironmentName, GrantScope) {

@@ -108,7 +108,7 @@ impl GrantList {
     ) -> Vec<Given> {
         let is_meant = |given: &mut Given| {
             let theirs = match (sandbox, &given.scope) {
-                (Some(asked), GrantScope::Sandbox(id)) => asked == *id,
+                (Some(asked), GrantScope::Sandbox(id, _)) => asked == *id,
                 (Some(_), GrantScope::Environment(_)) => false,
                 (None, _) => given.environment == *environment,
             };

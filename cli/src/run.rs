@@ -257,7 +257,7 @@ impl Request {
             serving.publish(&self.sandbox, self.published, inner, audit)?;
         }
         let ended = to_the_end(prepared, &mut serving);
-        serving.finish();
+        let allowed = serving.finish();
         audit.sandbox_ended(
             &self.sandbox,
             &ended.as_ref().map_or("failed".to_owned(), |exit| in_words(*exit)),
@@ -265,6 +265,7 @@ impl Request {
         audit.flush()?;
         if !self.quiet && ended.is_ok() {
             sum_up(session, audit, self.sandbox.id);
+            say_how_to_keep(&allowed);
         }
         tracing::debug!("done");
         ended.map(exit_code)
@@ -332,6 +333,21 @@ fn exit_code(exit: Exit) -> ExitCode {
         Exit::Signal(signal) => 128 + signal,
     };
     ExitCode::from(u8::try_from(code & 0xff).unwrap_or(RUN_FAILED))
+}
+
+/// What was allowed at the terminal is over with the run.
+fn say_how_to_keep(allowed: &[String]) {
+    if allowed.is_empty() {
+        return;
+    }
+    let options: Vec<String> = allowed.iter().map(|hosts| format!("--allow {hosts}")).collect();
+    let _ = writeln!(
+        std::io::stderr(),
+        "outwall: allowed for this run only: {}\n  {} run with {}, or add them to `allowed_domains`",
+        allowed.join(", "),
+        Paint::for_stderr().cyan("hint:"),
+        options.join(" ")
+    );
 }
 
 fn sum_up(session: &Session, audit: &AuditLog, sandbox: SandboxId) {

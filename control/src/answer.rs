@@ -102,7 +102,7 @@ impl Grant {
     /// The sandbox of a scope, if it is for one alone.
     pub fn sandbox_of(scope: &GrantScope) -> Option<SandboxId> {
         match scope {
-            GrantScope::Sandbox(id) => Some(*id),
+            GrantScope::Sandbox(id, _) => Some(*id),
             GrantScope::Environment(_) => None,
         }
     }

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::answer::Answer;
 use crate::line::{self, LONGEST_ANSWER, LineError};
 use crate::request::Request;
-use crate::socket::{EXTENSION, reach};
+use crate::socket::{EXTENSION, connect, reach};
 
 /// The gates that run with one state directory.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Peers {
         let Some(file) = path.file_name().and_then(|name| name.to_str()) else {
             return Ok(None);
         };
-        match reach(&self.directory, file, |short| UnixStream::connect(short)) {
+        match reach(&self.directory, file, connect) {
             Ok(stream) => Ok(Some(Peer {
                 stream,
                 name: file.trim_end_matches(".sock").to_owned(),
@@ -79,7 +79,9 @@ impl Peers {
                 let _ = fs::remove_file(path); // nobody listens, and nobody will again
                 Ok(None)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::WouldBlock) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -140,6 +142,20 @@ mod tests {
             0,
             "its file is removed"
         );
+    }
+
+    #[test]
+    fn a_socket_closes_although_its_file_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = std::sync::Arc::new(Socket::open(folder.path(), "g-1").unwrap());
+        let waiting = std::thread::spawn({
+            let socket = std::sync::Arc::clone(&socket);
+            move || socket.accept().is_err()
+        });
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        drop(folder);
+        socket.close();
+        assert!(waiting.join().unwrap());
     }
 
     #[test]

@@ -44,6 +44,11 @@ impl Socket {
         &self.path
     }
 
+    /// Nobody is accepted any more: who waits in [`accept`](Self::accept) gets an error. Its file may be gone long since.
+    pub fn close(&self) {
+        let _ = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both);
+    }
+
     /// Waits for the next caller; `None` for one that is not to be answered.
     pub fn accept(&self) -> io::Result<Option<Caller>> {
         let (stream, _) = self.listener.accept()?;
@@ -74,6 +79,17 @@ impl Caller {
     pub fn answer(&self, answer: &Answer) -> io::Result<()> {
         line::write(&self.stream, &answer.to_line())
     }
+}
+
+/// Never waits: a gate that is stopped, with as many callers as it has room for, is an error.
+pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// Does something with the path of a socket that is short enough for one (108 bytes), whatever the directory's.

@@ -121,7 +121,12 @@ impl Denial {
         let lines = self.lines()?;
         let flag = self
             .run_option()
-            .map(|option| format!(", or run with {option}"))
+            .map(|option| {
+                format!(
+                    ", or run with {option}, or let who runs now: outwall policy allow {}",
+                    option.trim_start_matches("--allow ")
+                )
+            })
             .unwrap_or_default();
         Some(match lines {
             Lines::Keys(keys) => format!("under [environments.{environment}], {keys}{flag}"),

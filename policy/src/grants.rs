@@ -32,8 +32,8 @@ pub struct HostGrant {
 pub enum GrantScope {
     /// Every sandbox of an environment.
     Environment(EnvironmentName),
-    /// One sandbox.
-    Sandbox(SandboxId),
+    /// One sandbox of that environment.
+    Sandbox(SandboxId, EnvironmentName),
 }
 
 /// Why a grant may not be given.
@@ -82,7 +82,7 @@ impl HostGrant {
     fn is_for(&self, sandbox: &Sandbox) -> bool {
         match &self.scope {
             GrantScope::Environment(name) => *name == sandbox.environment,
-            GrantScope::Sandbox(id) => *id == sandbox.id,
+            GrantScope::Sandbox(id, name) => *id == sandbox.id && *name == sandbox.environment,
         }
     }
 
@@ -214,6 +214,10 @@ mod tests {
         HostGrant::new(HostPattern::parse(pattern).unwrap(), scope, "by user 1000")
     }
 
+    fn to_first() -> GrantScope {
+        GrantScope::Sandbox(sandbox(1).id, "a".parse().unwrap())
+    }
+
     const CUSTOM: &str = "[environments.a]\nnetwork = \"custom\"\nallowed_domains = [\"own.test\"]\n\
         [[environments.a.rules]]\nhost = \"ruled.test\"\nmethods = [\"GET\"]\naction = \"allow\"\n";
 
@@ -243,7 +247,7 @@ mod tests {
     #[test]
     fn a_granted_host_of_the_trusted_list_may_be_written_to() {
         let before = policy("[environments.a]\n");
-        let granted = before.with_grants([grant("pypi.org", GrantScope::Sandbox(sandbox(1).id))]);
+        let granted = before.with_grants([grant("pypi.org", to_first())]);
         let put = |policy: &Policy, who: u8| {
             let target = Target::parse("pypi.org:443").unwrap();
             let ConnectionDecision::Intercept(via) =
@@ -271,15 +275,18 @@ mod tests {
 
     #[test]
     fn a_grant_to_one_sandbox_is_not_another_ones() {
-        let granted = policy(CUSTOM).with_grants([grant("new.test", GrantScope::Sandbox(sandbox(1).id))]);
+        let granted = policy(CUSTOM).with_grants([grant("new.test", to_first())]);
         assert!(decided(&granted, 1, "new.test:443").is_ok());
         assert_eq!(decided(&granted, 2, "new.test:443"), Err("host-not-allowed"));
+        let elsewhere = GrantScope::Sandbox(sandbox(1).id, "b".parse().unwrap());
+        let granted = policy(CUSTOM).with_grants([grant("new.test", elsewhere)]);
+        assert_eq!(decided(&granted, 1, "new.test:443"), Err("host-not-allowed"));
     }
 
     #[test]
     fn a_permit_by_grant_is_withdrawn_with_the_grant() {
         let before = policy(CUSTOM);
-        let granted = before.with_grants([grant("new.test", GrantScope::Sandbox(sandbox(1).id))]);
+        let granted = before.with_grants([grant("new.test", to_first())]);
         let target = Target::parse("new.test:443").unwrap();
         let ConnectionDecision::Intercept(permit) =
             granted.decide_connection(&sandbox(1), &target, Opening::Unread)

@@ -37,7 +37,7 @@ fn answer(terminal: &mut TestSandbox, typed: &str) {
 fn a_yes_is_asked_for_once_and_lets_the_sandbox_reach_the_host() {
     let origin = TestOrigin::start();
     let outwall = story(&origin);
-    let mut terminal = at_a_terminal(&outwall, &ASK, &fetch(&[HOST, OTHER, OTHER]));
+    let mut terminal = at_a_terminal(&outwall, &["--ask"], &fetch(&[HOST, OTHER, OTHER]));
     answer(&mut terminal, "y\r");
     terminal.wait_for_output("code 0");
     let finished = terminal.finish();
@@ -50,6 +50,10 @@ fn a_yes_is_asked_for_once_and_lets_the_sandbox_reach_the_host() {
     assert_eq!(
         finished.stdout.matches("reach this host?").count(),
         1,
+        "{finished:?}"
+    );
+    assert!(
+        finished.stdout.contains("run with --allow other.example.test"),
         "{finished:?}"
     );
     let asked = outwall.audit_of("question.asked");

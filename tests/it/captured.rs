@@ -217,7 +217,7 @@ fn a_refusal_inside_reads_like_this() {
         reason: host-not-allowed
         environment: test
         allowed instead: api.example.test
-        to change this: under [environments.test], add to allowed_domains = ["other.example.test"], or run with --allow other.example.test
+        to change this: under [environments.test], add to allowed_domains = ["other.example.test"], or run with --allow other.example.test, or let who runs now: outwall policy allow other.example.test
         "#);
     });
 }
@@ -236,7 +236,7 @@ fn the_last_line_sums_up_and_names_what_was_denied() {
         same_for_each_user!(denied.stderr, @r#"
         outwall: 1 request to 1 host, 1 denied (outwall --state-dir [STORY]/state audit --sandbox [SANDBOX])
           denied other.example.test:443 (host-not-allowed)
-            hint: under [environments.test], add to allowed_domains = ["other.example.test"], or run with --allow other.example.test
+            hint: under [environments.test], add to allowed_domains = ["other.example.test"], or run with --allow other.example.test, or let who runs now: outwall policy allow other.example.test
         "#);
 
         let quiet = outwall.shell(&["--quiet"], &script);

@@ -304,7 +304,7 @@ fn a_refusal_teaches_in_text_json_or_html() {
         reason: host-not-allowed
         environment: test
         allowed instead: api.example.test
-        to change this: under [environments.test], add to allowed_domains = ["other.example.test"], or run with --allow other.example.test
+        to change this: under [environments.test], add to allowed_domains = ["other.example.test"], or run with --allow other.example.test, or let who runs now: outwall policy allow other.example.test
         "#); });
 
     let (kind, json) = refusal("application/json");

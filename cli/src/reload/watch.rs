@@ -64,6 +64,16 @@ impl Bell {
         let _ = rustix::io::write(&self.descriptor, &1_u64.to_ne_bytes()); // full: it rings already
     }
 
+    /// Waits, or until it rings.
+    fn pause(&self, span: Duration) {
+        if !span.is_zero() {
+            let _ = poll(
+                &mut [PollFd::new(&self.descriptor, PollFlags::IN)],
+                Some(&timespec(span)),
+            );
+        }
+    }
+
     fn silence(&self) {
         let _ = rustix::io::read(&self.descriptor, &mut [0_u8; 8]);
     }
@@ -97,6 +107,13 @@ impl Drop for Watch {
     }
 }
 
+fn timespec(span: Duration) -> Timespec {
+    Timespec {
+        tv_sec: span.as_secs().cast_signed(),
+        tv_nsec: span.subsec_nanos().into(),
+    }
+}
+
 struct Watching {
     reloader: Arc<Reloader>,
     events: Events,
@@ -110,6 +127,9 @@ impl Watching {
             self.events.watch(&self.seen);
             let began = Instant::now();
             self.wait(&bell);
+            if bell.end.load(Ordering::Acquire) {
+                return;
+            }
             self.reloader.expire_grants();
             if bell.reload.swap(false, Ordering::AcqRel) {
                 self.reloader.reload();
@@ -118,7 +138,7 @@ impl Watching {
                 self.reloader.look_again();
                 self.seen = Watched::look_at(&self.reloader.paths());
             }
-            thread::sleep(PACE.saturating_sub(began.elapsed()));
+            bell.pause(PACE.saturating_sub(began.elapsed()));
         }
     }
 
@@ -128,10 +148,7 @@ impl Watching {
             .reloader
             .next_expiry()
             .map_or(LOOK_EVERY, |next| next.min(LOOK_EVERY));
-        let patience = Timespec {
-            tv_sec: patience.as_secs().cast_signed(),
-            tv_nsec: patience.subsec_nanos().into(),
-        };
+        let patience = timespec(patience);
         let mut waited = vec![PollFd::new(&bell.descriptor, PollFlags::IN)];
         if let Some(events) = &self.events.descriptor {
             waited.push(PollFd::from_borrowed_fd(events.as_fd(), PollFlags::IN));

@@ -188,7 +188,7 @@ impl Shared {
     fn grant(&self, hosts: HostPattern) -> bool {
         let given = Given {
             hosts,
-            scope: GrantScope::Sandbox(self.sandbox.id),
+            scope: GrantScope::Sandbox(self.sandbox.id, self.sandbox.environment.clone()),
             environment: self.sandbox.environment.clone(),
             by: BY.to_owned(),
             ends: None,

@@ -18,7 +18,7 @@ use crate::failure::{Explain, Failure};
 use crate::gate::gate;
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::{Reloader, Source, Watch};
-use crate::run::asking::Asking;
+use crate::run::asking::{self, Asking};
 use crate::run::publish::{Published, Way};
 
 /// A gate that waits for its listeners.
@@ -179,11 +179,20 @@ impl Serving {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// The sandbox is gone, so its connections are: lets them write their last records.
-    pub(super) fn finish(self) {
+    /// The sandbox is gone, so its connections are: lets them write their last records. Returns the hosts that somebody at the
+    /// terminal allowed.
+    pub(super) fn finish(self) -> Vec<String> {
+        let allowed = self.allowed_at_the_terminal();
         drop((self.desk, self.watch));
         let drained = async { tokio::time::timeout(LAST_RECORDS, self.handle.drain()).await };
         let _ = self.runtime.block_on(drained);
         self.runtime.shutdown_timeout(LAST_RECORDS);
+        allowed
+    }
+
+    fn allowed_at_the_terminal(&self) -> Vec<String> {
+        let now = self.reloader.now();
+        let answered = now.grants.all().iter().filter(|given| given.by == asking::BY);
+        answered.map(|given| given.hosts.to_string()).collect()
     }
 }

@@ -351,19 +351,19 @@ fn a_denial_says_what_would_allow_it() {
     };
     insta::assert_snapshot!(told(&policy(""), "x.test:443"), @r#"
     environment `default` refused this: x.test is not on the allowlist
-    under [environments.default], network = "custom", include_trusted = true, allowed_domains = ["x.test"], or run with --allow x.test
+    under [environments.default], network = "custom", include_trusted = true, allowed_domains = ["x.test"], or run with --allow x.test, or let who runs now: outwall policy allow x.test
     --allow x.test
     the Trusted list (package registries, version control and the like; `outwall policy show`)
     "#);
     insta::assert_snapshot!(told(&policy(""), "pypi.org:8443"), @r#"
     environment `default` refused this: pypi.org is allowed, but not at port 8443
-    under [environments.default], network = "custom", include_trusted = true, allowed_domains = ["pypi.org:8443"] for HTTP, tcp = ["pypi.org:8443"] for other protocols, or run with --allow pypi.org:8443
+    under [environments.default], network = "custom", include_trusted = true, allowed_domains = ["pypi.org:8443"] for HTTP, tcp = ["pypi.org:8443"] for other protocols, or run with --allow pypi.org:8443, or let who runs now: outwall policy allow pypi.org:8443
     --allow pypi.org:8443
     the Trusted list (package registries, version control and the like; `outwall policy show`)
     "#);
     insta::assert_snapshot!(told(&custom("allowed_domains = [\"a.test\"]"), "x.test:8443"), @r#"
     environment `default` refused this: x.test is not on the allowlist
-    under [environments.default], add to allowed_domains = ["x.test:8443"], or run with --allow x.test:8443
+    under [environments.default], add to allowed_domains = ["x.test:8443"], or run with --allow x.test:8443, or let who runs now: outwall policy allow x.test:8443
     --allow x.test:8443
     a.test
     "#);
