@@ -46,7 +46,7 @@ pub struct SelfCheckError {
 
 impl Policy {
     /// Asks the policy what it was compiled from. `own` are the machine's addresses that it was told to refuse; `seed` chooses
-    /// the samples; `out_of_time` is asked before each sample.
+    /// the samples; `out_of_time` is asked before each sample, and while long lists are read.
     pub fn self_check(
         &self,
         document: &PolicyDocument,
@@ -54,7 +54,7 @@ impl Policy {
         seed: u64,
         mut out_of_time: impl FnMut() -> bool,
     ) -> Result<SelfChecked, SelfCheckError> {
-        let probes = probes::derive(document, own, seed);
+        let probes = probes::derive(document, own, seed, &mut out_of_time);
         let mut asked = 0;
         for probe in &probes {
             if probe.is_sample && out_of_time() {

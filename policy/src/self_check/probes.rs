@@ -69,7 +69,12 @@ const SAMPLES: usize = 64;
 const SAMPLED_ENVIRONMENTS: usize = 32;
 
 /// All questions: first those that are always asked.
-pub(super) fn derive(document: &PolicyDocument, own: &[IpAddr], seed: u64) -> Vec<Probe> {
+pub(super) fn derive(
+    document: &PolicyDocument,
+    own: &[IpAddr],
+    seed: u64,
+    out_of_time: &mut dyn FnMut() -> bool,
+) -> Vec<Probe> {
     let implied;
     let document = if document.environments.is_empty() {
         let mut clone = document.clone();
@@ -91,7 +96,7 @@ pub(super) fn derive(document: &PolicyDocument, own: &[IpAddr], seed: u64) -> Ve
             samples,
             probes: &mut probes,
         };
-        deriving.derive(own);
+        deriving.derive(own, out_of_time);
     }
     probes.sort_by_key(|probe| probe.is_sample); // stable
     probes
@@ -109,9 +114,9 @@ struct Deriving<'a> {
 }
 
 impl<'a> Deriving<'a> {
-    fn derive(&mut self, own: &[IpAddr]) {
-        let mut suspects = vec![self.canary()];
-        suspects.extend(self.literals());
+    fn derive(&mut self, own: &[IpAddr], out_of_time: &mut dyn FnMut() -> bool) {
+        self.canary();
+        let mut suspects = self.literals().to_vec();
         let mut reached = Vec::new();
         for list in self.lists() {
             for (number, entry) in self.sample(list).into_iter().enumerate() {
@@ -125,7 +130,7 @@ impl<'a> Deriving<'a> {
         if self.includes_trusted() {
             reached.extend(self.trusted());
         }
-        self.refused(suspects);
+        self.refused(suspects, out_of_time);
         self.at_level(&mut reached);
         reached.retain(|target| !self.is_blocked(target));
         self.addresses(&reached, own);
@@ -221,14 +226,14 @@ impl<'a> Deriving<'a> {
     }
 
     /// Refused, unless some entry names it after all.
-    fn refused(&mut self, suspects: Vec<Target>) {
+    fn refused(&mut self, suspects: Vec<Target>, out_of_time: &mut dyn FnMut() -> bool) {
         let trusted = self
             .includes_trusted()
             .then(trusted_entries)
             .into_iter()
             .flatten();
         let entries = self.lists().into_iter().flatten();
-        let named = Named::among(entries, trusted, &suspects);
+        let named = Named::among(entries, trusted, &suspects, out_of_time);
         for (number, suspect) in suspects.into_iter().enumerate() {
             let reached_at_full = self.level() == NetworkLevel::Full
                 && suspect.literal().is_none()
@@ -246,18 +251,17 @@ impl<'a> Deriving<'a> {
         }
     }
 
-    /// A name that nobody has.
-    fn canary(&mut self) -> Target {
+    /// A name in a top-level domain that nobody has: no entry names it, so it takes no look at them.
+    fn canary(&mut self) {
         let port = if self.level() == NetworkLevel::Full {
             8443
         } else {
             443
         };
-        target(
-            &format!("{}.{}.invalid", self.random.word(), self.random.word()),
-            port,
-        )
-        .expect("a word is a label")
+        let host = format!("{}.{}", self.random.word(), self.random.word());
+        let canary = target(&host, port).expect("words are labels");
+        let because = "nothing in the file names it".to_owned();
+        self.ask(Question::Connect(canary), Answer::Refused, because, false);
     }
 
     fn literals(&mut self) -> [Target; 2] {
@@ -518,8 +522,8 @@ impl Random {
     }
 }
 
-/// The canary and the literals come first among the suspects.
-const FIXED_SUSPECTS: usize = 3;
+/// The literals come first among the suspects.
+const FIXED_SUSPECTS: usize = 2;
 const TRUSTED_SAMPLES: usize = 16;
 /// Rules that are read. More of them are not asked about: each question looks at all.
 const SAMPLED_RULES: usize = 512;

@@ -62,6 +62,8 @@ pub(super) struct Named<'a> {
     hosts: HashSet<&'a str>,
     rewritten: HashSet<String>,
     ports: HashSet<u16>,
+    /// Time was out before all entries were looked at: nothing is sure.
+    is_cut_short: bool,
 }
 
 impl<'a> Named<'a> {
@@ -70,14 +72,20 @@ impl<'a> Named<'a> {
         entries: impl Iterator<Item = &'a Written<String>>,
         more: impl Iterator<Item = String>,
         suspects: &[Target],
+        out_of_time: &mut dyn FnMut() -> bool,
     ) -> Self {
         let mut named = Self {
             wanted: suspects.iter().flat_map(keys).collect(),
             hosts: HashSet::new(),
             rewritten: HashSet::new(),
             ports: HashSet::from([80, 443]),
+            is_cut_short: false,
         };
-        for entry in entries {
+        for (number, entry) in entries.enumerate() {
+            if number % LOOK_AT_THE_CLOCK == LOOK_AT_THE_CLOCK - 1 && out_of_time() {
+                named.is_cut_short = true;
+                break;
+            }
             named.note(&entry.value);
         }
         for entry in more {
@@ -86,13 +94,15 @@ impl<'a> Named<'a> {
         named
     }
 
+    /// True when some entry may name it.
     pub(super) fn name(&self, suspect: &Target) -> bool {
-        keys(suspect).any(|key| self.hosts.contains(key.as_str()) || self.rewritten.contains(&key))
+        self.is_cut_short
+            || keys(suspect).any(|key| self.hosts.contains(key.as_str()) || self.rewritten.contains(&key))
     }
 
-    /// Whether some entry is for this port.
+    /// Whether some entry may be for this port.
     pub(super) fn name_port(&self, port: u16) -> bool {
-        self.ports.contains(&port)
+        self.is_cut_short || self.ports.contains(&port)
     }
 
     fn note(&mut self, text: &'a str) {
@@ -137,3 +147,6 @@ fn keys(target: &Target) -> impl Iterator<Item = String> + use<> {
     };
     above.into_iter().chain([own])
 }
+
+/// Entries between two looks: some hundred microseconds.
+const LOOK_AT_THE_CLOCK: usize = 4096;
