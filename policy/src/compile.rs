@@ -22,6 +22,7 @@ use crate::trusted;
 mod blocklists;
 mod bounds;
 mod client_certificates;
+mod dlp;
 mod lists;
 mod origins;
 mod parent_proxy;
@@ -178,6 +179,7 @@ impl Compiler {
         let sizes = self.sizes(&written.sizes, &lists);
         let blocklists = [self.everywhere.clone(), self.blocklists(&written.blocklists)].concat();
         let summary = summary(level, include_trusted, &lists, &host_ports).into();
+        let leak_scan = self.leak_scan(&written.dlp);
         let environment = Environment {
             name: name.clone(),
             network: level,
@@ -196,6 +198,7 @@ impl Compiler {
                 .map(|limit| usize::try_from(limit.value).unwrap_or(usize::MAX)),
             allowances,
             sizes,
+            leak_scan,
             refused_names: written
                 .refused_names
                 .as_ref()

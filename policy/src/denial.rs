@@ -203,6 +203,14 @@ impl Denial {
                     Excess::Forever => "",
                 }
             ))),
+            Reason::CredentialLeaving { target, shape, .. } => Some(Lines::Keys(format!(
+                "if it may go there, add {{ shape = \"{shape}\", hosts = [\"{}\"] }} to dlp.except",
+                pattern_for(target)
+            ))),
+            Reason::UnreadableCoding { .. } => Some(Lines::Keys(
+                "dlp.action = \"report\" sends what cannot be read; or let the client send gzip, deflate, br, zstd or no coding"
+                    .to_owned(),
+            )),
             Reason::TooLarge { limit, .. } => Some(Lines::Keys(format!("raise {}", limit.as_written()))),
             Reason::UnknownEnvironment => Some(Lines::Table(format!(
                 "define it again: [environments.{environment}] network = \"trusted\""

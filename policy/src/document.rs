@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::allowances::LimitKind;
 use crate::blocklist::Blocklist;
+use crate::credential::LeakAction;
 use crate::gate_settings::GateSettings;
 use crate::sandbox::EnvironmentName;
 use crate::sizes::SizedPart;
@@ -54,6 +55,7 @@ pub(crate) struct EnvironmentDocument {
     pub(crate) blocklists: Vec<Written<String>>,
     pub(crate) limits: LimitsDocument,
     pub(crate) sizes: Vec<SizeDocument>,
+    pub(crate) dlp: DlpDocument,
     pub(crate) nested_namespaces: Option<Written<bool>>,
     pub(crate) refused_names: Option<Written<RefusedNames>>,
 }
@@ -95,6 +97,29 @@ pub(crate) struct SizeDocument {
     pub(crate) methods: Vec<Written<String>>,
     /// By the part's place in [`SizedPart::ALL`].
     pub(crate) most: [Option<Written<u64>>; SizedPart::ALL.len()],
+}
+
+/// `[environments.NAME.dlp]`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DlpDocument {
+    pub(crate) action: Option<Written<LeakAction>>,
+    pub(crate) patterns: Vec<DlpPatternDocument>,
+    pub(crate) except: Vec<DlpExceptionDocument>,
+}
+
+/// One of `dlp.patterns`.
+#[derive(Clone, Debug)]
+pub(crate) struct DlpPatternDocument {
+    pub(crate) name: Written<String>,
+    pub(crate) regex: Written<String>,
+    pub(crate) hosts: Vec<Written<String>>,
+}
+
+/// One of `dlp.except`.
+#[derive(Clone, Debug)]
+pub(crate) struct DlpExceptionDocument {
+    pub(crate) shape: Written<String>,
+    pub(crate) hosts: Vec<Written<String>>,
 }
 
 /// `[proxy]`: what concerns `outwall proxy` alone.

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use crate::address::AddressClass;
 use crate::allowances::Allowances;
 use crate::blocklist::{Blocked, Blocklist};
+use crate::credential::LeakScan;
 use crate::document::{NetworkLevel, RefusedNames};
 use crate::host::{DomainName, Host};
 use crate::host_ports::{self, HostPorts};
@@ -87,6 +88,7 @@ pub struct Environment {
     /// None where nothing is limited.
     pub(crate) allowances: Option<Allowances>,
     pub(crate) sizes: Sizes,
+    pub(crate) leak_scan: LeakScan,
     pub(crate) refused_names: RefusedNames,
     /// What it reaches, in a few words.
     pub(crate) summary: Arc<str>,
@@ -139,6 +141,11 @@ impl Environment {
     /// How large requests may be, in the order of the document.
     pub fn sizes(&self) -> impl Iterator<Item = SizeListing> + '_ {
         self.sizes.entries()
+    }
+
+    /// What is done about credentials that leave.
+    pub fn leak_scan(&self) -> &LeakScan {
+        &self.leak_scan
     }
 
     /// What DNS answers for names that are not allowed.

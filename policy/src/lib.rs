@@ -77,6 +77,7 @@ mod blocklist;
 mod check;
 mod client_certificate;
 mod compile;
+pub mod credential;
 mod credential_fault;
 mod decide;
 mod decision;

@@ -161,6 +161,22 @@ pub enum Reason {
         /// Which size.
         limit: SizeLimit,
     },
+    /// What looks like a credential was to be sent to a host that did not issue it.
+    CredentialLeaving {
+        /// Where it was to go.
+        target: Target,
+        /// The name of its shape.
+        shape: String,
+        /// Where in the request it is: `the header field "x-key"`.
+        place: String,
+    },
+    /// A body is coded so that nobody can tell whether a credential is in it.
+    UnreadableCoding {
+        /// Where it was to go.
+        target: Target,
+        /// What is wrong.
+        what: String,
+    },
     /// A limit of the gate is reached.
     LimitReached {
         /// Which one.
@@ -205,6 +221,8 @@ impl Reason {
             Self::TooManyNames { .. } => "too-many-names",
             Self::OverLimit { limit, .. } => limit.code(),
             Self::TooLarge { limit, .. } => limit.part.code(),
+            Self::CredentialLeaving { .. } => "credential-leaving",
+            Self::UnreadableCoding { .. } => "unreadable-coding",
             Self::LimitReached { .. } => "limit-reached",
             Self::Withdrawn { .. } => "withdrawn",
             Self::AuditUnavailable => "audit-unavailable",
@@ -246,6 +264,8 @@ impl Reason {
             | Self::OverLimit { target, .. }
             | Self::TooLarge { target, .. }
             | Self::ParentProxy { target }
+            | Self::CredentialLeaving { target, .. }
+            | Self::UnreadableCoding { target, .. }
             | Self::Withdrawn { target } => Some(target),
             Self::UnknownEnvironment
             | Self::MalformedTarget { .. }
@@ -346,6 +366,8 @@ impl fmt::Display for Reason {
                 Excess::For(wait) => write!(f, "{limit}, and there is room again in {} s", seconds(*wait)),
                 Excess::Forever => write!(f, "{limit}, and this is more than all of that"),
             },
+            Self::CredentialLeaving { target, shape, place } => leaving(f, target, shape, place),
+            Self::UnreadableCoding { target, what } => unreadable(f, target, what),
             Self::TooLarge { target, limit } => write!(
                 f,
                 "the {} of a request to {} may have {}, and this one has more",
@@ -361,4 +383,20 @@ impl fmt::Display for Reason {
             Self::Credential(fault) => fmt::Display::fmt(fault, f),
         }
     }
+}
+
+fn leaving(f: &mut fmt::Formatter<'_>, target: &Target, shape: &str, place: &str) -> fmt::Result {
+    let host = &target.host;
+    write!(
+        f,
+        "{place} has what looks like a credential ({shape}), which {host} did not issue"
+    )
+}
+
+fn unreadable(f: &mut fmt::Formatter<'_>, target: &Target, what: &str) -> fmt::Result {
+    write!(
+        f,
+        "the body for {} cannot be searched for credentials: {what}",
+        target.host
+    )
 }

@@ -1,6 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use super::*;
+use crate::credential::Part;
 use crate::parent_proxy::Resolve;
+use crate::target::Target;
 
 fn compile(text: &str) -> Result<Policy, DocumentErrors> {
     Policy::compile(&PolicyDocument::parse(text, "outwall.toml").unwrap())
@@ -551,4 +553,40 @@ bypass = ["*", ".corp", "10.0.0.1/8", "a b", "ok.test"]
     outwall.toml:3: the parent proxy has a `password` and no `username`
       hint: write username = "NAME"
     "#);
+}
+
+#[test]
+fn a_scan_knows_where_a_credential_is_at_home() {
+    let text = r#"
+[environments.web]
+[environments.web.dlp]
+action = "block"
+patterns = [{ name = "acme-token", regex = "acme_[0-9a-f]{32}", hosts = ["api.acme.example"] }]
+except = [{ shape = "jwt", hosts = ["pypi.org"] }]
+"#;
+    let policy = Policy::compile(&PolicyDocument::parse(text, "outwall.toml").unwrap()).unwrap();
+    let scan = policy.environment(None).unwrap().leak_scan();
+    let excepts = |shape: &str, target: &str, part: Part| {
+        let shape = scan.shapes().find(|known| known.name() == shape).unwrap();
+        scan.excepts(shape, &Target::parse(target).unwrap(), part)
+    };
+    for (shape, home) in [
+        ("acme-token", "api.acme.example:443"),
+        ("jwt", "pypi.org:443"),
+        ("github-token", "api.github.com:443"),
+        ("anthropic-key", "api.anthropic.com:443"),
+    ] {
+        assert!(excepts(shape, home, Part::Body), "{shape}");
+        assert!(!excepts(shape, "elsewhere.example:443", Part::Head), "{shape}");
+        assert!(
+            !excepts(shape, &home.replace(":443", ":8443"), Part::Head),
+            "{shape}"
+        );
+    }
+    let bucket = "anybodys.s3.amazonaws.com:443";
+    assert!(excepts("aws-access-key-id", bucket, Part::Head), "a signature");
+    assert!(
+        !excepts("aws-access-key-id", bucket, Part::Body),
+        "somebody's data"
+    );
 }

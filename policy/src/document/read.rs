@@ -15,6 +15,7 @@ use crate::amount::Bytes;
 use crate::sandbox::EnvironmentName;
 
 mod bounds;
+mod dlp;
 mod gate;
 mod origins;
 
@@ -143,6 +144,7 @@ impl Reader {
                 "blocklists" => environment.blocklists = self.strings(written, value),
                 "limits" => environment.limits = self.limits(value),
                 "sizes" => environment.sizes = self.sizes(value),
+                "dlp" => environment.dlp = self.dlp(value),
                 "nested_namespaces" => environment.nested_namespaces = self.boolean(written, value),
                 "refused_names" => environment.refused_names = self.word(written, value, &REFUSED_NAMES),
                 _ => self.unknown_key(key, &within, ENVIRONMENT_KEYS),
@@ -410,6 +412,7 @@ const ENVIRONMENT_KEYS: &[&str] = &[
     "blocklists",
     "limits",
     "sizes",
+    "dlp",
     "nested_namespaces",
     "refused_names",
 ];

@@ -344,3 +344,51 @@ fn the_default_environment_is_the_written_one_or_the_only_one() {
     // An implied `default` beside it would reach more than anything that is written.
     assert!(default("default_environment = \"default\"\n[environments.a]\nnetwork = \"none\"").is_err());
 }
+
+#[test]
+fn what_cannot_be_looked_for_is_refused_with_its_line_and_a_remedy() {
+    let text = r#"
+[environments.web.dlp]
+action = "blok"
+patterns = [
+    { name = "Acme", regex = "acme_[0-9a-f]{32}" },
+    { name = "jwt", regex = "acme_[0-9a-f]+" },
+    { name = "hex", regex = "[0-9a-f]{32}" },
+    { name = "open", regex = "acme_(" },
+    { name = "long", regex = "acme_.{4000}" },
+    { regex = "acme_x", host = "a.test" },
+]
+except = [{ shape = "jvt" }, { shape = "jwt", hosts = [] }]
+"#;
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:3: `dlp.action` is "blok", which it cannot be
+      hint: write one of "off", "report", "block"
+    outwall.toml:10: `host` is not a key of dlp.patterns
+      hint: did you mean `hosts`?
+    outwall.toml:10: the entry of `dlp.patterns` has no `name`
+      hint: write name = "acme-token"
+    outwall.toml:12: `hosts` is an empty list, so the exception is for nowhere
+      hint: leave `hosts` out to mean everywhere
+    "#);
+    let right = text
+        .replace("blok", "block")
+        .replace(", host = \"a.test\"", "")
+        .replace("{ regex", "{ name = \"x\", regex")
+        .replace(", hosts = []", "");
+    insta::assert_snapshot!(said(&right), @r#"
+    outwall.toml:5: "Acme" is no name for a pattern
+      hint: use 1 to 64 of a-z, 0-9 and `-`
+    outwall.toml:6: "acme_[0-9a-f]+" cannot be looked for: it has no upper bound on the length of what it matches
+      hint: give every repetition an upper bound: acme_[0-9a-f]{32}, not acme_[0-9a-f]+
+    outwall.toml:6: "jwt" is the name of another pattern or known shape
+      hint: give it a name of its own
+    outwall.toml:7: "[0-9a-f]{32}" cannot be looked for: it does not begin with a literal of at least 3 bytes
+      hint: let it begin with what all of them begin with: acme_[0-9a-f]{32}
+    outwall.toml:8: "acme_(" cannot be looked for: it is no regular expression: unclosed group
+      hint: the syntax is that of https://docs.rs/regex, for bytes
+    outwall.toml:9: "acme_.{4000}" cannot be looked for: it matches up to 4005 bytes, and at most 1024 are held back
+      hint: give every repetition an upper bound: acme_[0-9a-f]{32}, not acme_[0-9a-f]+
+    outwall.toml:12: "jvt" in `dlp.except` is no shape
+      hint: write the name that a finding says, such as "jwt", or that of a pattern
+    "#);
+}
