@@ -13,6 +13,7 @@
 //!   record; only `policy` and `audit` make those.
 //! - *Rebinding.* `dialer` resolves once, after the decision, and dials the address that was classified.
 //! - *Fronting.* SNI, CONNECT target, `Host` and `:authority` must name one host and port: `connection`, `target`, `action`.
+//! - *Sending credentials.* `leaks` looks at heads, bodies and messages for those that `dlp` knows.
 //! - *Telling secrets in names.* `distinct_names` limits how many names below one wildcard are resolved.
 //! - *Being somebody else at a shared proxy.* `clientele`: who asks is what a credential says that only the broker verifies, and a
 //!   connection is one sandbox's.
@@ -35,6 +36,7 @@ mod current;
 mod dialer;
 mod disguise;
 mod distinct_names;
+pub mod dlp;
 pub mod dns;
 mod error;
 mod exchange;
@@ -53,6 +55,7 @@ mod intercept;
 mod interim;
 mod interjected;
 mod lanes;
+mod leaks;
 mod limits;
 mod lingering;
 mod listener;
