@@ -3,6 +3,7 @@
 //! The dialler and the origin client take a [`Recorded`] and nobody else can make one: no record, no request.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ use crate::shared::Shared;
 pub struct GoingOut<'a> {
     permit: Permit<'a>,
     query: Option<&'a str>,
+    hidden: &'a [Range<usize>],
     address: Option<SocketAddr>,
     protocol: Option<&'a str>,
     tls: Option<TlsFacts<'a>>,
@@ -43,6 +45,7 @@ impl<'a> GoingOut<'a> {
         Self {
             permit: Permit::Connection(permit),
             query: None,
+            hidden: &[],
             address: None,
             protocol: None,
             tls: None,
@@ -54,6 +57,7 @@ impl<'a> GoingOut<'a> {
         Self {
             permit: Permit::Exchange(permit),
             query: None,
+            hidden: &[],
             address: None,
             protocol: None,
             tls: None,
@@ -64,6 +68,13 @@ impl<'a> GoingOut<'a> {
     #[must_use]
     pub fn query(mut self, query: Option<&'a str>) -> Self {
         self.query = query;
+        self
+    }
+
+    /// Parts of `path?query` that are known to hold a secret: they are not written.
+    #[must_use]
+    pub fn hidden(mut self, hidden: &'a [Range<usize>]) -> Self {
+        self.hidden = hidden;
         self
     }
 
@@ -122,6 +133,7 @@ impl<'a> GoingOut<'a> {
                     Masked {
                         path: permit.path().as_str(),
                         query: self.query,
+                        hidden: self.hidden,
                     },
                 );
                 line.plain("decision", "allow");

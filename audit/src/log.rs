@@ -3,6 +3,7 @@
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,6 +82,8 @@ pub struct Asked<'a> {
     pub path: Option<&'a RequestPath>,
     /// Its query, raw; only the names of its parameters are written.
     pub query: Option<&'a str>,
+    /// Parts of `path?query` that are known to hold a secret: they are not written.
+    pub hidden: &'a [Range<usize>],
     /// What the client speaks: `h2`, `http/1.1`.
     pub protocol: Option<&'a str>,
     /// The client's TLS.
@@ -105,6 +108,16 @@ impl CredentialChange {
             Self::Revoked => Kind::CredentialRevoked,
             Self::KeyRotated => Kind::CredentialKeyRotated,
         }
+    }
+}
+
+impl<'a> Asked<'a> {
+    fn masked_path(&self) -> Option<Masked<'a>> {
+        self.path.map(|path| Masked {
+            path: path.as_str(),
+            query: self.query,
+            hidden: self.hidden,
+        })
     }
 }
 
@@ -160,13 +173,7 @@ impl AuditLog {
             line.maybe("target", denial.reason().target().or(asked.target));
             line.maybe("scheme", asked.scheme);
             line.maybe("method", asked.method);
-            line.maybe(
-                "path",
-                asked.path.map(|path| Masked {
-                    path: path.as_str(),
-                    query: asked.query,
-                }),
-            );
+            line.maybe("path", asked.masked_path());
             line.plain("decision", "deny");
             line.maybe("rule", denial.rule());
             line.plain("reason", denial.reason().code());
@@ -302,6 +309,31 @@ impl AuditLog {
                 self.0.write_or_count(event, fields)
             }
         }
+    }
+
+    /// The same of something within a request of a sandbox.
+    pub fn finding_in(
+        &self,
+        sandbox: &Sandbox,
+        code: &str,
+        message: &str,
+        asked: Asked<'_>,
+    ) -> Result<Option<EventId>, WriteError> {
+        let event = Frequent {
+            sandbox: Some(sandbox),
+            kind: Kind::Finding,
+            reason: code,
+            message: &message,
+        };
+        self.0.write_or_count(event, |line| {
+            who(line, sandbox);
+            line.maybe("target", asked.target);
+            line.maybe("scheme", asked.scheme);
+            line.maybe("method", asked.method);
+            line.maybe("path", asked.masked_path());
+            line.text("reason", code);
+            line.text("message", MaskedText(message));
+        })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

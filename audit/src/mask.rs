@@ -4,15 +4,21 @@
 //! is shortened costs little, a token that is not costs much. User information cannot be here: a path has none.
 
 use std::fmt;
+use std::ops::Range;
 
 /// A path with its query, masked, as it is displayed.
 pub(crate) struct Masked<'a> {
     pub(crate) path: &'a str,
     pub(crate) query: Option<&'a str>,
+    /// Parts of `path?query` that are known to hold a secret.
+    pub(crate) hidden: &'a [Range<usize>],
 }
 
 impl fmt::Display for Masked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.hidden.is_empty() {
+            return self.without_hidden(f);
+        }
         mask_pieces(f, self.path)?;
         let Some(query) = self.query else { return Ok(()) };
         let mut separator = '?';
@@ -32,6 +38,38 @@ impl fmt::Display for Masked<'_> {
         }
         Ok(())
     }
+}
+
+impl Masked<'_> {
+    /// As if three stars stood in the place of what is hidden.
+    fn without_hidden(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = starred(self.path, 0, self.hidden);
+        let query = self
+            .query
+            .map(|query| starred(query, self.path.len() + 1, self.hidden));
+        let masked = Masked {
+            path: &path,
+            query: query.as_deref(),
+            hidden: &[],
+        };
+        fmt::Display::fmt(&masked, f)
+    }
+}
+
+/// A text that begins at this place of the whole, with stars for the ranges of the whole that touch it.
+fn starred(text: &str, place: usize, ranges: &[Range<usize>]) -> String {
+    let is_hidden = |at: usize| ranges.iter().any(|range| range.contains(&(place + at)));
+    let mut starred = String::with_capacity(text.len());
+    let mut within = false;
+    for (at, character) in text.char_indices() {
+        match (is_hidden(at), within) {
+            (true, false) => starred.push_str("***"),
+            (true, true) => {}
+            (false, _) => starred.push(character),
+        }
+        within = is_hidden(at);
+    }
+    starred
 }
 
 /// A sentence that may repeat a path or a name, masked, as it is displayed.
@@ -183,7 +221,12 @@ mod tests {
     use super::*;
 
     fn masked(path: &str, query: Option<&str>) -> String {
-        Masked { path, query }.to_string()
+        Masked {
+            path,
+            query,
+            hidden: &[],
+        }
+        .to_string()
     }
 
     #[test]
@@ -239,6 +282,20 @@ mod tests {
         let said = "no rule allows GET \"/hooks/XyXXXXX7XXXXXXXXXXXXXXXX\" at `api.example.test:443`; eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc too";
         let written = "no rule allows GET \"/hooks/***\" at `api.example.test:443`; eyJ*** too";
         assert_eq!(MaskedText(said).to_string(), written);
+    }
+
+    #[test]
+    fn what_is_hidden_leaves_no_trace() {
+        let masked = |path: &str, query, hidden: &[Range<usize>]| Masked { path, query, hidden }.to_string();
+        assert_eq!(masked("/a/acme_01/b", None, &[3..10, 0..0]), "/a/***/b");
+        assert_eq!(
+            masked("/a", Some("x=1&acme_01&y=2"), &[7..14, 0..0]),
+            "/a?x=*&***&y=*"
+        );
+        assert_eq!(
+            masked("/acme_01", Some("acme_02=1"), &[1..8, 9..16]),
+            "/***?***=*"
+        );
     }
 
     #[test]

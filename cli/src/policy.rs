@@ -5,6 +5,7 @@ pub(crate) mod granting;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use outwall_policy::credential::{LeakAction, LeakScan, list};
 use outwall_policy::{
     Allowances, Checked, Denial, Entry, Environment, EnvironmentName, LimitEntry, Overrides, RuleEntry,
     RuleName, SecretSource, SizeListing, Treatment, TrustedList, trusted_writes, trusted_writes::WriteAction,
@@ -175,6 +176,7 @@ impl Show {
         write_out(&writes(environment.trusted_list(), Paint::for_stdout()))?;
         write_out(&limits(environment, Paint::for_stdout()))?;
         write_out(&sizes(environment, Paint::for_stdout()))?;
+        write_out(&leaks(environment.leak_scan()))?;
         let exceptions: Vec<_> = environment.allowed_addresses().collect();
         if !exceptions.is_empty() {
             say!(
@@ -209,6 +211,38 @@ impl Show {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What is done about credentials that leave.
+fn leaks(scan: &LeakScan) -> String {
+    let done = match scan.action() {
+        LeakAction::Off => {
+            return "\ncredentials that leave: not looked for (dlp.action = \"off\")\n".to_owned();
+        }
+        LeakAction::Report => "sent and reported",
+        LeakAction::Block => "refused and reported",
+    };
+    let mut text = format!(
+        "\ncredentials that leave for hosts that did not issue them: {done} ({} known shapes)\n",
+        list().len()
+    );
+    for pattern in scan.patterns() {
+        let _ = writeln!(
+            text,
+            "  and {}: {}",
+            pattern.name(),
+            printable(pattern.expression().as_str())
+        );
+    }
+    for (shape, hosts) in scan.exceptions() {
+        let hosts = if hosts.is_empty() {
+            "any host".to_owned()
+        } else {
+            hosts.join(", ")
+        };
+        let _ = writeln!(text, "  but {shape} may go to {hosts}");
+    }
+    text
 }
 
 fn entries(environment: &Environment, paint: Paint) -> String {

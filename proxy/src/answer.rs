@@ -6,6 +6,10 @@ use crate::body::ResponseBody;
 use crate::websocket::Socket;
 
 /// What a request comes to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are responses, and there is one per exchange"
+)]
 pub(crate) enum Answer {
     /// A response, the origin's or ours.
     Response(Response<ResponseBody>),

@@ -18,6 +18,7 @@ use crate::h2_pipe::{Piped, Resets};
 use crate::hop_by_hop;
 use crate::http_error::HttpError;
 use crate::interim::{Interims, ToBeAsked};
+use crate::leaks::Leaving;
 use crate::origins::Carrier;
 use crate::pulse::Running;
 use crate::record::ExchangeRecord;
@@ -31,7 +32,7 @@ pub(crate) enum Upload {
     Streaming {
         /// Some while it is not sent because nobody has asked for it.
         waits: Option<ToBeAsked>,
-        body: Arriving,
+        body: Leaving,
         bounds: Option<Arc<Bounds>>,
         sent: Arc<AtomicU64>,
     },
@@ -40,7 +41,7 @@ pub(crate) enum Upload {
 impl Upload {
     /// Takes a request's body over. The counter exists only where there is something to count.
     pub(crate) fn new(
-        body: Arriving,
+        body: Leaving,
         bounds: Option<Arc<Bounds>>,
         waits: Option<ToBeAsked>,
     ) -> (Self, Option<Arc<AtomicU64>>) {

@@ -23,6 +23,7 @@ use crate::current::Snapshot;
 use crate::error::Error;
 use crate::hop_by_hop;
 use crate::interim::Interims;
+use crate::leaks::{self, Looked};
 use crate::origins::{OriginClient, Outgoing, Pool};
 use crate::pass::Pass;
 use crate::pulse::{Pulse, Running};
@@ -215,7 +216,8 @@ impl Exchanges {
         let action = action::read(request, &expected).map_err(|reason| self.gate.denial(reason))?;
         let (permit, request, pool) = self.decide(&via, action)?;
         let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
-        let (request, record) = self.record(&permit, request, bounds, interims)?;
+        let looked = leaks::look(&self.gate, &permit, request).await?;
+        let (request, record) = self.record(&permit, looked, bounds, interims)?;
         let held = Held {
             running,
             _room: room,
@@ -288,12 +290,18 @@ impl Exchanges {
     fn record(
         &self,
         permit: &RequestPermit,
-        request: Request<Arriving>,
+        looked: Looked,
         bounds: Option<Arc<Bounds>>,
         interims: &Interims,
     ) -> Result<(Request<Upload>, ExchangeRecord), Stopped> {
+        let Looked {
+            request,
+            watch,
+            hidden,
+        } = looked;
         let mut what = GoingOut::exchange(permit)
             .query(request.uri().query())
+            .hidden(hidden.parts())
             .protocol(protocol(&request));
         if let Some(tls) = &self.tls {
             what = what.tls(tls.as_audited());
@@ -304,7 +312,7 @@ impl Exchanges {
         let (upload, sent) = Upload::new(body, bounds.clone(), interims.hold_back());
         Ok((
             Request::from_parts(parts, upload),
-            ExchangeRecord::new(recorded, sent, bounds),
+            ExchangeRecord::new(recorded, sent, bounds, watch),
         ))
     }
 
@@ -395,12 +403,14 @@ impl Exchanges {
         let path = RequestPath::parse(question.uri.path()).ok();
         let named = || action::absolute_target(&question.uri).ok();
         let target = self.permit().map(|permit| permit.target().clone()).or_else(named);
+        let hidden = leaks::hidden(&self.gate, &question.uri);
         let asked = Asked {
             target: target.as_ref(),
             scheme: self.scheme(),
             method: method.as_ref(),
             path: path.as_ref(),
             query: question.uri.query(),
+            hidden: hidden.parts(),
             protocol: Some(question.protocol),
             tls: self.tls.as_ref().map(ClientTlsFacts::as_audited),
         };

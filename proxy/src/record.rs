@@ -9,6 +9,7 @@ use outwall_policy::Denial;
 
 use crate::allowance::Bounds;
 use crate::error::Error;
+use crate::leaks::Watch;
 
 /// The record of one exchange. Dropped without an end, it says that the outcome is unknown.
 pub(crate) struct ExchangeRecord {
@@ -16,16 +17,23 @@ pub(crate) struct ExchangeRecord {
     status: Option<u16>,
     sent: Option<Arc<AtomicU64>>,
     bounds: Option<Arc<Bounds>>,
+    watch: Option<Arc<Watch>>,
 }
 
 impl ExchangeRecord {
     /// `sent` counts the bytes of the request's body, if it has one.
-    pub(crate) fn new(recorded: Recorded, sent: Option<Arc<AtomicU64>>, bounds: Option<Arc<Bounds>>) -> Self {
+    pub(crate) fn new(
+        recorded: Recorded,
+        sent: Option<Arc<AtomicU64>>,
+        bounds: Option<Arc<Bounds>>,
+        watch: Option<Arc<Watch>>,
+    ) -> Self {
         Self {
             recorded,
             status: None,
             sent,
             bounds,
+            watch,
         }
     }
 
@@ -48,9 +56,15 @@ impl ExchangeRecord {
         self.bounds.as_ref()
     }
 
+    /// The watch over what is sent, where something is looked for.
+    pub(crate) fn watch(&self) -> Option<&Arc<Watch>> {
+        self.watch.as_ref()
+    }
+
     /// Why it was cut short by us, if it was: whatever failed then is a consequence.
     pub(crate) fn cut(&self) -> Option<&Denial> {
-        self.bounds.as_ref().and_then(|bounds| bounds.cut())
+        let by_bounds = self.bounds.as_ref().and_then(|bounds| bounds.cut());
+        by_bounds.or_else(|| self.watch.as_ref().and_then(|watch| watch.cut()))
     }
 
     /// Closes the record: `received` bytes of body came back, all of them unless there is an error.

@@ -15,6 +15,7 @@ use crate::dialer::Dialer;
 use crate::distinct_names::{DistinctNames, TooManyNames};
 use crate::dns::NameTable;
 use crate::gate::Shared;
+use crate::leaks::Leaks;
 use crate::limits::Limits;
 use crate::listener::Host;
 use crate::origins::{Origins, SandboxTls};
@@ -40,6 +41,7 @@ pub(crate) struct SandboxGate {
     distinct_names: DistinctNames,
     /// What was used of the environment's limits.
     pub(crate) ledger: Ledger,
+    pub(crate) leaks: Leaks,
 }
 
 impl SandboxGate {
@@ -76,6 +78,7 @@ impl SandboxGate {
             refusals: Mutex::new(Pace::new(&limits)),
             distinct_names: DistinctNames::new(&limits),
             ledger: Ledger::new(),
+            leaks: Leaks::default(),
         })
     }
 
@@ -125,6 +128,13 @@ impl SandboxGate {
     pub(crate) fn found(&self, code: &str, message: &str) {
         self.shared.metrics.finding(code);
         if let Err(error) = self.shared.audit.finding(Some(&self.sandbox), code, message) {
+            tracing::error!(%error, "a finding could not be recorded");
+        }
+    }
+
+    /// The same of something within a request.
+    pub(crate) fn found_in(&self, code: &str, message: &str, asked: Asked<'_>) {
+        if let Err(error) = self.shared.audit.finding_in(&self.sandbox, code, message, asked) {
             tracing::error!(%error, "a finding could not be recorded");
         }
     }

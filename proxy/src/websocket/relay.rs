@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use outwall_policy::RequestPermit;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 
-use super::frames::Frames;
 use crate::allowance::Bounds;
 use crate::body::Held;
 use crate::error::Error;
+use crate::leaks::{MessageWatch, Watch};
 use crate::record::ExchangeRecord;
 use crate::sandbox_gate::SandboxGate;
 use crate::tunnel::{Moved, until_silent};
@@ -45,8 +46,9 @@ impl Socket {
         let unbounded = || Bounds::of_tunnel(gate, permit.target());
         let bounds = record.bounds().cloned().unwrap_or_else(unbounded);
         let moved = Moved::default();
+        let watch = record.watch().cloned();
         record.sending(Arc::clone(&moved.up));
-        let outcome = exchange_bytes(gate, client, origin, &permit, &moved, &bounds).await;
+        let outcome = exchange_bytes(gate, client, origin, &permit, &moved, &bounds, watch).await;
         if let Err(error) = &outcome {
             error.log();
         }
@@ -61,13 +63,20 @@ async fn exchange_bytes<C: Duplex>(
     permit: &RequestPermit,
     moved: &Moved,
     bounds: &Arc<Bounds>,
+    watch: Option<Arc<Watch>>,
 ) -> Result<(), Error> {
     let over = Over::default();
-    let mut client = Ending::new(Watched::new(moved.up(client, bounds)), over.clone());
+    let mut client = Ending::new(
+        Watched::new(moved.up(client, bounds), watch.clone()),
+        over.clone(),
+    );
     let mut origin = Ending::new(moved.down(origin, bounds), over.clone());
     tokio::select! {
         copied = copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER, BUFFER) => match copied {
             Err(_consequence) if let Some(denial) = bounds.cut() => Err(Error::OverLimit(denial.clone())),
+            Err(_consequence) if let Some(denial) = watch.as_ref().and_then(|watch| watch.cut()) => {
+                Err(Error::OverLimit(denial.clone()))
+            }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Error::ClientFrames(error)),
             Ok(_) | Err(_) => Ok(()), // however it is torn down, it is over
         },
@@ -78,18 +87,20 @@ async fn exchange_bytes<C: Duplex>(
     }
 }
 
-/// What the client sends, frame by frame on its way to the origin: the place for whoever has to look at it. What is no frame
-/// does not pass.
+/// What the client sends, frame by frame on its way to the origin. What is no frame does not pass, and what is looked for waits.
 struct Watched<S> {
     stream: S,
-    frames: Frames,
+    messages: MessageWatch,
+    /// What may pass and has not yet.
+    passing: BytesMut,
 }
 
 impl<S> Watched<S> {
-    fn new(stream: S) -> Self {
+    fn new(stream: S, watch: Option<Arc<Watch>>) -> Self {
         Self {
             stream,
-            frames: Frames::of_client(),
+            messages: MessageWatch::new(watch),
+            passing: BytesMut::new(),
         }
     }
 }
@@ -100,10 +111,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let looked_at = self.frames.read(&buffer.filled()[before..], |_piece| {});
-        Poll::Ready(looked_at.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)))
+        let this = &mut *self;
+        while this.passing.is_empty() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+            if buffer.filled().len() == before {
+                return Poll::Ready(Ok(())); // the end, or no room
+            }
+            let passing = &mut this.passing;
+            let looked_at = this.messages.look(&buffer.filled()[before..], |bytes| {
+                passing.extend_from_slice(bytes);
+            });
+            buffer.set_filled(before);
+            looked_at.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        }
+        let length = this.passing.len().min(buffer.remaining());
+        buffer.put_slice(&this.passing.split_to(length));
+        Poll::Ready(Ok(()))
     }
 }
 

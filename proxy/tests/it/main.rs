@@ -19,6 +19,7 @@ mod fronting;
 mod grpc;
 mod intercepted;
 mod interim;
+mod leaks;
 mod limits;
 mod metrics;
 mod overload;

@@ -613,3 +613,58 @@ async fn an_end_of_either_side_ends_the_other() {
     let ended = tokio::time::timeout(Duration::from_secs(5), client.read_to_end(&mut rest)).await;
     assert!(ended.is_ok() && rest.is_empty(), "an end by the origin");
 }
+
+/// A masked text frame.
+fn text_frame(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81, 0xfe];
+    frame.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+    frame.extend([1, 2, 3, 4]);
+    frame.extend(
+        text.bytes()
+            .zip([1, 2, 3, 4].iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
+    frame
+}
+
+#[tokio::test]
+async fn a_credential_in_a_message_does_not_pass_where_credentials_are_kept() {
+    for action in ["block", "report"] {
+        let noted = Noted::default();
+        let origin = http1(&noted, SWITCHES).await;
+        let dlp = format!(
+            "[environments.default.dlp]\naction = \"{action}\"\npatterns = [{{ name = \"acme\", regex = \"acme_[0-9a-f]{{150}}\" }}]\n"
+        );
+        let gate = TestGate::explicit(&format!("{}\n{dlp}", document_for(origin))).await;
+        let mut stream = raw(&gate).await;
+        stream.write_all(asks("/echo").as_bytes()).await.unwrap();
+        let head = read_head(&mut stream).await;
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        let harmless = text_frame(&format!("acme_{}", "x".repeat(150)));
+        stream.write_all(&harmless).await.unwrap();
+        let mut echoed = vec![0; harmless.len()];
+        stream.read_exact(&mut echoed).await.unwrap();
+        assert_eq!(echoed, harmless, "the twin passes");
+        let secret = text_frame(&format!("acme_{}", "0f".repeat(75)));
+        stream.write_all(&secret[..100]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(&secret[100..]).await.unwrap();
+        if action == "report" {
+            stream.read_exact(&mut echoed).await.unwrap();
+            assert_eq!(echoed, secret);
+            assert_eq!(gate.events_of("finding", 1).await.len(), 1);
+            continue;
+        }
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+        assert!(rest.is_empty(), "{rest:?}");
+        let ended = gate.events_of("exchange.came_back", 1).await;
+        let said = ended[0]["error"].as_str().unwrap();
+        assert!(
+            said.contains("acme") && said.contains("a WebSocket message at byte 0"),
+            "{said}"
+        );
+        let received: usize = noted.lock().unwrap()[1..].iter().map(String::len).sum();
+        assert!(received < harmless.len() * 2, "no part of the secret: {received}");
+    }
+}
