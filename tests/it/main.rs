@@ -24,6 +24,7 @@ mod exchange;
 mod explicit;
 mod granting;
 mod host_ports;
+mod leaks;
 mod machine;
 mod named_files;
 mod other_protocols;

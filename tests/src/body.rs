@@ -22,6 +22,18 @@ impl Outgoing {
     }
 }
 
+impl Outgoing {
+    /// Each piece a frame.
+    pub(crate) fn pieces(pieces: &[Bytes]) -> Self {
+        let (sender, receiver) = mpsc::channel(pieces.len());
+        for piece in pieces {
+            let sent = sender.try_send(Frame::data(piece.clone()));
+            sent.expect("there is room for all of them");
+        }
+        Self::Frames(receiver)
+    }
+}
+
 impl Body for Outgoing {
     type Data = Bytes;
     type Error = Infallible;

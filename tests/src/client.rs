@@ -25,6 +25,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::body::Outgoing;
+use crate::planted::Planted;
 use crate::{Versions, crypto, runtime};
 
 /// A client of one gate. Each request of its own opens a connection; [`Client::open`]
@@ -237,6 +238,21 @@ impl Connection {
     pub fn try_get(&mut self, url: &str) -> Result<Response> {
         let uri: Uri = url.parse().with_context(|| format!("`{url}` is no URL"))?;
         within_limit(self.exchange("GET", &uri, Outgoing::whole("")))
+    }
+
+    /// POST of what is planted, on this connection: several pieces are written one by one, without a length.
+    pub fn post(&mut self, host: &str, planted: &Planted) -> Result<Response> {
+        let uri: Uri = format!("https://{host}{}", planted.path).parse()?;
+        let body = match planted.pieces.as_slice() {
+            [] => Outgoing::whole(""),
+            [whole] => Outgoing::whole(whole.clone()),
+            pieces => Outgoing::pieces(pieces),
+        };
+        let own = self.headers.len();
+        self.headers.extend(planted.fields.iter().cloned());
+        let answered = within_limit(self.exchange("POST", &uri, body));
+        self.headers.truncate(own);
+        answered
     }
 
     async fn exchange(&mut self, method: &str, uri: &Uri, body: Outgoing) -> Result<Response> {

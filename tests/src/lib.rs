@@ -27,10 +27,12 @@
 
 mod body;
 mod client;
+pub mod credentials;
 mod gate;
 mod identity;
 mod origin;
 mod outwall;
+pub mod planted;
 mod process;
 mod resolver;
 mod snapshot;

@@ -50,6 +50,7 @@ async fn respond_in_full(request: Request<Incoming>) -> Response<Outgoing> {
         return with_status(status);
     }
     match path.as_str() {
+        "/sink" => sink(request.into_body()).await,
         "/upload" => upload(request.into_body()).await,
         "/sse" => events(&request),
         "/trailers" => trailers(),
@@ -89,6 +90,16 @@ async fn echo(request: Request<Incoming>) -> Response<Outgoing> {
         "headers": headers,
         "body": String::from_utf8_lossy(&body),
     }))
+}
+
+/// Takes everything and keeps nothing.
+async fn sink(mut body: Incoming) -> Response<Outgoing> {
+    while let Some(frame) = body.frame().await {
+        if frame.is_err() {
+            return with_status(400);
+        }
+    }
+    Response::new(Outgoing::whole("ok"))
 }
 
 async fn upload(mut body: Incoming) -> Response<Outgoing> {
