@@ -29,6 +29,7 @@ mod machine;
 mod named_files;
 mod other_protocols;
 mod overload;
+mod parent_proxy;
 mod policy_file;
 mod protocols;
 mod published;
