@@ -122,3 +122,36 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// purpose says nothing about others.
 const SILENCE: Duration = Duration::from_secs(30);
 const SILENT_NAMES: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::net::UdpSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_whose_servers_are_silent_is_not_asked_about_again_and_another_is() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+        let silent = socket.local_addr().expect("it has an address");
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while socket.recv_from(&mut [0; 512]).await.is_ok() {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let resolvers = Resolvers::default();
+        let name = |text: &str| text.parse::<DomainName>().expect("a name");
+        let ask = async |text: &str| resolvers.resolve_if_known(&name(text), Some(silent)).await;
+        assert!(ask("a.test").await.is_empty());
+        let first = asked.load(Ordering::Relaxed);
+        assert!(first > 0, "it was asked once");
+        assert!(ask("a.test").await.is_empty());
+        assert_eq!(asked.load(Ordering::Relaxed), first);
+        assert!(ask("b.test").await.is_empty());
+        assert!(asked.load(Ordering::Relaxed) > first);
+    }
+}

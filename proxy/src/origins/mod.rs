@@ -10,6 +10,7 @@
 mod exclusive;
 mod opening;
 mod pool;
+mod shape;
 mod shared;
 mod tls;
 
@@ -19,9 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{COOKIE, HOST, HeaderValue, PROXY_AUTHORIZATION};
-use http::uri::{Authority, PathAndQuery};
-use http::{Request, Response, Uri, Version};
+use http::uri::Authority;
+use http::{Request, Response, Version};
 use outwall_policy::{ClientCertificate, RequestPermit, Scheme, Target};
 use rustls::AlertDescription;
 use tokio::runtime::Handle;
@@ -30,6 +30,7 @@ use tower::Service;
 pub(crate) use exclusive::Exclusive;
 use opening::Asked;
 pub(crate) use pool::Pool;
+use shape::{shape_for_h2, shape_for_http1, shape_for_parent};
 pub(crate) use shared::{Share, Shared};
 pub(crate) use tls::{Offer, SandboxTls};
 
@@ -37,7 +38,7 @@ use crate::answer::Answer;
 use crate::arriving::Arriving;
 use crate::body::{Held, Relayed, ResponseBody, Upload};
 use crate::current::Snapshot;
-use crate::dialer::{Dialer, Form, Load};
+use crate::dialer::{Dialer, Load};
 use crate::error::Error;
 use crate::hop_by_hop;
 use crate::http_error::HttpError;
@@ -363,73 +364,4 @@ fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
     request.uri().clone_into(spare.uri_mut());
     request.headers().clone_into(spare.headers_mut());
     Some(spare)
-}
-
-/// Origin form and `Host` (RFC 9112 section 3.2.1).
-fn shape_for_http1(request: &mut Request<Upload>, authority: &Authority) {
-    *request.version_mut() = Version::HTTP_11;
-    if request.uri().authority().is_some() {
-        *request.uri_mut() = path_and_query(request.uri()).into();
-    }
-    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
-    if host != Some(authority.as_str().as_bytes()) {
-        let host = HeaderValue::from_str(authority.as_str()).expect("an authority has no odd bytes");
-        request.headers_mut().insert(HOST, host);
-    }
-    join_cookies(request);
-}
-
-/// What a parent proxy that reads requests is to be told: the whole URL, and with whose name it is asked. The origin is not
-/// told that: a proxy keeps it to itself (RFC 9110 section 11.7.2).
-fn shape_for_parent(request: &mut Request<Upload>, authority: &Authority, form: &Form) {
-    let Form::Absolute { authorization } = form else {
-        return;
-    };
-    let mut parts = http::uri::Parts::default();
-    parts.path_and_query = Some(path_and_query(request.uri()));
-    parts.authority = Some(authority.clone());
-    parts.scheme = Some(http::uri::Scheme::HTTP);
-    *request.uri_mut() = Uri::from_parts(parts).expect("all three parts are there");
-    match authorization {
-        Some(authorization) => request
-            .headers_mut()
-            .insert(PROXY_AUTHORIZATION, authorization.clone()),
-        None => request.headers_mut().remove(PROXY_AUTHORIZATION),
-    };
-}
-
-/// `:scheme` and `:authority` instead of `Host` (RFC 9113 section 8.3.1).
-fn shape_for_h2(request: &mut Request<Upload>, authority: &Authority, scheme: Scheme) {
-    *request.version_mut() = Version::HTTP_2;
-    let mut parts = http::uri::Parts::default();
-    parts.path_and_query = Some(path_and_query(request.uri()));
-    parts.authority = Some(authority.clone());
-    parts.scheme = Some(match scheme {
-        Scheme::Http => http::uri::Scheme::HTTP,
-        Scheme::Https => http::uri::Scheme::HTTPS,
-    });
-    *request.uri_mut() = Uri::from_parts(parts).expect("all three parts are there");
-    request.headers_mut().remove(HOST);
-}
-
-fn path_and_query(uri: &Uri) -> PathAndQuery {
-    uri.path_and_query()
-        .cloned()
-        .unwrap_or_else(|| PathAndQuery::from_static("/"))
-}
-
-/// A client may split its cookies on h2; http/1.1 wants them in one field (RFC 9113 section 8.2.3).
-fn join_cookies(request: &mut Request<Upload>) {
-    let mut crumbs = request.headers().get_all(COOKIE).iter();
-    if crumbs.next().is_none() || crumbs.next().is_none() {
-        return;
-    }
-    let all: Vec<&[u8]> = request
-        .headers()
-        .get_all(COOKIE)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
-    let joined = HeaderValue::from_bytes(&all.join(&b"; "[..])).expect("field values joined by `; `");
-    request.headers_mut().insert(COOKIE, joined);
 }

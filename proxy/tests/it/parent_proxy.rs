@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
+use outwall_certs::ClientIdentity;
 use outwall_proxy::{InForce, Incomplete, ParentPassword};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use zeroize::Zeroizing;
 
 use crate::support::client::{connect, empty, read};
 use crate::support::gate::{policy, trust};
-use crate::support::origin::greeter;
+use crate::support::origin::{Wants, ca, greeter};
 use crate::support::parent::{Manner, Parent};
 use crate::support::resolver::Names;
 use crate::support::{Client, Origin, OriginKind, TestGate, Via};
@@ -83,6 +84,26 @@ async fn https_goes_by_connect_and_the_parent_alone_is_told_the_password() {
         assert_eq!(other.get("other.test", "/hello").await.0, 200);
         assert_eq!(parent.lines().len(), 2, "another target, another connection");
     }
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_the_origin_behind_the_parent() {
+    let wants = Wants {
+        required: true,
+        version: &rustls::version::TLS13,
+    };
+    let origin = Origin::asking(OriginKind::H2, wants).await;
+    let names = Names::start(&[]).await;
+    let parent = Parent::start(Manner::Obliging, origin.address).await;
+    let text = document(parent.address, names.address, "")
+        + "[[origins.client_certificates]]\nhosts = [\"allowed.test\"]\ncertificate = \"c\"\nkey = \"k\"\n\
+           environments = [\"default\"]\n";
+    let (certificate, key) = ca().client("client");
+    let identity = ClientIdentity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let gate = TestGate::believing(&text, trust().showing(vec![identity])).await;
+    let mut client = Client::to(&gate, "allowed.test", Via::H2).await;
+    assert_eq!(client.get("allowed.test", "/hello").await.0, 200);
+    assert!(origin.shown()[0].is_some());
 }
 
 #[tokio::test]
