@@ -239,3 +239,27 @@ fn several_commands_at_once_lose_nothing() {
     assert_eq!(listed.len(), 20);
     assert!(listed.iter().all(|listed| listed.standing == Standing::Revoked));
 }
+
+/// Prints, and asserts nothing: what a gate pays for a text that it has not seen, and for one that it has.
+#[test]
+#[ignore = "a measurement"]
+fn what_verifying_costs() {
+    let place = Place::new();
+    let fresh = place.issue(Subject::New, "web", now()).unwrap();
+    let shown = place.gate.verify(&fresh.token, now()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(100)); // the files are settled
+    let micros = |work: &dyn Fn()| {
+        let start = std::time::Instant::now();
+        (0..5_000).for_each(|_| work());
+        start.elapsed().as_secs_f64() * 200.0
+    };
+    let verify = micros(&|| drop(place.gate.verify(&fresh.token, now()).unwrap()));
+    let again = micros(&|| {
+        assert!(shown.is(&fresh.token));
+        place.gate.standing(&shown, now()).unwrap();
+    });
+    println!(
+        "verify {verify:.1} us, again {again:.1} us, ratio {:.1}",
+        verify / again
+    );
+}
