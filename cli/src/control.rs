@@ -146,6 +146,8 @@ impl Subject {
                 GrantError::NetworkNone(_) => {
                     Failure::from(error).hint("`--although-none` grants it all the same")
                 }
+                GrantError::HostPort(_) => Failure::from(error)
+                    .hint("run with `--host-port PORT`, or write host_ports = [PORT] in the environment"),
                 GrantError::Environment(_) | GrantError::Blocklisted { .. } => error.into(),
             })?;
         let given = Given {

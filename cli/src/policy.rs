@@ -177,6 +177,13 @@ impl Show {
         write_out(&limits(environment, Paint::for_stdout()))?;
         write_out(&sizes(environment, Paint::for_stdout()))?;
         write_out(&leaks(environment.leak_scan()))?;
+        let publish: Vec<_> = environment.publish().iter().map(ToString::to_string).collect();
+        if !publish.is_empty() {
+            say!(
+                "\nports of the sandbox that are published on this machine: {}",
+                publish.join(", ")
+            )?;
+        }
         let exceptions: Vec<_> = environment.allowed_addresses().collect();
         if !exceptions.is_empty() {
             say!(

@@ -15,14 +15,14 @@ use std::thread;
 
 use outwall_audit::AuditLog;
 use outwall_certs::{Ca, TrustBundle};
-use outwall_policy::{EnvironmentName, NetworkLevel, Overrides, Sandbox, SandboxId};
+use outwall_policy::{EnvironmentName, NetworkLevel, Overrides, Publish, Sandbox, SandboxId};
 use outwall_sandbox_runtime::{
     self as sandbox_runtime, Exit, PlacedFile, PrepareError, Prepared, Spec, StartError, WaitError,
 };
 
 use self::asking::Asking;
 use self::protection::Guard;
-use self::publish::{Publish, Published};
+use self::publish::Published;
 use self::serving::Serving;
 use self::trust::Trust;
 use crate::arguments::{RUN_FAILED, Session};
@@ -141,7 +141,8 @@ impl Arguments {
         );
         spec.nested_namespaces = environment.nested_namespaces();
         spec.host_ports = environment.host_ports().collect();
-        let published = Published::open(&self.publish, &spec.host_ports)?;
+        let publish = environment.publish().iter().chain(&self.publish);
+        let published = Published::open(publish.copied(), &spec.host_ports)?;
         spec.inner_sockets = !published.is_empty();
         spec.root = self.root;
         spec.home = options::home(self.home.as_deref(), &session.state)?;

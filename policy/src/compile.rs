@@ -167,6 +167,7 @@ impl Compiler {
             allowed: self.patterns("allowed_domains", &written.allowed_domains),
         };
         let host_ports = self.host_ports(&written.host_ports);
+        let publish = self.publish(&written.publish);
         let exceptions = self.exceptions(&written.allowed_addresses);
         self.check_tunnels(level, name, &lists);
         self.check_literals(&lists, &exceptions);
@@ -186,6 +187,7 @@ impl Compiler {
             matcher: lists.matcher(),
             blocklists,
             host_ports,
+            publish,
             include_trusted,
             trusted_writes,
             rules,

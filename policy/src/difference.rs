@@ -48,6 +48,14 @@ fn difference(new: &Environment, old: &Environment) -> Option<String> {
         let word = if new.include_trusted { "with" } else { "without" };
         said.push(format!("{word} the Trusted list"));
     }
+    if new.include_trusted && new.trusted_writes != old.trusted_writes {
+        let what = if new.trusted_writes { "and writing" } else { "only" };
+        said.push(format!("the Trusted list for reading {what}"));
+    }
+    if !new.host_ports().eq(old.host_ports()) {
+        let ports: Vec<String> = new.host_ports().map(|port| port.to_string()).collect();
+        said.push(format!("host_ports = [{}]", ports.join(", ")));
+    }
     if rules(new) != rules(old) {
         let (after, before) = (new.rules().count(), old.rules().count());
         said.push(format!("other rules ({after} instead of {before})"));
@@ -161,6 +169,13 @@ mod tests {
         assert_eq!(
             between(&one, "[environments.b]\n"),
             "environment b is new; environment a is gone; the default environment is b"
+        );
+        assert_eq!(
+            between(
+                "[environments.a]\n",
+                "[environments.a]\ntrusted_writes = true\nhost_ports = [5432, 80]\n"
+            ),
+            "environment a: the Trusted list for reading and writing, host_ports = [80, 5432]"
         );
         let ruled = format!("{one}[[environments.a.rules]]\nhost = \"a.test\"\naction = \"deny\"\n");
         assert_eq!(

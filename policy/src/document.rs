@@ -51,6 +51,7 @@ pub(crate) struct EnvironmentDocument {
     pub(crate) tunnelled_domains: Vec<Written<String>>,
     pub(crate) tcp: Vec<Written<String>>,
     pub(crate) host_ports: Vec<Written<u64>>,
+    pub(crate) publish: Vec<Written<String>>,
     pub(crate) rules: Vec<RuleDocument>,
     pub(crate) blocklists: Vec<Written<String>>,
     pub(crate) limits: LimitsDocument,

@@ -15,6 +15,7 @@ use crate::host_ports::{self, HostPorts};
 use crate::matcher::{Found, Grant, Matcher, Row};
 use crate::pattern::USUAL_PORTS;
 use crate::permit::RuleName;
+use crate::publish::Publish;
 use crate::reason::Reason;
 use crate::rules::Rules;
 use crate::sandbox::EnvironmentName;
@@ -79,6 +80,7 @@ pub struct Environment {
     /// They win over everything.
     pub(crate) blocklists: Vec<Arc<Blocklist>>,
     pub(crate) host_ports: HostPorts,
+    pub(crate) publish: Vec<Publish>,
     pub(crate) include_trusted: bool,
     pub(crate) trusted_writes: bool,
     pub(crate) rules: Rules,
@@ -121,6 +123,11 @@ impl Environment {
     /// Ports of the host's loopback that its sandboxes may reach.
     pub fn host_ports(&self) -> impl Iterator<Item = u16> + '_ {
         self.host_ports.0.keys().copied()
+    }
+
+    /// Ports of its sandboxes that are published on the host.
+    pub fn publish(&self) -> &[Publish] {
+        &self.publish
     }
 
     /// True when namespaces may be made inside its sandboxes.

@@ -12,6 +12,7 @@ use crate::blocklist::Blocked;
 use crate::document::NetworkLevel;
 use crate::environment::Treatment;
 use crate::host::{DomainName, Host};
+use crate::host_ports::is_host;
 use crate::pattern::{HostPattern, Hosts};
 use crate::permit::RuleName;
 use crate::policy::{Policy, UnknownEnvironment};
@@ -45,6 +46,9 @@ pub enum GrantError {
     /// The environment is to reach nothing.
     #[error("environment `{0}` is at network = \"none\", which promises that nothing is reached")]
     NetworkNone(EnvironmentName),
+    /// The host's loopback is reached by `host_ports` alone.
+    #[error("\"{0}\" is the host's loopback, whose ports are granted when a sandbox starts")]
+    HostPort(HostPattern),
     /// A blocklist names the hosts, and nothing beats a blocklist.
     #[error("\"{hosts}\" is refused by {blocked}, whatever allows it")]
     Blocklisted {
@@ -132,6 +136,9 @@ impl Policy {
         let environment = self.environment(Some(environment.as_str()))?;
         if environment.network == NetworkLevel::None && !although_none {
             return Err(GrantError::NetworkNone(environment.name.clone()));
+        }
+        if is_host(&pattern.host()) && !pattern.is_wildcard() {
+            return Err(GrantError::HostPort(pattern.clone()));
         }
         if let Some(blocked) = environment.blocked(&pattern.host()) {
             return Err(GrantError::Blocklisted {
@@ -336,6 +343,10 @@ mod tests {
                 .unwrap()
                 .contains("allowed_addresses")
         );
+        assert!(matches!(
+            blocked("host.outwall.internal:5432"),
+            Err(GrantError::HostPort(_))
+        ));
         assert!(matches!(blocked("ads.test"), Err(GrantError::Blocklisted { .. })));
         assert!(matches!(
             blocked("*.ads.test"),

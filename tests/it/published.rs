@@ -141,9 +141,9 @@ fn assert_listens_on_loopback_only(port: u16) {
 fn a_server_may_start_later_and_until_then_its_clients_are_hung_up_on() {
     as_each_user(|outwall| {
         let [port] = free_ports();
-        let published = format!("8000:{port}");
+        let outwall = outwall.policy(&format!("[environments.default]\npublish = [\"8000:{port}\"]\n"));
         let serve = "echo up; read go; exec /usr/bin/python3 -m http.server 8000 --bind 127.0.0.1";
-        let mut sandbox = outwall.start_sandbox(&["--publish", &published], &["sh", "-c", serve]);
+        let mut sandbox = outwall.start_sandbox(&[], &["sh", "-c", serve]);
         sandbox.wait_for_output("up");
         assert!(is_hung_up(dial(Ipv4Addr::LOCALHOST, port).unwrap()));
         sandbox.write("go\n");

@@ -10,6 +10,7 @@ use crate::document::{Place, Written};
 use crate::environment::Exceptions;
 use crate::host_ports::{self, HostPorts};
 use crate::pattern::{HostPattern, Hosts, PatternError};
+use crate::publish::Publish;
 use crate::shared_storage;
 use crate::target::TargetError;
 
@@ -56,6 +57,24 @@ impl Compiler {
         if let (true, Some(last)) = (ports.0.len() > host_ports::MOST, written.last()) {
             let what = format!("`host_ports` has {} ports", ports.0.len());
             self.problem(last.place, what, format!("leave at most {}", host_ports::MOST));
+        }
+        ports
+    }
+
+    pub(super) fn publish(&mut self, written: &[Written<String>]) -> Vec<Publish> {
+        let mut ports = Vec::with_capacity(written.len());
+        for text in written {
+            match text.value.parse() {
+                Ok(publish) => ports.push(publish),
+                Err(error) => {
+                    let what = format!("{error}, in `publish`");
+                    self.problem(
+                        text.place,
+                        what,
+                        "write such as publish = [\"3000\", \"8000:8080\"]",
+                    );
+                }
+            }
         }
         ports
     }

@@ -76,6 +76,7 @@ network = "custom"
 allowed_domains = ["host.outwall.internal"]
 tcp = ["host.outwall.internal:5432"]
 host_ports = [5432, 70000]
+publish = ["3000", "3000:host:80"]
 [[environments.a.rules]]
 host = "host.outwall.internal"
 action = "allow"
@@ -87,9 +88,11 @@ action = "allow"
       hint: write the port in host_ports = [5432]; it is relayed unread
     outwall.toml:6: 70000 in `host_ports` is no port
       hint: write ports from 1 to 65535: host_ports = [5432]
-    outwall.toml:8: "host.outwall.internal" in `host` has no effect: it is the host's loopback
+    outwall.toml:7: `3000:host:80` is not PORT, PORT:HOSTPORT or PORT:ADDRESS:HOSTPORT, such as 3000, 3000:8080 or 3000:0.0.0.0:8080, in `publish`
+      hint: write such as publish = ["3000", "8000:8080"]
+    outwall.toml:9: "host.outwall.internal" in `host` has no effect: it is the host's loopback
       hint: write the port in host_ports = [5432]; it is relayed unread
-    outwall.toml:8: the rule for "host.outwall.internal" cannot be enforced on "host.outwall.internal:5432", which is relayed unread
+    outwall.toml:9: the rule for "host.outwall.internal" cannot be enforced on "host.outwall.internal:5432", which is relayed unread
       hint: take the host out of tunnelled_domains and tcp, or give the rule another port or host
     "#);
 }
