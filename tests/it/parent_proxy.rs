@@ -84,6 +84,10 @@ const HELPER: &str = "/usr/lib/squid/basic_ncsa_auth";
 
 impl Squid {
     /// Lets `outwall` with the password `hunter2` CONNECT to the origin's TLS port and to no other.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test that waits for its server is no gate"
+    )]
     fn start(origin: &TestOrigin) -> Option<Self> {
         let program = ["/usr/sbin/squid", "/usr/local/sbin/squid"]
             .into_iter()
