@@ -179,6 +179,13 @@ fn run(case: &Case, servers: &Servers, allowing: &str) -> (Outwall, Finished) {
         let finished = outwall
             .start_other("sh", &["-c", case.command, "sh", &address])
             .finish();
+        let ends = |kind: &str| outwall.audit_of(kind).len();
+        for _ in 0..50 {
+            if ends("connection.came_back") == ends("connection.going_out") {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100)); // a tunnel ends after its client did
+        }
         gate.stop();
         return (outwall, finished);
     }
