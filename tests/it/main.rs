@@ -25,6 +25,7 @@ mod explicit;
 mod granting;
 mod host_ports;
 mod leaks;
+mod limits;
 mod machine;
 mod named_files;
 mod other_protocols;

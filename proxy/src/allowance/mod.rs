@@ -133,13 +133,18 @@ impl Ledger {
             books.generation = generation;
             books.forget_unused(now);
         }
-        for kind in LimitKind::ALL {
-            books.sandbox.limit_to(kind, allowances.of_sandbox(kind), now);
+        let is_newest = generation == books.generation; // who comes with an older policy changes nothing
+        if is_newest {
+            for kind in LimitKind::ALL {
+                books.sandbox.limit_to(kind, allowances.of_sandbox(kind), now);
+            }
         }
         let host = LimitKind::ALL.map(|kind| {
             let limit = allowances.of_host(target, kind)?;
             let meters = books.meters(limit.scope(), now);
-            meters.limit_to(kind, Some(limit), now);
+            if is_newest {
+                meters.limit_to(kind, Some(limit), now);
+            }
             Some(meters)
         });
         Arc::new(Account {
