@@ -12,6 +12,7 @@ mod watched;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use outwall_audit::{AuditLog, PolicyEvent};
@@ -48,6 +49,7 @@ pub(crate) struct Reloader {
     audit: AuditLog,
     voice: Mutex<Voice>,
     bell: Arc<Bell>,
+    shouts: Mutex<Pace>,
     /// Held while files are read: one reading at a time.
     reading: Mutex<()>,
     now: Mutex<Now>,
@@ -107,6 +109,7 @@ impl Reloader {
             audit,
             voice: Mutex::new(Box::new(to_stderr)),
             bell: Arc::new(Bell::new().explain("cannot watch the policy file")?),
+            shouts: Mutex::default(),
             reading: Mutex::default(),
             now: Mutex::new(now),
         }))
@@ -244,7 +247,7 @@ impl Reloader {
 
     /// The file is what it was; a change that did not count is undone.
     fn as_before(&self) {
-        if self.now().refused.take().is_some() {
+        if self.now().refused.take().is_some() && lock(&self.shouts).take(Instant::now()) {
             self.say("outwall: the policy file is again what is in force\n");
         }
     }
@@ -266,6 +269,9 @@ impl Reloader {
             });
         }
         self.gate.policy_was_refused();
+        if !lock(&self.shouts).take(Instant::now()) {
+            return; // a sandbox may write to a file that a trusted project names, again and again
+        }
         tracing::error!(%error, "a changed policy does not count");
         let file = self.now().policy.path();
         let event = PolicyEvent {
@@ -286,10 +292,49 @@ impl Reloader {
     }
 }
 
+/// What is shouted, so that it stays one: 30 in an hour. The metrics count all, and `doctor` has the newest.
+#[derive(Default)]
+struct Pace {
+    since: Option<Instant>,
+    times: u32,
+}
+
+const SHOUTS: u32 = 30;
+const SHOUTED_IN: Duration = Duration::from_hours(1);
+
+impl Pace {
+    fn take(&mut self, now: Instant) -> bool {
+        if self
+            .since
+            .is_none_or(|since| now.duration_since(since) >= SHOUTED_IN)
+        {
+            *self = Self {
+                since: Some(now),
+                times: 0,
+            };
+        }
+        self.times = self.times.saturating_add(1);
+        self.times <= SHOUTS
+    }
+}
+
 fn to_stderr(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shouts_have_a_pace_and_start_again_after_an_hour() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        assert_eq!((0..100).filter(|_| pace.take(start)).count(), 30);
+        assert!(!pace.take(start + Duration::from_mins(59)));
+        assert!(pace.take(start + Duration::from_mins(61)));
+    }
 }

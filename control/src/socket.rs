@@ -52,9 +52,11 @@ impl Socket {
     /// Waits for the next caller; `None` for one that is not to be answered.
     pub fn accept(&self) -> io::Result<Option<Caller>> {
         let (stream, _) = self.listener.accept()?;
-        let us = rustix::process::geteuid().as_raw();
-        let them = rustix::net::sockopt::socket_peercred(&stream)?.uid.as_raw();
-        Ok((them == us || them == 0).then_some(Caller { stream, uid: them }))
+        let them = rustix::net::sockopt::socket_peercred(&stream)?;
+        let uid = them.uid.as_raw();
+        let is_one_of_us =
+            uid == 0 || them.uid == rustix::process::geteuid() && shares_our_namespace(them.pid);
+        Ok(is_one_of_us.then_some(Caller { stream, uid }))
     }
 }
 
@@ -79,6 +81,14 @@ impl Caller {
     pub fn answer(&self, answer: &Answer) -> io::Result<()> {
         line::write(&self.stream, &answer.to_line())
     }
+}
+
+/// A sandbox's processes are the same user's to the kernel. They see no socket of ours, and if they did: they live in a user
+/// namespace of their own.
+fn shares_our_namespace(them: rustix::process::Pid) -> bool {
+    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/user")).ok();
+    let ours = of("self");
+    ours.is_some() && of(&them.as_raw_nonzero().to_string()) == ours
 }
 
 /// Never waits: a gate that is stopped, with as many callers as it has room for, is an error.
