@@ -28,7 +28,11 @@ SOURCE = PLACE / "source"
 def copy():
     """A fresh copy of what git has and of what is changed, with the times of files that are the same left as they are."""
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\n")
-    for name in filter(None, names):
+    names = [name for name in names if name]
+    for gone in SOURCE.rglob("*"):
+        if gone.is_file() and str(gone.relative_to(SOURCE)) not in names:
+            gone.unlink()
+    for name in names:
         old, new = ROOT / name, SOURCE / name
         if not old.is_file():
             continue
