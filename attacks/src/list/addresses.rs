@@ -123,7 +123,7 @@ fn several_answers() -> Vec<Attack> {
         ),
         stand_in(
             attack("rebinding", "a name server that answers well when it is checked and otherwise when it is dialled, with a lifetime of zero")
-                .known("CVE-2025-59139")
+                .known("DNS rebinding")
                 .resolving("127-66-77-88_then_127-0-0-1"),
             "at the address that was checked",
         ),

@@ -226,7 +226,6 @@ fn sockets() -> Vec<Attack> {
             "kernel-crypto",
             "AF_ALG, a part of the kernel that no program here needs",
         )
-        .known("CVE-2026-31431")
         .kernel(Kernel::Socket(38, SEQPACKET, 0))
         .server_twin()
         .kernel_holds(),

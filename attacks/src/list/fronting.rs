@@ -185,7 +185,6 @@ fn hosts() -> Vec<Attack> {
         "another-scheme",
         "http:// on a connection for https, javascript:, and a scheme that carries a host",
     )
-    .known("CVE-2024-24549 and kin")
     .http1("GET http://{host}/echo/a HTTP/1.1\r\nhost: {host}\r\n\r\n")
     .fields(&[
         (":method", "GET"),

@@ -220,7 +220,7 @@ fn chunks() -> Vec<Attack> {
             .chunks_twin()
             .normal("up to there", hello_or_nothing),
         attack("endless-chunk-line", "an extension without an end")
-            .known("CVE-2024-24557 and kin")
+            .known("CVE-2024-22019")
             .http1(chunked(&format!("5;{}\r\nhello\r\n0\r\n\r\n", "a".repeat(200 << 10))))
             .chunks_twin()
             .normal("without extensions", hello_or_nothing),

@@ -290,7 +290,7 @@ fn paths() -> Vec<Attack> {
                 "parameters-in-a-path",
                 "dots behind a semicolon, which Java's servers cut away",
             )
-            .known("CVE-2022-42252 and kin"),
+            .known("Orange Tsai, 2018"),
             &["/rules/open/..;/closed", "/rules/open/..;a=b/closed"],
         )
         .refused(refused),

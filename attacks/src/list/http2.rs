@@ -79,7 +79,7 @@ fn line_breaks() -> Vec<Attack> {
             "h2-line-break-in-a-value",
             "a line break in a value is a new field in http/1.1",
         )
-        .known("CVE-2021-21295 and kin")
+        .known("CWE-113")
         .with(&[("x-a", "b\r\nx-c: d")])
         .with(&[("x-a", "b\nx-c: d")])
         .with(&[("x-a", "b\rx-c: d")])
@@ -110,7 +110,7 @@ fn line_breaks() -> Vec<Attack> {
         })
         .nothing(),
         attack("h2-line-break-in-the-path", "a second request in the path")
-            .known("CVE-2021-36740")
+            .known("CWE-113")
             .instead(
                 ":path",
                 "/echo/a HTTP/1.1\r\nhost: evil.outwall.test\r\n\r\nGET /forbidden",
@@ -118,6 +118,7 @@ fn line_breaks() -> Vec<Attack> {
             .instead(":path", "/echo/a\r\n")
             .nothing(),
         attack("h2-line-break-in-the-method", "a second request in the method")
+            .known("CVE-2021-33193")
             .instead(":method", "GET /forbidden HTTP/1.1\r\nx: y\r\n\r\nGET")
             .instead(":method", "GET /forbidden?")
             .nothing(),
@@ -249,7 +250,7 @@ fn fields() -> Vec<Attack> {
         .with(&[("te", "chunked")])
         .nothing(),
         attack("h2-transfer-encoding", "chunked in h2, which frames by itself")
-            .known("H2.TE, CVE-2021-33193")
+            .known("H2.TE")
             .posting(
                 &[("transfer-encoding", "chunked")],
                 "0\r\n\r\nGET /forbidden HTTP/1.1\r\nhost: x\r\n\r\n",
@@ -280,7 +281,7 @@ fn bodies() -> Vec<Attack> {
             "h2-length-that-is-wrong",
             "a content-length that the data has not",
         )
-        .known("H2.CL, CVE-2021-40438 and kin")
+        .known("H2.CL, CVE-2021-21295")
         .posting(
             &[("content-length", "0")],
             "GET /forbidden HTTP/1.1\r\nhost: x\r\n\r\n",
