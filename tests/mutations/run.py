@@ -23,6 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = Path(os.environ.get("OUTWALL_MUTATIONS", Path(tempfile.gettempdir()) / "outwall-mutations"))
 SOURCE = PLACE / "source"
+# The gate checks itself before it serves. Then there is no run at all: noticed, but not by a row.
+SHUT = "the gate does not serve"
 
 
 def copy():
@@ -56,10 +58,12 @@ def attack():
     try:
         return {row["class"]: row for row in json.loads(done.stdout)["attacks"]}
     except (json.JSONDecodeError, KeyError):
-        return {"-": {"outcome": "no report", "why": done.stderr.strip()[-300:]}}
+        return {SHUT: {"outcome": "no report", "why": " ".join(done.stderr.split())[-300:]}}
 
 
 def failed(rows):
+    if SHUT in rows:
+        return [SHUT, rows[SHUT]["why"]]
     return sorted(name for name, row in rows.items() if row["outcome"] not in ("held", "allowed"))
 
 
@@ -95,6 +99,8 @@ def tell(group):
         if not built:
             what = "does not compile: " + " | ".join(line for line in errors.split("\n") if line.startswith("error"))[:400]
             outcomes[mutation["name"]] = (False, what)
+        elif SHUT in through:
+            outcomes[mutation["name"]] = (True, f"{SHUT}: {through[1]}")
         elif missing:
             outcomes[mutation["name"]] = (False, f"held all the same: {', '.join(missing)}; failed: {', '.join(through) or 'none'}")
         else:
