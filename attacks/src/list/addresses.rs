@@ -221,6 +221,17 @@ fn literals() -> Vec<Attack> {
         .refused(NO_LITERAL),
         to(
             attack(
+                "host-port-by-name",
+                "this machine by the name under which single ports of it may be allowed",
+            ),
+            &[
+                "host.outwall.internal:{victim}",
+                "HOST.outwall.internal.:{victim}",
+            ],
+        )
+        .refused(&["host-port-not-allowed"]),
+        to(
+            attack(
                 "gates-own-listener",
                 "the gate itself, by the address that it listens on",
             )
