@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
@@ -100,9 +100,13 @@ async fn accept_all<H: Host>(
     doorway: &Doorway,
     connections: &mut JoinSet<()>,
 ) {
+    let mut full = Full::default();
     loop {
         // Room first: beyond the limit, the kernel's queue holds who comes, and what runs is not disturbed.
-        let room = (room_in(gate.room()).await, room_in(&gate.shared().room).await);
+        let room = (
+            room_in(gate.room(), &mut full).await,
+            room_in(&gate.shared().room, &mut full).await,
+        );
         let accepted = tokio::select! {
             Some(ended) = connections.join_next() => {
                 note_end(&**gate, ended);
@@ -132,7 +136,28 @@ async fn accept_all<H: Host>(
     }
 }
 
-async fn room_in(room: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+/// Says that there is no room, and not for every connection that waits.
+#[derive(Default)]
+struct Full {
+    said: Option<Instant>,
+}
+
+impl Full {
+    fn say(&mut self) {
+        if self
+            .said
+            .is_none_or(|said| said.elapsed() > Duration::from_mins(1))
+        {
+            self.said = Some(Instant::now());
+            tracing::warn!("there is no room for more connections: new ones wait until others end");
+        }
+    }
+}
+
+async fn room_in(room: &Arc<Semaphore>, full: &mut Full) -> OwnedSemaphorePermit {
+    if room.available_permits() == 0 {
+        full.say();
+    }
     Arc::clone(room)
         .acquire_owned()
         .await
