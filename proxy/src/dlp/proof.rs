@@ -168,7 +168,8 @@ const MARK: usize = 8;
 const ARMOUR: &[u8] = b"KEY-----";
 const OPENAI: &[u8] = b"T3BlbkFJ";
 const KEY_HEADERS: [&[u8]; 5] = [b"Proc-Type:", b"DEK-Info:", b"Version:", b"Comment:", b"Hash:"];
-const PLACEHOLDERS: [&[u8]; 10] = [
+const PLACEHOLDERS: [&[u8]; 11] = [
+    b"eby8vdm02xnocqfl", // every storage emulator has this key
     b"example",
     b"xxxx",
     b"0000000",
