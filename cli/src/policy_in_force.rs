@@ -11,7 +11,7 @@ use outwall_proxy::InForce;
 
 use crate::arguments::Session;
 use crate::blocklists::read_blocklists;
-use crate::discovery::{Discovery, Place};
+use crate::discovery::{Discovery, Place, PolicyFile};
 use crate::failure::{Failure, multiline};
 use crate::interfaces::own_addresses;
 use crate::named_files::NamedFiles;
@@ -110,6 +110,15 @@ impl PolicyInForce {
             context.update(&read.unwrap_or_default());
         }
         hexadecimal(context.finish().as_ref())
+    }
+
+    /// Whether it was read from this file with this text; none is the built-in one.
+    pub(crate) fn is_of(&self, found: Option<&PolicyFile>) -> bool {
+        match (&self.file, found) {
+            (None, None) => true,
+            (Some((_, path)), Some(found)) => *path == found.path && self.text == found.text,
+            (None, Some(_)) | (Some(_), None) => false,
+        }
     }
 
     /// The path of the policy file, if there is one.

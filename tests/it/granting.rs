@@ -75,7 +75,12 @@ fn a_grant_ends_by_itself_and_ends_what_runs_over_it() {
         .run(&["policy", "allow", OTHER, "--for", "5s"])
         .succeeded();
     let mut events = gate.client().get(&format!("https://{OTHER}/sse?count=400&ms=50"));
-    assert_eq!(events.status(), 200);
+    assert_eq!(
+        (events.status(), events.reason()),
+        (200, ""),
+        "{:?}",
+        outwall.audit()
+    );
     let started = Instant::now();
     while let Ok(Some(_)) = events.piece() {
         assert!(

@@ -84,7 +84,7 @@ impl Watch {
         let bell = Arc::clone(reloader.bell());
         let mut watching = Watching {
             events: Events::new(),
-            seen: Watched::look_at(&reloader.paths()),
+            seen: Watched::default(),
             reloader,
         };
         let thread = thread::Builder::new()
@@ -123,6 +123,8 @@ struct Watching {
 impl Watching {
     fn run(&mut self) {
         let bell = Arc::clone(self.reloader.bell());
+        self.look();
+        self.reloader.look_again(); // something may have changed since the gate was made
         while !bell.end.load(Ordering::Acquire) {
             self.events.watch(&self.seen);
             let began = Instant::now();
@@ -132,14 +134,18 @@ impl Watching {
             }
             self.reloader.expire_grants();
             if bell.reload.swap(false, Ordering::AcqRel) {
+                self.look();
                 self.reloader.reload();
-                self.seen = Watched::look_at(&self.reloader.paths());
             } else if self.changed(&bell) {
                 self.reloader.look_again();
-                self.seen = Watched::look_at(&self.reloader.paths());
             }
             bell.pause(PACE.saturating_sub(began.elapsed()));
         }
+    }
+
+    /// Always before files are read: what changes while they are is then seen at the next look.
+    fn look(&mut self) {
+        self.seen = Watched::look_at(&self.reloader.paths());
     }
 
     /// Until an event, the bell, the end of a grant, or the time for a look.
@@ -175,6 +181,7 @@ impl Watching {
             }
             now = later;
         }
+        self.seen = now;
         true
     }
 }
