@@ -31,9 +31,18 @@ fuzz_target!(|input: &[u8]| {
     };
     // Zeros keep what is around it from being part of it.
     let middle = text.len() / 2;
-    let stream = [&text[..middle], b"\0 \0", planted.as_bytes(), b"\0 \0", &text[middle..]].concat();
+    let stream = [
+        &text[..middle],
+        b"\0 \0",
+        planted.as_bytes(),
+        b"\0 \0",
+        &text[middle..],
+    ]
+    .concat();
     let whole: BTreeSet<Match> = Scan::whole(&shapes, &stream).into_iter().collect();
-    let found = whole.iter().any(|found| shapes.shape(found.shape).name() == shape.name);
+    let found = whole
+        .iter()
+        .any(|found| shapes.shape(found.shape).name() == shape.name);
     assert!(found, "{} in coding {}", shape.name, coding % 4);
     assert_eq!(in_pieces(&shapes, &stream, usize::from(split) + 1), whole);
 });
@@ -48,7 +57,11 @@ fn in_pieces(shapes: &Arc<Shapes>, stream: &[u8], length: usize) -> BTreeSet<Mat
         let released = usize::try_from(inspection.released()).expect("it came");
         assert!(released <= came.len() && released >= left.len());
         left.extend_from_slice(&came[left.len()..released]);
-        assert!(came.len() - left.len() <= MOST_HELD, "{} are held back", came.len() - left.len());
+        assert!(
+            came.len() - left.len() <= MOST_HELD,
+            "{} are held back",
+            came.len() - left.len()
+        );
     }
     inspection.finish(&mut found).expect("no coding");
     left.extend_from_slice(&came[left.len()..]);

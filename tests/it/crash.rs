@@ -46,6 +46,9 @@ fn a_run_that_is_killed_loses_no_record_either() {
             );
             let sandbox = outwall.start_sandbox(&["--quiet"], &["sh", "-c", &script]);
             sandbox.wait_for_output("started");
+            if round > 0 {
+                wait_for_request(&origin, round); // a busy machine may take longer than the dice
+            }
             thread::sleep(Duration::from_millis(100 + dice.below(700)));
             sandbox.signal("KILL");
             drop(sandbox);
@@ -53,6 +56,17 @@ fn a_run_that_is_killed_loses_no_record_either() {
         }
         assert!(!origin.requests().is_empty(), "the runs did send");
     });
+}
+
+/// Until the first request of this round has come, or half a minute has passed.
+fn wait_for_request(origin: &TestOrigin, round: usize) {
+    let of_this_round = format!("/n/{round}-");
+    for _ in 0..600 {
+        if origin.paths().iter().any(|path| path.starts_with(&of_this_round)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Each round starts `gates` gates, sends up to `requests` through each, kills them all
