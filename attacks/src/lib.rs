@@ -2,7 +2,7 @@
 //! tests through that.
 //!
 //! It knows nothing of the gate, of policies or of sandboxes: an attempt connects and writes bytes as any program does, the
-//! origins of the [`Range`] keep what arrives byte by byte, and [`judge`] puts both together. Every class has a twin that must
+//! origins of the [`Range`] keep what arrives byte by byte, and [`judge()`] puts both together. Every class has a twin that must
 //! be allowed, so that nothing passes because everything is refused. Nothing leaves the machine.
 //!
 //! Start at [`Attack`]; `list` has the classes, one room per section.

@@ -53,7 +53,7 @@ impl Policy {
     /// 2. The request is for the connection's host and port, and in the clear only where the connection is.
     /// 3. If a rule names the host, the first rule that matches allows it; for a path with several readings, in all.
     /// 4. Else, if the Trusted list grants the host and the environment does not have `trusted_writes`, it reads, or is one
-    ///    of the exceptions of [`trusted_writes`](crate::trusted_writes).
+    ///    of the exceptions of [`trusted_writes`].
     ///
     /// A request that a header asks to take as one with another method must be allowed as both.
     ///

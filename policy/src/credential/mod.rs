@@ -1,6 +1,6 @@
 //! Shapes of credentials: what the scan of leaving traffic looks for, and where each may go all the same.
 //!
-//! This is knowledge and decision, not scanning: bytes are read elsewhere. [`list`] is the reviewed data, [`CredentialShape`] one
+//! This is knowledge and decision, not scanning: bytes are read elsewhere. [`list()`] is the reviewed data, [`CredentialShape`] one
 //! shape, [`LeakScan`] what an environment makes of them.
 
 use std::sync::Arc;
