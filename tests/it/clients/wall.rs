@@ -175,7 +175,9 @@ fn asked_for_version(client: &Client) -> Command {
 fn furnish(work: &Path, client: &Client) -> Result<()> {
     for program in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients"))? {
         let program = program?;
-        fs::copy(program.path(), work.join(program.file_name()))?;
+        if program.file_type()?.is_file() {
+            fs::copy(program.path(), work.join(program.file_name()))?;
+        }
     }
     for (path, text) in client.files {
         let path = work.join(path);
