@@ -74,6 +74,7 @@ mod admit;
 mod allowances;
 mod amount;
 mod blocklist;
+pub mod brokered;
 mod check;
 mod client_certificate;
 mod compile;

@@ -1,0 +1,13 @@
+//! Credentials that a client brings of its own.
+
+/// `foreign_credentials`: what is done with a credential at a host that has one here, or a preset, when the broker did not issue it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ForeignCredentials {
+    /// The request is refused: with a key of the attacker's own, an allowed API is a way out.
+    #[default]
+    Deny,
+    /// It is taken out, and the request sent without.
+    Strip,
+    /// It is sent: somebody logged in from within a kept home.
+    Allow,
+}

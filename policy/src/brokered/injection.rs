@@ -1,0 +1,25 @@
+//! How a secret is put into a request.
+
+/// One of `inject`. The client's own credential is taken out of every place first; a secret goes where the client had its
+/// placeholder, else into the first place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Injection {
+    /// `{ header = "x-api-key" }`, `{ header = "authorization", scheme = "Bearer" }`.
+    Header {
+        /// Lower case.
+        name: String,
+        /// Written before the secret, with a space.
+        scheme: Option<String>,
+    },
+    /// `{ basic = "USER" }`: `authorization: Basic`, the secret as password.
+    Basic {
+        /// The user; empty where the service wants none.
+        user: String,
+    },
+    /// `{ query = "key" }`.
+    Query(String),
+    /// `{ body = "json" }`: wherever a string of a JSON body is the placeholder, or has it within.
+    JsonBody,
+    /// `{ sign = "aws4" }`: the request is signed again with AWS Signature Version 4.
+    Aws4,
+}
