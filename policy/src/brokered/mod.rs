@@ -14,7 +14,7 @@ pub use foreign::ForeignCredentials;
 pub use injection::Injection;
 pub use name::{CredentialName, CredentialNameError};
 pub use place::CredentialPlace;
-pub use placeholder::Placeholder;
+pub use placeholder::{Alphabet, Placeholder};
 pub use source::{Source, VaultAuth, WrittenSecret};
 
 use crate::glob::Glob;
