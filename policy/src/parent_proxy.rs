@@ -129,6 +129,14 @@ impl SecretSource {
             Self::Environment(_) => None,
         }
     }
+
+    /// The variable of the gate, if it is one.
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Environment(name) => Some(name),
+            Self::File(_) => None,
+        }
+    }
 }
 
 impl Resolve {

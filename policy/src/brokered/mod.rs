@@ -8,6 +8,7 @@ mod injection;
 mod name;
 mod place;
 mod placeholder;
+mod service_url;
 mod source;
 
 pub use foreign::ForeignCredentials;
@@ -15,7 +16,8 @@ pub use injection::Injection;
 pub use name::{CredentialName, CredentialNameError};
 pub use place::CredentialPlace;
 pub use placeholder::{Alphabet, Placeholder};
-pub use source::{Source, VaultAuth, WrittenSecret};
+pub use service_url::{ServiceUrl, ServiceUrlError};
+pub use source::{Source, VaultAuth};
 
 use crate::glob::Glob;
 use crate::method::Method;

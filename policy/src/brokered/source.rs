@@ -1,6 +1,10 @@
 //! Where a secret comes from, as the policy says it. Never the secret itself.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::ServiceUrl;
+use crate::parent_proxy::SecretSource;
 
 /// `source = { … }`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub enum Source {
     Command {
         /// The program and its arguments.
         words: Vec<String>,
-        /// After how many seconds it is run again; `refresh_seconds`, 15 minutes unless written.
+        /// `refresh_seconds`: after how many seconds it is run again, 15 minutes unless written.
         refresh_seconds: u64,
     },
     /// `{ keyring = "SERVICE", account = "ACCOUNT" }`: the Secret Service of the desktop session.
@@ -32,7 +36,7 @@ pub enum Source {
     /// `{ vault = "PATH", key = "KEY", … }`: a secret of `HashiCorp` Vault's KV version 2.
     Vault {
         /// `address`: the server's `https://` URL (`http://` for this machine only); `$VAULT_ADDR` unless written.
-        address: Option<String>,
+        address: Option<ServiceUrl>,
         /// Where the engine is mounted: `mount`, `secret` unless written.
         mount: String,
         /// `vault`: the path within it.
@@ -52,13 +56,13 @@ pub enum Source {
         /// The number of the installation.
         installation: u64,
         /// Its private key, PEM.
-        private_key: WrittenSecret,
+        private_key: SecretSource,
         /// The ids of the repositories; never empty, since without any a token is for all of them.
         repositories: Vec<u64>,
         /// What the token may do, `contents = "write"`; empty: all that the app may.
         permissions: BTreeMap<String, String>,
         /// `api`: `https://api.github.com` unless written.
-        api: String,
+        api: ServiceUrl,
     },
 }
 
@@ -66,23 +70,58 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VaultAuth {
     /// `token = { env = … }` or `{ file = … }`; `$VAULT_TOKEN` unless written.
-    Token(WrittenSecret),
+    Token(SecretSource),
     /// `role_id = "…"`, `secret_id = { … }`.
     AppRole {
         /// Not a secret by itself.
         role_id: String,
         /// The secret half.
-        secret_id: WrittenSecret,
+        secret_id: SecretSource,
         /// `auth_mount`: `approle` unless written.
         mount: String,
     },
 }
 
-/// `{ env = "NAME" }` or `{ file = "PATH" }`: a secret that is needed to get another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WrittenSecret {
-    /// A variable of the gate's environment.
-    Environment(String),
-    /// A file.
-    File(String),
+impl Source {
+    /// The key of the document that says of which kind it is.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Environment { .. } => "env",
+            Self::File { .. } => "file",
+            Self::Command { .. } => "command",
+            Self::Keyring { .. } => "keyring",
+            Self::Vault { .. } => "vault",
+            Self::GithubApp { .. } => "github_app",
+        }
+    }
+
+    /// The file that it reads, as written, if it reads one: a secret, which no sandbox may see.
+    pub fn secret_file(&self) -> Option<&Path> {
+        match self {
+            Self::File { path } => Some(Path::new(path)),
+            Self::Vault { auth, .. } => auth.secret().file(),
+            Self::GithubApp { private_key, .. } => private_key.file(),
+            Self::Environment { .. } | Self::Command { .. } | Self::Keyring { .. } => None,
+        }
+    }
+
+    /// The variable of the gate that it reads, if it reads one: a secret, which no sandbox may have.
+    pub fn secret_variable(&self) -> Option<&str> {
+        match self {
+            Self::Environment { variable } => Some(variable),
+            Self::Vault { auth, .. } => auth.secret().variable(),
+            Self::GithubApp { private_key, .. } => private_key.variable(),
+            Self::File { .. } | Self::Command { .. } | Self::Keyring { .. } => None,
+        }
+    }
+}
+
+impl VaultAuth {
+    /// What the gate shows.
+    pub fn secret(&self) -> &SecretSource {
+        match self {
+            Self::Token(secret) => secret,
+            Self::AppRole { secret_id, .. } => secret_id,
+        }
+    }
 }

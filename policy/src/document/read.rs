@@ -15,9 +15,11 @@ use crate::amount::Bytes;
 use crate::sandbox::EnvironmentName;
 
 mod bounds;
+mod credential_source;
 mod dlp;
 mod gate;
 mod origins;
+mod secret;
 
 type Value<'a, 'i> = &'a Spanned<DeValue<'i>>;
 

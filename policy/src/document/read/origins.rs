@@ -3,9 +3,7 @@
 use toml::de::DeValue;
 
 use super::super::Written;
-use super::super::origins::{
-    ClientCertificateDocument, OriginsDocument, ParentProxyDocument, ProxyUrl, SecretDocument,
-};
+use super::super::origins::{ClientCertificateDocument, OriginsDocument, ParentProxyDocument, ProxyUrl};
 use super::{Reader, Value, has_key};
 use crate::parent_proxy::Resolve;
 
@@ -102,7 +100,7 @@ impl Reader {
             match written {
                 "url" => url = self.string(written, value),
                 "username" => others.username = self.string(written, value),
-                "password" => others.password = self.secret(written, value),
+                "password" => others.password = self.secret(written, "PARENT_PROXY_PASSWORD", value),
                 "bypass" => others.bypass = self.strings(written, value),
                 "resolve" => others.resolve = self.word(written, value, &RESOLVE),
                 _ => self.unknown_key(key, "[origins.parent_proxy]", &PARENT_PROXY_KEYS),
@@ -123,42 +121,6 @@ impl Reader {
             },
             ..others
         })
-    }
-
-    /// `{ env = "NAME" }` or `{ file = "PATH" }`. What is written instead may be the secret itself, and is not repeated.
-    fn secret(&mut self, key: &str, value: Value<'_, '_>) -> Option<Written<SecretDocument>> {
-        let at = value.span().start;
-        let remedy =
-            format!("write {key} = {{ env = \"PARENT_PROXY_PASSWORD\" }} or {key} = {{ file = \"PATH\" }}");
-        let DeValue::Table(table) = value.get_ref() else {
-            self.problem(
-                at,
-                format!("`{key}` is written into the file, where others may read it"),
-                remedy,
-            );
-            return None;
-        };
-        let mut sources = Vec::new();
-        for (source, named) in table {
-            let written: &str = source.get_ref();
-            match written {
-                "env" => sources.extend(
-                    self.string(written, named)
-                        .map(|of| SecretDocument::Environment(of.value)),
-                ),
-                "file" => sources.extend(
-                    self.string(written, named)
-                        .map(|of| SecretDocument::File(of.value)),
-                ),
-                _ => self.unknown_key(source, key, &["env", "file"]),
-            }
-        }
-        if table.len() != 1 {
-            self.problem(at, format!("`{key}` has not one source"), remedy);
-            return None;
-        }
-        let source = sources.pop()?;
-        Some(self.written(value, source))
     }
 }
 
