@@ -191,16 +191,18 @@ fn rules(entry: &WriteEntry) -> impl Iterator<Item = Rule> + '_ {
 }
 
 fn hosts(entry: &WriteEntry) -> impl Iterator<Item = HostPattern> + '_ {
-    let in_regions = |host: &str| -> Vec<String> {
-        if host.contains(REGION) {
-            let regions = FILE.aws_regions.iter();
-            regions.map(|region| host.replace(REGION, region)).collect()
-        } else {
-            vec![host.to_owned()]
-        }
-    };
-    let hosts = entry.hosts.iter().flat_map(move |host| in_regions(host));
+    let hosts = entry.hosts.iter().flat_map(|host| in_regions(host));
     hosts.map(|host| HostPattern::parse(&host).expect("the file is tested"))
+}
+
+/// `{region}` in a host of a list of ours stands for each region of AWS.
+pub(crate) fn in_regions(host: &str) -> Vec<String> {
+    if host.contains(REGION) {
+        let regions = FILE.aws_regions.iter();
+        regions.map(|region| host.replace(REGION, region)).collect()
+    } else {
+        vec![host.to_owned()]
+    }
 }
 
 const REGION: &str = "{region}";

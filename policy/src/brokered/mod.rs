@@ -8,6 +8,7 @@ mod injection;
 mod name;
 mod place;
 mod placeholder;
+mod preset;
 mod service_url;
 mod source;
 
@@ -16,6 +17,7 @@ pub use injection::Injection;
 pub use name::{CredentialName, CredentialNameError};
 pub use place::CredentialPlace;
 pub use placeholder::{Alphabet, Placeholder};
+pub use preset::{CountedPlace, Preset, UnknownPreset};
 pub use service_url::{ServiceUrl, ServiceUrlError};
 pub use source::{Source, VaultAuth};
 
