@@ -1,7 +1,8 @@
 //! Credentials: who may show which, and what each is good for.
 //!
 //! Its first room is [`scoped`]: short-lived tokens that *we* issue, which say to the gate who a client is. They are worth nothing
-//! outside of it. It refuses to know how a client connects, and what a credential opens: that is the policy's.
+//! outside of it. It refuses to know how a client connects, and what a credential opens: that is the policy's. [`scrub`] masks
+//! secrets in what comes back.
 //!
 //! # Attacks, and where each ends
 //!
@@ -16,3 +17,4 @@
 #![forbid(unsafe_code)]
 
 pub mod scoped;
+pub mod scrub;
