@@ -22,6 +22,7 @@ use crate::trusted;
 mod blocklists;
 mod bounds;
 mod client_certificates;
+mod credentials;
 mod dlp;
 mod lists;
 mod origins;
@@ -46,6 +47,7 @@ impl Policy {
             .map(|(name, written)| (name.clone(), compiler.environment(name, written)))
             .collect();
         let origins = compiler.origins(&document.origins, &environments);
+        let brokered = compiler.brokered(&document.credentials, &environments);
         let anonymous_environment = compiler.anonymous_environment(document);
         let default_environment = match compiler.default_environment(document) {
             Some(name) if compiler.problems.is_empty() => name,
@@ -57,6 +59,7 @@ impl Policy {
             default_environment,
             anonymous_environment,
             origins: Arc::new(origins),
+            brokered,
             gate: document.gate.clone(),
             blocklist_files: document.blocklists().map(PathBuf::from).collect(),
             own_addresses: Vec::new(),
@@ -181,6 +184,7 @@ impl Compiler {
         let blocklists = [self.everywhere.clone(), self.blocklists(&written.blocklists)].concat();
         let summary = summary(level, include_trusted, &lists, &host_ports).into();
         let leak_scan = self.leak_scan(&written.dlp);
+        let foreign_credentials = self.foreign_credentials(&written.foreign_credentials);
         let environment = Environment {
             name: name.clone(),
             network: level,
@@ -201,6 +205,7 @@ impl Compiler {
             allowances,
             sizes,
             leak_scan,
+            foreign_credentials,
             refused_names: written
                 .refused_names
                 .as_ref()

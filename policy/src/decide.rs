@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::brokered::Brokerage;
 use crate::client_certificate::ClientCertificate;
 use crate::credential_fault::CredentialFault;
 use crate::decision::{Action, ConnectionDecision, Opening, RequestDecision};
@@ -57,12 +58,19 @@ impl Policy {
     ///
     /// A request that a header asks to take as one with another method must be allowed as both.
     ///
-    /// How large it may be comes with the permit.
+    /// How large it may be comes with the permit, and what the broker has to do with it.
     pub fn decide_request<R>(&self, via: &ConnectionPermit, action: Action<R>) -> RequestDecision<R> {
         match self.rule_for(via, &action) {
             Ok((rule, sizes)) => {
                 let shown = self.client_certificate(via, action.scheme);
-                RequestDecision::Allow(Permitted::new(via.clone(), action, rule, sizes, shown))
+                let brokerage = self.brokerage(via, &action);
+                RequestDecision::Allow(Permitted::new(
+                    via.clone(),
+                    action,
+                    rule,
+                    sizes,
+                    (shown, brokerage),
+                ))
             }
             Err(denial) => RequestDecision::Deny(denial, action.carried),
         }
@@ -165,6 +173,11 @@ impl Policy {
         let shown =
             |certificate: &&Arc<ClientCertificate>| certificate.is_for(via.sandbox(), scheme, via.target());
         all.iter().find(shown).cloned()
+    }
+
+    fn brokerage<R>(&self, via: &ConnectionPermit, action: &Action<R>) -> Option<Arc<Brokerage>> {
+        let environment = self.environment_of(via.sandbox()).ok()?;
+        self.brokered.for_request(environment, via, action)
     }
 
     fn rule_for<R>(

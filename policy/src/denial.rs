@@ -215,6 +215,7 @@ impl Denial {
             Reason::UnknownEnvironment => Some(Lines::Table(format!(
                 "define it again: [environments.{environment}] network = \"trusted\""
             ))),
+            Reason::Broker(refusal) => Some(Lines::Table(refusal.remedy(environment))),
             Reason::Credential(fault) => fault.remedy(Some(environment)).map(Lines::Table),
             Reason::AddressMismatch { .. }
             | Reason::PlainConnectionNotAllowed { .. }

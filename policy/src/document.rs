@@ -15,10 +15,12 @@ use crate::gate_settings::GateSettings;
 use crate::sandbox::EnvironmentName;
 use crate::sizes::SizedPart;
 
+mod credentials;
 mod origins;
 mod problem;
 mod read;
 
+pub(crate) use credentials::{CredentialDocument, ForeignDocument, PlaceholderDocument};
 pub(crate) use origins::{ClientCertificateDocument, OriginsDocument, ParentProxyDocument, SecretDocument};
 pub use problem::{DocumentErrors, Problem, Warning};
 
@@ -32,6 +34,7 @@ pub struct PolicyDocument {
     pub(crate) origins: OriginsDocument,
     pub(crate) proxy: ProxyDocument,
     pub(crate) gate: GateSettings,
+    pub(crate) credentials: Vec<CredentialDocument>,
     /// Paths of files.
     pub(crate) blocklists: Vec<Written<String>>,
     /// What those files hold, by path as it is written.
@@ -57,6 +60,7 @@ pub(crate) struct EnvironmentDocument {
     pub(crate) limits: LimitsDocument,
     pub(crate) sizes: Vec<SizeDocument>,
     pub(crate) dlp: DlpDocument,
+    pub(crate) foreign_credentials: Vec<ForeignDocument>,
     pub(crate) nested_namespaces: Option<Written<bool>>,
     pub(crate) refused_names: Option<Written<RefusedNames>>,
 }
@@ -296,6 +300,7 @@ impl PolicyDocument {
             origins: OriginsDocument::default(),
             proxy: ProxyDocument::default(),
             gate: GateSettings::default(),
+            credentials: Vec::new(),
             blocklists: Vec::new(),
             blocklist_contents: BTreeMap::new(),
         }

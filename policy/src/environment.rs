@@ -8,11 +8,13 @@ use ipnet::IpNet;
 use crate::address::AddressClass;
 use crate::allowances::Allowances;
 use crate::blocklist::{Blocked, Blocklist};
+use crate::brokered::{ForeignByHost, ForeignCredentials};
 use crate::credential::LeakScan;
 use crate::document::{NetworkLevel, RefusedNames};
 use crate::host::{DomainName, Host};
 use crate::host_ports::{self, HostPorts};
 use crate::matcher::{Found, Grant, Matcher, Row};
+use crate::pattern::HostPattern;
 use crate::pattern::USUAL_PORTS;
 use crate::permit::RuleName;
 use crate::publish::Publish;
@@ -91,6 +93,7 @@ pub struct Environment {
     pub(crate) allowances: Option<Allowances>,
     pub(crate) sizes: Sizes,
     pub(crate) leak_scan: LeakScan,
+    pub(crate) foreign_credentials: ForeignByHost,
     pub(crate) refused_names: RefusedNames,
     /// What it reaches, in a few words.
     pub(crate) summary: Arc<str>,
@@ -153,6 +156,12 @@ impl Environment {
     /// What is done about credentials that leave.
     pub fn leak_scan(&self) -> &LeakScan {
         &self.leak_scan
+    }
+
+    /// What is done with credentials that its sandboxes bring, by host, the narrowest first. Elsewhere they are refused where a
+    /// host has a credential or a preset.
+    pub fn foreign_credentials(&self) -> impl Iterator<Item = (&HostPattern, ForeignCredentials)> {
+        self.foreign_credentials.entries()
     }
 
     /// What DNS answers for names that are not allowed.

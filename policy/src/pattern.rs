@@ -69,6 +69,15 @@ impl HostPattern {
         self.hosts.contain(&target.host) && self.port.is_none_or(|port| port == target.port)
     }
 
+    /// Grows as fewer targets match: one host before many, a longer name before a shorter, one port before the usual ones.
+    pub(crate) fn narrowness(&self) -> (bool, usize, bool) {
+        let length = match &self.hosts {
+            Hosts::Exactly(name) | Hosts::Below(name) => name.as_str().len(),
+            Hosts::Literal(_) => 0,
+        };
+        (!self.is_wildcard(), length, self.port.is_some())
+    }
+
     /// True for `*.x`, which stands for any number of names.
     pub fn is_wildcard(&self) -> bool {
         matches!(self.hosts, Hosts::Below(_))

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::allowances::Limit;
+use crate::brokered::Brokerage;
 use crate::client_certificate::ClientCertificate;
 use crate::decision::{Action, Writing};
 use crate::environment::Treatment;
@@ -92,6 +93,7 @@ pub struct RequestPermit {
     rule: RuleName,
     sizes: SizeLimits,
     client_certificate: Option<Arc<ClientCertificate>>,
+    brokerage: Option<Arc<Brokerage>>,
 }
 
 /// A request that may be sent, inseparable from its permit until it is sent.
@@ -198,6 +200,11 @@ impl RequestPermit {
         self.client_certificate.as_deref()
     }
 
+    /// What the broker has to do with it; none where its host has neither a credential nor a preset.
+    pub fn brokerage(&self) -> Option<&Arc<Brokerage>> {
+        self.brokerage.as_ref()
+    }
+
     /// Which line of the policy allowed it: a rule when the host has rules, else what allowed the connection.
     pub fn rule(&self) -> &RuleName {
         &self.rule
@@ -215,7 +222,7 @@ impl<R> Permitted<R> {
         action: Action<R>,
         rule: RuleName,
         sizes: SizeLimits,
-        client_certificate: Option<Arc<ClientCertificate>>,
+        (client_certificate, brokerage): (Option<Arc<ClientCertificate>>, Option<Arc<Brokerage>>),
     ) -> Self {
         Self {
             permit: RequestPermit {
@@ -228,6 +235,7 @@ impl<R> Permitted<R> {
                 rule,
                 sizes,
                 client_certificate,
+                brokerage,
             },
             carried: action.carried,
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::brokered::{Brokered, BrokeredCredential};
 use crate::document::Warning;
 use crate::environment::Environment;
 use crate::gate_settings::GateSettings;
@@ -22,6 +23,7 @@ pub struct Policy {
     /// Of clients of a proxy that show no credential; none: they are refused.
     pub(crate) anonymous_environment: Option<EnvironmentName>,
     pub(crate) origins: Arc<Origins>,
+    pub(crate) brokered: Brokered,
     pub(crate) blocklist_files: Arc<[PathBuf]>,
     pub(crate) gate: GateSettings,
     /// In canonical form, sorted.
@@ -64,6 +66,11 @@ impl Policy {
     /// How the gate itself reaches origins.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// The credentials that are used on behalf of sandboxes, in the order of the document.
+    pub fn credentials(&self) -> &[Arc<BrokeredCredential>] {
+        &self.brokered.0
     }
 
     /// The bounds of the gate that the document sets. A gate takes them when it is made.

@@ -9,6 +9,7 @@ use crate::address::AddressClass;
 use crate::allowances::{Excess, Limit};
 use crate::amount::Bytes;
 use crate::blocklist::Blocked;
+use crate::brokered::BrokerRefusal;
 use crate::credential_fault::CredentialFault;
 use crate::method::Method;
 use crate::sizes::SizeLimit;
@@ -177,6 +178,8 @@ pub enum Reason {
         /// What is wrong.
         what: String,
     },
+    /// For the credentials in it, or for the one that it was to get.
+    Broker(Box<BrokerRefusal>),
     /// A limit of the gate is reached.
     LimitReached {
         /// Which one.
@@ -191,6 +194,12 @@ pub enum Reason {
     AuditUnavailable,
     /// Who asks cannot be said, or not any longer: something is wrong with the credential that was shown, or none was.
     Credential(CredentialFault),
+}
+
+impl From<BrokerRefusal> for Reason {
+    fn from(refusal: BrokerRefusal) -> Self {
+        Self::Broker(Box::new(refusal))
+    }
 }
 
 impl Reason {
@@ -223,6 +232,7 @@ impl Reason {
             Self::TooLarge { limit, .. } => limit.part.code(),
             Self::CredentialLeaving { .. } => "credential-leaving",
             Self::UnreadableCoding { .. } => "unreadable-coding",
+            Self::Broker(refusal) => refusal.code(),
             Self::LimitReached { .. } => "limit-reached",
             Self::Withdrawn { .. } => "withdrawn",
             Self::AuditUnavailable => "audit-unavailable",
@@ -267,6 +277,7 @@ impl Reason {
             | Self::CredentialLeaving { target, .. }
             | Self::UnreadableCoding { target, .. }
             | Self::Withdrawn { target } => Some(target),
+            Self::Broker(refusal) => Some(refusal.target()),
             Self::UnknownEnvironment
             | Self::MalformedTarget { .. }
             | Self::MalformedRequest { .. }
@@ -375,6 +386,7 @@ impl fmt::Display for Reason {
                 target.host,
                 Bytes(limit.most)
             ),
+            Self::Broker(refusal) => fmt::Display::fmt(refusal, f),
             Self::LimitReached { limit } => write!(f, "a limit is reached: {limit}"),
             Self::Withdrawn { target } => {
                 write!(f, "the policy in force does not grant {target} any longer")

@@ -5,7 +5,7 @@
 //! Time is an argument everywhere.
 
 mod claims;
-mod files;
+pub(crate) mod files;
 mod id;
 mod issued;
 mod issuer;

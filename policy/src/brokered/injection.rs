@@ -1,5 +1,7 @@
 //! How a secret is put into a request.
 
+use super::CredentialPlace;
+
 /// One of `inject`. The client's own credential is taken out of every place first; a secret goes where the client had its
 /// placeholder, else into the first place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,4 +24,25 @@ pub enum Injection {
     JsonBody,
     /// `{ sign = "aws4" }`: the request is signed again with AWS Signature Version 4.
     Aws4,
+}
+
+impl Injection {
+    /// Where the secret will stand, which is where a client's own would; none where it goes wherever the placeholder is.
+    pub(crate) fn place(&self) -> Option<CredentialPlace> {
+        let header = |name: &str| CredentialPlace::Header {
+            name: name.to_owned(),
+            scheme: None,
+        };
+        match self {
+            Self::Header { name, .. } => Some(header(name)),
+            Self::Basic { .. } | Self::Aws4 => Some(header("authorization")),
+            Self::Query(name) => Some(CredentialPlace::Query(name.clone())),
+            Self::JsonBody => None,
+        }
+    }
+
+    /// Whether it replaces what the client sent, so that without a placeholder there is nothing to replace.
+    pub(crate) fn needs_placeholder(&self) -> bool {
+        matches!(self, Self::JsonBody | Self::Aws4)
+    }
 }

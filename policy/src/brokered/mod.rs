@@ -3,23 +3,30 @@
 //!
 //! [`BrokeredCredential`] is `[[credentials]]`, compiled.
 
+mod brokerage;
 mod foreign;
 mod injection;
 mod name;
 mod place;
 mod placeholder;
 mod preset;
+mod refusal;
 mod service_url;
 mod source;
 
+pub use brokerage::Brokerage;
+pub(crate) use brokerage::{Brokered, ForeignByHost};
 pub use foreign::ForeignCredentials;
 pub use injection::Injection;
 pub use name::{CredentialName, CredentialNameError};
 pub use place::CredentialPlace;
 pub use placeholder::{Alphabet, Placeholder};
 pub use preset::{CountedPlace, Preset, UnknownPreset};
+pub use refusal::{BrokerRefusal, NotFor};
 pub use service_url::{ServiceUrl, ServiceUrlError};
 pub use source::{Source, VaultAuth};
+
+use std::sync::Arc;
 
 use crate::glob::Glob;
 use crate::method::Method;
@@ -40,6 +47,10 @@ pub struct BrokeredCredential {
     pub(crate) environments: Vec<EnvironmentName>,
     pub(crate) inject: Vec<Injection>,
     pub(crate) placeholder: Option<Placeholder>,
+    /// Where it is put in: there a client's own would stand.
+    pub(crate) places: Arc<[CredentialPlace]>,
+    pub(crate) preset: Option<&'static Preset>,
+    pub(crate) foreign: Option<ForeignCredentials>,
     pub(crate) line: Option<u32>,
 }
 
@@ -80,7 +91,7 @@ impl BrokeredCredential {
     }
 
     /// Whether it may be used for a request with that method and path, in every reading of the path.
-    pub fn covers(&self, method: &Method, path: &RequestPath) -> bool {
+    pub(crate) fn covers(&self, method: &Method, path: &RequestPath) -> bool {
         (self.methods.is_empty() || self.methods.contains(method)) && self.covers_path(path)
     }
 

@@ -157,7 +157,7 @@ impl Compiler {
 }
 
 /// The one target that a pattern stands for with TLS; none for a wildcard.
-fn only_target(pattern: &HostPattern) -> Option<Target> {
+pub(super) fn only_target(pattern: &HostPattern) -> Option<Target> {
     let host = match &pattern.hosts {
         Hosts::Exactly(name) => Host::Name(name.clone()),
         Hosts::Literal(address) => Host::Address(*address),

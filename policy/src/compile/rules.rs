@@ -83,7 +83,7 @@ impl Compiler {
         None
     }
 
-    fn glob(&mut self, text: &Written<String>) -> Option<Glob> {
+    pub(super) fn glob(&mut self, text: &Written<String>) -> Option<Glob> {
         match Glob::parse(&text.value) {
             Ok(glob) => Some(glob),
             Err(remedy) => {

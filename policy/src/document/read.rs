@@ -16,6 +16,7 @@ use crate::sandbox::EnvironmentName;
 
 mod bounds;
 mod credential_source;
+mod credentials;
 mod dlp;
 mod gate;
 mod origins;
@@ -89,6 +90,7 @@ impl Reader {
                 "proxy" => document.proxy = self.proxy(value),
                 "gate" => document.gate = self.gate(value),
                 "blocklists" => document.blocklists = self.strings("blocklists", value),
+                "credentials" => document.credentials = self.credentials(value),
                 _ => self.unknown_key(
                     key,
                     "the file",
@@ -97,7 +99,9 @@ impl Reader {
                         "environments",
                         "origins",
                         "proxy",
+                        "gate",
                         "blocklists",
+                        "credentials",
                     ],
                 ),
             }
@@ -148,6 +152,7 @@ impl Reader {
                 "limits" => environment.limits = self.limits(value),
                 "sizes" => environment.sizes = self.sizes(value),
                 "dlp" => environment.dlp = self.dlp(value),
+                "foreign_credentials" => environment.foreign_credentials = self.foreign_credentials(value),
                 "nested_namespaces" => environment.nested_namespaces = self.boolean(written, value),
                 "refused_names" => environment.refused_names = self.word(written, value, &REFUSED_NAMES),
                 _ => self.unknown_key(key, &within, ENVIRONMENT_KEYS),
@@ -417,6 +422,7 @@ const ENVIRONMENT_KEYS: &[&str] = &[
     "limits",
     "sizes",
     "dlp",
+    "foreign_credentials",
     "nested_namespaces",
     "refused_names",
 ];

@@ -13,7 +13,6 @@ use crate::parent_proxy::SecretSource;
 impl Reader {
     /// Where a secret comes from. What is written instead of a table may be the secret itself, and is not repeated; neither is
     /// what is no name of a variable.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`[[credentials]]` reads it"))]
     pub(super) fn credential_source(&mut self, value: Value<'_, '_>) -> Option<Written<Source>> {
         let at = value.span().start;
         let DeValue::Table(table) = value.get_ref() else {

@@ -21,7 +21,7 @@ impl Reader {
         dlp
     }
 
-    fn tables<T>(
+    pub(super) fn tables<T>(
         &mut self,
         key: &str,
         value: Value<'_, '_>,
