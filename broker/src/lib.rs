@@ -1,7 +1,10 @@
 //! Credentials: who may show which, and what each is good for.
 //!
 //! Its first room is [`scoped`]: short-lived tokens that *we* issue, which say to the gate who a client is. They are worth nothing
-//! outside of it. It refuses to know how a client connects, and what a credential opens: that is the policy's.
+//! outside of it. In the second are the secrets that are used on a sandbox's behalf: a [`Keeper`] has the [`Secret`] of each
+//! credential of the policy, fetched from its source and never outdated.
+//!
+//! It refuses to know how a client connects, and what a credential opens: that is the policy's.
 //!
 //! # Attacks, and where each ends
 //!
@@ -12,8 +15,21 @@
 //! - *A token of one door at another.* Each names its door (`aud`), and its issuer.
 //! - *Using what was taken back.* [`scoped::Verifier`] looks whether the list of revoked credentials has changed each time that it
 //!   is asked, and refuses when it cannot tell.
-//! - *Reading secrets in logs.* [`scoped::ScopedToken`] shows nothing in `Debug` and has no `Display`.
+//! - *Reading secrets in logs.* [`scoped::ScopedToken`] and [`Secret`] show nothing in `Debug` and have no `Display`; the errors of
+//!   `source` name where a secret comes from, and none has room for what it is.
+//! - *Reading secrets in memory, in the swap or in a core.* `secret`: pages of their own, locked, and wiped.
+//! - *Using what was taken back, or has expired.* `keeper`: looked at with each use, and refused when it cannot be told for long.
 #![forbid(unsafe_code)]
 
+mod keeper;
 pub mod placeholder;
 pub mod scoped;
+mod secret;
+mod source;
+mod stamp;
+mod unavailable;
+
+pub use keeper::{Clock, CredentialState, Keeper, REMEMBERED, Standing};
+pub use secret::{LONGEST_SECRET, Residence, Secret, Unfit};
+pub use source::{FileError, SourceError, Surroundings};
+pub use unavailable::Unavailable;

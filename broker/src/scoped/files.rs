@@ -1,14 +1,15 @@
 //! The directory that commands write and gates watch: whole files, replaced in one step, one writer at a time.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::stamp::{Stamp, is_settled};
 
 /// Why a file of the directory cannot be used.
 #[derive(Debug, Error)]
@@ -117,15 +118,6 @@ struct Reading<T> {
     meaning: Arc<T>,
 }
 
-/// What changes when a file is replaced.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
 impl<T> Watched<T> {
     pub(crate) fn new(path: PathBuf, read: fn(&[u8]) -> Option<T>) -> Self {
         Self {
@@ -164,29 +156,6 @@ impl<T> Watched<T> {
         })
     }
 }
-
-impl Stamp {
-    fn of(found: &Metadata) -> Self {
-        Self {
-            inode: found.ino(),
-            size: found.len(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        }
-    }
-}
-
-/// Whether a change from now on is bound to have another time.
-fn is_settled(found: &Metadata) -> bool {
-    let age = found
-        .modified()
-        .ok()
-        .and_then(|modified| SystemTime::now().duration_since(modified).ok());
-    age.is_some_and(|age| age > COARSE)
-}
-
-/// Coarser than any kernel's clock for files.
-const COARSE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {

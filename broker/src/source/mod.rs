@@ -1,0 +1,178 @@
+//! Where secrets come from: one file for each kind, behind one trait. None of them decides when it is asked: the
+//! [`Keeper`](crate::Keeper) does, and caches.
+
+mod env;
+mod file;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use outwall_policy::SecretSource;
+use outwall_policy::brokered;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+pub use file::FileError;
+
+use crate::secret::{Secret, Unfit};
+use crate::stamp::Stamp;
+
+/// Where a secret comes from.
+pub(crate) trait Source: Send + Sync {
+    /// Asks for it. Ends by itself, however slow the other side is.
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, SourceError>>;
+
+    /// Whether what was read is not what would be read now. Asked with each use, so that it must cost next to nothing; only a file
+    /// can say it.
+    fn has_changed(&self, _read: Option<&Seen>) -> bool {
+        false
+    }
+
+    /// How long the last secret may be used after a newer one could not be fetched. What is taken back is not used for longer
+    /// because its source cannot be reached.
+    fn patience(&self) -> Duration {
+        Duration::from_hours(1)
+    }
+}
+
+/// A secret, and how long it is good for.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) secret: Secret,
+    /// From then on it is not used.
+    pub(crate) expires_at: Option<Timestamp>,
+    /// When to ask again; none: it does not change by itself, or changes are seen with each use.
+    pub(crate) ask_again: Option<Duration>,
+    /// What was read, if that was a file.
+    pub(crate) seen: Option<Seen>,
+}
+
+/// A file as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) stamp: Stamp,
+    pub(crate) settled: bool,
+}
+
+/// What sources are made with.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// What relative paths are relative to: the folder of the policy file.
+    pub folder: PathBuf,
+    /// What `~/` is; none: it is a folder like others.
+    pub home: Option<PathBuf>,
+}
+
+/// Why there is no secret. It names the source, and never the secret.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The variable is not there.
+    #[error("the variable `{variable}` of the gate is not set")]
+    NotSet {
+        /// Its name.
+        variable: String,
+    },
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Of a kind that cannot be asked.
+    #[error("a source of the kind `{kind}` cannot be asked")]
+    Unsupported {
+        /// Which.
+        kind: &'static str,
+    },
+    /// What is there is no secret.
+    #[error("what {place} gives cannot be used as a secret")]
+    Unfit {
+        /// Whose.
+        place: String,
+        /// Why not.
+        #[source]
+        why: Unfit,
+    },
+}
+
+/// What an error says about the secret that was fetched before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// Nothing: it may be used for a while.
+    Nothing,
+    /// It was taken back, or who asks may not have it.
+    #[expect(dead_code, reason = "services say it")]
+    Withdrawn,
+}
+
+/// Of a kind that cannot be asked.
+struct Unsupported(&'static str);
+
+impl Source for Unsupported {
+    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, SourceError>> {
+        Box::pin(futures_util::future::ready(Err(SourceError::Unsupported {
+            kind: self.0,
+        })))
+    }
+}
+
+impl SourceError {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::NotSet { variable } => {
+                format!("set it where `outwall` is started: `{variable}=... outwall run ...`")
+            }
+            Self::File(error) => error.remedy(),
+            Self::Unsupported { .. } => "take the secret from `env` or `file`".to_owned(),
+            Self::Unfit { why, .. } => why.remedy().to_owned(),
+        }
+    }
+
+    pub(crate) fn says(&self) -> Says {
+        match self {
+            Self::NotSet { .. } | Self::Unsupported { .. } | Self::File(_) | Self::Unfit { .. } => {
+                Says::Nothing
+            }
+        }
+    }
+
+    fn unfit(place: impl Into<String>) -> impl FnOnce(Unfit) -> Self {
+        let place = place.into();
+        move |why| Self::Unfit { place, why }
+    }
+}
+
+impl Surroundings {
+    /// The source that the policy names.
+    pub(crate) fn open(&self, source: &brokered::Source) -> Arc<dyn Source> {
+        match source {
+            brokered::Source::Environment { variable } => Arc::new(env::Variable::new(variable)),
+            brokered::Source::File { path } => Arc::new(file::SecretFile::new(self.place(path))),
+            other => Arc::new(Unsupported(other.kind())),
+        }
+    }
+
+    /// Whether sources that are made with these are the same.
+    pub(crate) fn are(&self, others: &Self) -> bool {
+        (&self.folder, &self.home) == (&others.folder, &others.home)
+    }
+
+    /// Where a file is that the policy names.
+    pub fn place(&self, written: impl AsRef<Path>) -> PathBuf {
+        let written = written.as_ref();
+        match (&self.home, written.strip_prefix("~")) {
+            (Some(home), Ok(within)) => home.join(within),
+            (_, Err(_)) | (None, Ok(_)) => self.folder.join(written),
+        }
+    }
+
+    /// A secret that is needed to get another, as it is at this moment: it may have several lines.
+    #[expect(dead_code, reason = "services are asked with it")]
+    pub(crate) fn read(&self, written: &SecretSource) -> Result<Zeroizing<Vec<u8>>, SourceError> {
+        match written {
+            SecretSource::Environment(variable) => env::read(variable),
+            SecretSource::File(path) => Ok(file::read(&self.place(path))?.0),
+        }
+    }
+}
