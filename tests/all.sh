@@ -11,7 +11,7 @@ say "units and stories"
 cargo test --workspace --locked
 
 say "the long stories: deaths of gates, a GiB each way"
-cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip attacks:: --skip protocols::
+cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip attacks:: --skip protocols:: --skip agents::
 cargo test --locked --package outwall-proxy --test it -- --ignored
 
 say "the list of attacks, and its table"
@@ -23,3 +23,6 @@ cargo test --locked --package outwall --test it -- --ignored clients:: --test-th
 
 say "every protocol, by clients and servers that are not ours"
 cargo test --locked --package outwall --test it -- --ignored protocols::
+
+say "coding agents, unpatched, against a stand-in for their models"
+cargo test --locked --package outwall --test it -- --ignored agents::

@@ -6,9 +6,20 @@
 #   from npm                 pnpm, yarn 1, yarn 4, bun, deno, undici, ws
 #   for `tests/it/protocols` PostgreSQL and OpenSSH, both sides (Debian); grpc, websockets, hypercorn, openai, anthropic (PyPI);
 #                            a client of tonic (crates.io, built here)
+#   for `tests/it/agents`    Claude Code, Codex, OpenCode (npm; 1 GB, this platform's programs only)
+#
+# With `agents` as its argument it installs only these, and the Python that their stand-in runs on.
 #
 # Everything that is not Debian's goes below cargo's target directory, in `clients/`, and is gone with it.
 set -euo pipefail
+
+case ${1-all} in
+all | agents) wanted=${1-all} ;;
+*)
+    printf 'usage: %s [agents]\n' "$0" >&2
+    exit 2
+    ;;
+esac
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 clients=${CARGO_TARGET_DIR:-$here/../../target}/clients
@@ -37,17 +48,19 @@ has_venv() { /usr/bin/python3 -c 'import venv, ensurepip'; }
 
 absent=()
 debian_package curl command -v curl
-debian_package wget command -v wget
 debian_package python3-venv has_venv
 debian_package nodejs command -v node
 debian_package npm command -v npm
-debian_package default-jdk-headless has_jdk
-debian_package chromium test -x /usr/bin/chromium
-debian_package libnss3-tools command -v certutil
-debian_package postgresql compgen -G '/usr/lib/postgresql/*/bin/initdb'
-debian_package postgresql-client command -v psql
-debian_package openssh-server test -x /usr/sbin/sshd
-debian_package openssh-client command -v ssh
+if [[ $wanted == all ]]; then
+    debian_package wget command -v wget
+    debian_package default-jdk-headless has_jdk
+    debian_package chromium test -x /usr/bin/chromium
+    debian_package libnss3-tools command -v certutil
+    debian_package postgresql compgen -G '/usr/lib/postgresql/*/bin/initdb'
+    debian_package postgresql-client command -v psql
+    debian_package openssh-server test -x /usr/sbin/sshd
+    debian_package openssh-client command -v ssh
+fi
 if ((${#absent[@]})); then
     say "apt-get install ${absent[*]}"
     as_root=()
@@ -55,6 +68,34 @@ if ((${#absent[@]})); then
     "${as_root[@]}" apt-get update -qq
     # At runlevel 1 Debian starts no service: what is tested is started by its test.
     "${as_root[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${absent[@]}" >/dev/null
+fi
+
+# $1: folder below `clients`, the rest: packages.
+npm_packages() {
+    local prefix=$clients/$1
+    shift
+    say "npm: $* into $prefix"
+    mkdir -p "$prefix"
+    test -f "$prefix/package.json" || echo '{ "private": true }' >"$prefix/package.json"
+    npm install --prefix "$prefix" --silent --no-audit --no-fund --prefer-offline "$@"
+}
+
+say "PyPI: grpcio, websockets, hypercorn, openai, anthropic into $clients/venv-protocols"
+test -x "$clients/venv-protocols/bin/python3" || /usr/bin/python3 -m venv "$clients/venv-protocols"
+"$clients/venv-protocols/bin/pip" install --quiet --disable-pip-version-check \
+    'grpcio==1.*' 'websockets>=15,<17' 'hypercorn==0.*' 'h2==4.*' 'openai==3.*' 'anthropic==2.*'
+
+# Each brings one program for this platform, of hundreds of MB: npm leaves those for other systems and processors out.
+npm_packages agents @anthropic-ai/claude-code@2 @openai/codex@0 opencode-ai@1
+for agent in claude codex opencode; do
+    version=$(HOME=/nonexistent "$clients/agents/node_modules/.bin/$agent" --version) ||
+        { say "FAILED: $agent does not run; npm must run the packages' install scripts, too"; exit 1; }
+    say "$agent: $version"
+done
+
+if [[ $wanted == agents ]]; then
+    say "all there"
+    exit 0
 fi
 
 # Debian's own interpreter: it lies in a system directory, so every sandbox sees it.
@@ -68,23 +109,8 @@ say "PyPI: pip 23 into $clients/venv-pip23"
 test -x "$clients/venv-pip23/bin/python3" || /usr/bin/python3 -m venv "$clients/venv-pip23"
 "$clients/venv-pip23/bin/pip" install --quiet --disable-pip-version-check 'pip==23.3.*'
 
-say "PyPI: grpcio, websockets, hypercorn, openai, anthropic into $clients/venv-protocols"
-test -x "$clients/venv-protocols/bin/python3" || /usr/bin/python3 -m venv "$clients/venv-protocols"
-"$clients/venv-protocols/bin/pip" install --quiet --disable-pip-version-check \
-    'grpcio==1.*' 'websockets>=15,<17' 'hypercorn==0.*' 'h2==4.*' 'openai==3.*' 'anthropic==2.*'
-
 say "crates.io: a client of tonic into $clients/tonic"
 (cd "$here/protocols/tonic" && CARGO_TARGET_DIR=$clients/tonic cargo build --quiet --locked)
-
-# $1: folder below `clients`, the rest: packages.
-npm_packages() {
-    local prefix=$clients/$1
-    shift
-    say "npm: $* into $prefix"
-    mkdir -p "$prefix"
-    test -f "$prefix/package.json" || echo '{ "private": true }' >"$prefix/package.json"
-    npm install --prefix "$prefix" --silent --no-audit --no-fund --prefer-offline "$@"
-}
 
 npm_packages npm pnpm@10 yarn@1 bun@1 deno@2 undici@7 ws@8
 npm_packages yarn-berry @yarnpkg/cli-dist@4 # its program is called `yarn` too

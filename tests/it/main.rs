@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 mod addresses;
+mod agents;
 mod asking;
 mod attacks;
 mod audit;
