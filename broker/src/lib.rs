@@ -21,6 +21,7 @@
 //! - *Using what was taken back, or has expired.* `keeper`: looked at with each use, and refused when it cannot be told for long.
 #![forbid(unsafe_code)]
 
+pub mod inject;
 mod keeper;
 pub mod placeholder;
 pub mod scoped;
