@@ -25,6 +25,7 @@ pub mod inject;
 mod keeper;
 pub mod placeholder;
 pub mod scoped;
+pub mod scrub;
 mod secret;
 mod source;
 mod stamp;
