@@ -21,8 +21,9 @@ fn story(origin: &TestOrigin, action: &str) -> (Outwall, TestGate) {
 #[test]
 fn a_credential_is_kept_wherever_it_is_and_its_twin_is_not() {
     let (origin, shapes) = (TestOrigin::start(), shapes(LIST));
-    let (_outwall, gate) = story(&origin, "block");
+    let (outwall, gate) = story(&origin, "block");
     let mut seeded = Seeded::new(4);
+    let mut kept = Vec::new();
     for place in 0..PLACES {
         let versions = [Versions::Http1Only, Versions::Http2Only][place % 2];
         let shape = &shapes[(place * 5) % shapes.len()];
@@ -48,8 +49,24 @@ fn a_credential_is_kept_wherever_it_is_and_its_twin_is_not() {
                     said.contains(&shape.name) && !said.contains(&text[text.len() - 8..]),
                     "{said}"
                 );
+                kept.push((shape.name.clone(), text));
             }
         }
+    }
+    for request in origin.requests() {
+        let received = format!("{} {:?}", request.path, request.headers);
+        let leaked = kept.iter().find(|(_, text)| received.contains(text.as_str()));
+        assert!(leaked.is_none(), "{leaked:?} reached the origin: {received}");
+    }
+    let denied = outwall.audit_of("denied");
+    let told: Vec<_> = denied.iter().map(|event| &event["reason"]).collect();
+    assert_eq!(told, vec!["credential-leaving"; PLACES], "each is on record");
+    let written: String = outwall.audit().iter().map(ToString::to_string).collect();
+    for (name, text) in kept {
+        assert!(
+            !written.contains(&text[text.len() - 8..]),
+            "{name} is in the audit"
+        );
     }
 }
 
@@ -58,7 +75,8 @@ fn by_default_a_credential_is_sent_and_found_once() {
     let origin = TestOrigin::start();
     let outwall = outwall().allowing(&[HOST]).origin(HOST, &origin);
     let gate = outwall.gate();
-    let secret = shapes(LIST)[0].credential(&mut Seeded::new(9));
+    let shape = &shapes(LIST)[0];
+    let secret = shape.credential(&mut Seeded::new(9));
     for _ in 0..3 {
         let echoed = gate
             .client()
@@ -69,6 +87,7 @@ fn by_default_a_credential_is_sent_and_found_once() {
     let findings = outwall.audit_of("finding");
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0]["reason"], "credential-leaving");
+    assert!(findings[0].to_string().contains(&shape.name), "{findings:?}");
     assert!(!findings[0].to_string().contains(&secret[4..10]));
     let shown = outwall.run(&["policy", "show"]).succeeded().stdout;
     assert!(

@@ -226,6 +226,28 @@ async fn an_upload_flows_while_its_answer_is_not_read() {
     }
 }
 
+/// Sockets on loopback hold some MiB each, so what stalls is not what matters but that it stalls at all.
+#[tokio::test]
+async fn bulk_is_held_back_by_who_does_not_read() {
+    const MOST: usize = 256 << 20;
+    for (via, kind) in ALL {
+        let origin = Origin::start(kind).await;
+        let gate = TestGate::explicit(&document(&origin)).await;
+        let mut client = Client::to(&gate, "allowed.test", via).await;
+        let (feed, body) = fed();
+        let request = client.request("POST", "allowed.test", "/echo", body);
+        let _unread = client.send(request).await.unwrap().into_body();
+        let piece = Bytes::from(vec![b'u'; 65_536]);
+        let mut sent = 0;
+        while let Ok(taken) = timeout(Duration::from_millis(500), feed.send(piece.clone())).await {
+            taken.expect("the exchange goes on");
+            sent += piece.len();
+            assert!(sent < MOST, "{via:?} {kind:?}: {sent} bytes went somewhere");
+        }
+        assert!(sent > 0, "{via:?} {kind:?}: it flows at first");
+    }
+}
+
 #[tokio::test]
 async fn bulk_goes_both_ways_at_once() {
     for (via, kind) in ALL {
