@@ -17,6 +17,8 @@ pub struct Attack {
     pub known: &'static str,
     /// What is allowed in its place, in a few words.
     pub twin: &'static str,
+    /// Hosts of the world that it is tried at. They are the range's while it runs, and no other class's.
+    pub(crate) hosts: Vec<&'static str>,
     pub(crate) holds: Holds,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) twins: Vec<Attempt>,
@@ -31,6 +33,8 @@ pub enum Section {
     Addresses,
     /// Names that disagree.
     Fronting,
+    /// What TLS carries from one connection to the next, or begins anew within one.
+    Sessions,
     /// HTTP/1.1 that two readers frame differently.
     Http1,
     /// HTTP/2 that is something else once it is HTTP/1.1, and floods of frames.
@@ -39,18 +43,25 @@ pub enum Section {
     Channels,
     /// Through a host that is allowed.
     AllowedHost,
+    /// Through a host whose connections are not read.
+    Tunnels,
+    /// Who a client of a shared proxy is.
+    Clients,
 }
 
 impl Section {
     /// All of them, in the order of the list.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Hosts,
         Self::Addresses,
         Self::Fronting,
+        Self::Sessions,
         Self::Http1,
         Self::Http2,
         Self::Channels,
         Self::AllowedHost,
+        Self::Tunnels,
+        Self::Clients,
     ];
 
     /// Its heading.
@@ -59,10 +70,13 @@ impl Section {
             Self::Hosts => "host names",
             Self::Addresses => "addresses",
             Self::Fronting => "fronting",
+            Self::Sessions => "sessions of TLS",
             Self::Http1 => "framing of http/1.1",
             Self::Http2 => "framing of h2",
             Self::Channels => "other channels",
             Self::AllowedHost => "through an allowed host",
+            Self::Tunnels => "through a tunnel",
+            Self::Clients => "who a client is",
         }
     }
 }
@@ -72,6 +86,8 @@ impl Section {
 pub(crate) enum Holds {
     /// Each attempt is answered with one of these codes, and nothing arrives.
     Refused(&'static [&'static str]),
+    /// As `Nothing`, and the audit says why by one of these codes: for what cannot be told.
+    Recorded(&'static [&'static str]),
     /// No attempt is told of success, and nothing arrives.
     Nothing,
     /// As `Normal`, and something does arrive.
@@ -98,7 +114,9 @@ pub enum Side {
     Sandbox,
     /// Beside a gate that is spoken to as a proxy.
     Proxy,
-    /// The same, once the gate has read its policy again.
+    /// Beside a gate that many share, each known by the credential that it shows. Pieces name credentials as `{token:NAME}`.
+    Clients,
+    /// Beside a gate that is spoken to as a proxy, once it has read its policy again.
     AfterReload,
     /// The same, once it was to read one that is broken.
     AfterBrokenReload,
@@ -131,7 +149,7 @@ pub(crate) struct Question {
 pub(crate) struct Talk {
     pub(crate) opening: Opening,
     pub(crate) inside: Inside,
-    /// Written one after the other with a pause between. `{victim}` and `{proxy}` are replaced by ports.
+    /// Written one after the other with a pause between. `{victim}`, `{proxy}` and `{token:NAME}` are replaced.
     pub(crate) pieces: Vec<Vec<u8>>,
     /// How many answers are waited for. None: what comes is looked at, and not waited for long.
     pub(crate) answers: usize,
@@ -142,8 +160,8 @@ pub(crate) struct Talk {
 pub(crate) enum Opening {
     /// To a host and port, as a program does that knows of no gate.
     Direct { host: String, port: Port },
-    /// To the proxy, and by CONNECT to this target where there is one.
-    Proxy { connect: Option<String> },
+    /// To the proxy, and by CONNECT to this target where there is one, with these further fields.
+    Proxy { connect: Option<String>, fields: String },
 }
 
 /// A port, of which some are known only when the list is run.
@@ -163,6 +181,39 @@ pub(crate) enum Inside {
     Tls { name: Option<String>, speaks: Speaks },
     /// TLS whose hello arrives in records of a few bytes, then the pieces.
     SplitTls { name: String },
+    /// TLS with the session of another connection, then the pieces.
+    Resumed(Box<Resumed>),
+    /// TLS 1.2, within which a second hello with this name (none: no hello) asks to begin anew, then the pieces.
+    Renegotiated { name: String, second: Option<String> },
+}
+
+/// A connection that shows the session of another one.
+#[derive(Clone, Debug)]
+pub(crate) struct Resumed {
+    pub(crate) version: Version,
+    /// Where the session is from: a connection to there, with this name in SNI.
+    pub(crate) from: (Opening, Option<String>),
+    /// The name in SNI with which it is shown.
+    pub(crate) name: Option<String>,
+    /// Bytes in TLS 1.3's early data.
+    pub(crate) early: Vec<u8>,
+    pub(crate) expects: Session,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    Tls12,
+    Tls13,
+}
+
+/// Whether a session must be taken up again, for the attempt to mean anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// It must: this is a twin.
+    TakenUp,
+    /// Whether it is, is looked at afterwards.
+    Any,
 }
 
 /// The protocol of the pieces.
@@ -248,6 +299,29 @@ pub const DOMAIN: &str = "attack.outwall.test";
 pub(crate) const LOOKED_UP: &str = "lookup.outwall.test";
 /// The domain of hosts that no list names.
 pub const EVIL: &str = "evil.outwall.test";
+
+/// The field by which a twin is known that goes to a host of the world, as its attack does.
+pub(crate) const TWIN: &str = "x-outwall-twin";
+
+/// The names of the credentials that the list shows to a shared proxy. `good` and `wide` are of the chosen environment, each of
+/// a sandbox of its own; `trusted`, `tunnel` and `narrow` of environments that are what they say; the others must not count.
+pub const TOKENS: [&str; 15] = [
+    "good",
+    "wide",
+    "trusted",
+    "tunnel",
+    "narrow",
+    "expired",
+    "early",
+    "revoked",
+    "git",
+    "elsewhere",
+    "changed",
+    "cut",
+    "garbage",
+    "none",
+    "hmac",
+];
 
 /// The host of a class whose origin speaks http/1.1.
 pub(crate) fn host1(class: &str) -> String {

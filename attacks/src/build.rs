@@ -18,6 +18,7 @@ pub(crate) fn attack(section: Section, class: &'static str, tries: &'static str)
         tries,
         known: "",
         twin: "",
+        hosts: Vec::new(),
         holds: Holds::Nothing,
         attempts: Vec::new(),
         twins: Vec::new(),
@@ -28,6 +29,14 @@ impl Draft {
     /// A public case, or the rule that it breaks.
     pub(crate) fn known(mut self, known: &'static str) -> Self {
         self.0.known = known;
+        self
+    }
+
+    /// It is tried at this host of the world as well.
+    pub(crate) fn at(mut self, host: &'static str) -> Self {
+        if !self.0.hosts.contains(&host) {
+            self.0.hosts.push(host);
+        }
         self
     }
 
@@ -156,6 +165,10 @@ impl Draft {
         self.held(Holds::Seen(what, is))
     }
 
+    pub(crate) fn recorded(self, codes: &'static [&'static str]) -> Attack {
+        self.held(Holds::Recorded(codes))
+    }
+
     pub(crate) fn kernel_holds(self) -> Attack {
         self.held(Holds::Kernel)
     }
@@ -241,13 +254,36 @@ pub(crate) fn frames_to(host: &str, frames: &[Vec<u8>]) -> Attempt {
 }
 
 pub(crate) fn proxy(host: &str, text: &[u8]) -> Attempt {
-    let mut attempt = talk(
-        Opening::Proxy { connect: None },
-        Inside::Clear,
-        vec![with_host(text, host)],
-    );
+    let opening = Opening::Proxy {
+        connect: None,
+        fields: String::new(),
+    };
+    let mut attempt = talk(opening, Inside::Clear, vec![with_host(text, host)]);
     attempt.from = Side::Proxy;
     attempt
+}
+
+/// Bytes to the proxy that many share.
+pub(crate) fn shared(host: &str, text: &[u8]) -> Attempt {
+    let mut attempt = proxy(host, text);
+    attempt.from = Side::Clients;
+    attempt
+}
+
+/// The same by CONNECT to a target, showing this credential, and what is spoken within.
+pub(crate) fn shared_connect(target: &str, token: &str, inside: Inside, pieces: Vec<Vec<u8>>) -> Attempt {
+    let opening = Opening::Proxy {
+        connect: Some(target.to_owned()),
+        fields: bearer(token),
+    };
+    let mut attempt = talk(opening, inside, pieces);
+    attempt.from = Side::Clients;
+    attempt
+}
+
+/// The field that shows the credential of this name.
+pub(crate) fn bearer(token: &str) -> String {
+    format!("proxy-authorization: Bearer {{token:{token}}}\r\n")
 }
 
 /// A request in the clear at the victim's port.

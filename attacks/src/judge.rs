@@ -61,8 +61,8 @@ pub fn judge(attack: &Attack, made: &[Made], range: &Range, records: &[Record]) 
             .collect::<Vec<_>>()
     };
     let (attempts, twins) = (of(false), of(true));
-    let arrivals = range.arrivals(attack.class, false);
-    let outcome = outcome(attack, &attempts, &twins, range, &arrivals);
+    let arrivals = range.arrivals(attack, false);
+    let outcome = outcome(attack, &attempts, &twins, range, &arrivals, records);
     Verdict {
         class: attack.class,
         section: attack.section,
@@ -86,6 +86,7 @@ fn outcome(
     twins: &[&Made],
     range: &Range,
     arrivals: &[Arrival],
+    records: &[Record],
 ) -> Outcome {
     if attempts.len() < attack.attempts.len() || twins.len() < attack.twins.len() {
         let missing = attack.attempts.len() + attack.twins.len() - attempts.len() - twins.len();
@@ -106,6 +107,17 @@ fn outcome(
     if matches!(attack.holds, Holds::Arrives(..)) && arrivals.is_empty() {
         return Outcome::Unproven("nothing arrived, in whatever form".to_owned());
     }
+    if let Holds::Recorded(codes) = attack.holds {
+        let says_so = |record: &&Record| codes.contains(&record.reason.as_str());
+        let saying_so = about(attack.class, records).filter(says_so).count();
+        if saying_so < attempts.len() {
+            return Outcome::Through(format!(
+                "{saying_so} of {} attempts are on record as {}",
+                attempts.len(),
+                codes.join(" or ")
+            ));
+        }
+    }
     let asked = range.asked();
     if let Some(name) = asked.iter().find(|name| name.ends_with(LOOKED_UP)) {
         return Outcome::Through(format!(
@@ -117,7 +129,7 @@ fn outcome(
         .find_map(|made| allowed(&attack.twins[made.number], &made.seen).err())
     {
         Some(why) => Outcome::Unproven(format!("{}: {why}", attack.twin)),
-        None if needs_arrival(attack) && range.arrivals(attack.class, true).is_empty() => {
+        None if needs_arrival(attack) && range.arrivals(attack, true).is_empty() => {
             Outcome::Unproven(format!("{}: it did not arrive", attack.twin))
         }
         None => Outcome::Held,
@@ -136,7 +148,7 @@ fn held(holds: Holds, seen: &Seen) -> Result<(), String> {
             )),
             None => Err(format!("it was told no reason: {}", told(seen))),
         },
-        Holds::Nothing => match seen
+        Holds::Nothing | Holds::Recorded(_) => match seen
             .answers
             .iter()
             .find(|answer| answer.status < 300 && answer.status != 100)
@@ -162,7 +174,7 @@ fn may_arrive(holds: Holds, arrival: &Arrival) -> bool {
         Holds::Normal(_, is) | Holds::Arrives(_, is) => arrival.place != "victim" && is(arrival),
         // A flood may carry ordinary requests of its own; what counts is how it ends.
         Holds::Seen(..) => arrival.place != "victim" && arrival.path() == "/echo/a",
-        Holds::Refused(_) | Holds::Nothing | Holds::Kernel => false,
+        Holds::Refused(_) | Holds::Recorded(_) | Holds::Nothing | Holds::Kernel => false,
     }
 }
 
@@ -218,6 +230,7 @@ fn how(attack: &Attack, attempts: &[&Made]) -> String {
     match attack.holds {
         Holds::Normal(what, _) | Holds::Arrives(what, _) => format!("it arrives {what}; told: {words}"),
         Holds::Seen(what, _) => format!("{what}: {words}"),
+        Holds::Recorded(codes) => format!("on record as {}; told: {words}", codes.join(" or ")),
         Holds::Refused(_) | Holds::Nothing | Holds::Kernel => words,
     }
 }
@@ -262,13 +275,16 @@ fn shown(arrivals: &[Arrival]) -> String {
 }
 
 fn recorded(class: &str, records: &[Record]) -> Vec<String> {
-    let about = |record: &&Record| names_class(&record.line, class);
-    let codes: BTreeSet<_> = records
-        .iter()
-        .filter(about)
+    let codes: BTreeSet<_> = about(class, records)
         .map(|record| record.reason.clone())
         .collect();
     codes.into_iter().collect()
+}
+
+fn about<'a>(class: &'a str, records: &'a [Record]) -> impl Iterator<Item = &'a Record> {
+    records
+        .iter()
+        .filter(move |record| names_class(&record.line, class))
 }
 
 /// Whether a line has a host of the class in it.

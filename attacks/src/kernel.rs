@@ -27,6 +27,8 @@ pub(crate) enum Kernel {
     AddAddress,
     /// Makes a namespace, in a process of its own.
     Unshare(Space),
+    /// The system call of this name, which no safe library makes, in a process of its own. See [`ALONE`].
+    Call(&'static str),
     /// A file system of one's own.
     Mount,
     /// The network namespace of the first process.
@@ -67,7 +69,7 @@ impl Space {
 
 impl Kernel {
     /// Asks.
-    pub(crate) fn attempt(self, around: Surroundings) -> io::Result<String> {
+    pub(crate) fn attempt(self, around: &Surroundings) -> io::Result<String> {
         match self {
             Self::Socket(domain, kind, protocol) => {
                 Socket::new(
@@ -79,7 +81,8 @@ impl Kernel {
             }
             Self::FlushRules => netlink(12, &flush_rules())?,
             Self::AddAddress => netlink(0, &add_address())?,
-            Self::Unshare(space) => alone(space)?,
+            Self::Unshare(space) => alone(space.name())?,
+            Self::Call(name) => alone(name)?,
             Self::Mount => {
                 let place = std::env::temp_dir();
                 mount("none", &place, "tmpfs", MountFlags::empty(), None)?;
@@ -114,31 +117,36 @@ pub(crate) fn abstract_name(victim: u16) -> String {
     format!("outwall-attack-{victim}")
 }
 
-/// The hidden argument that has a process make one namespace and say whether it could. A process with threads cannot.
+/// The hidden argument that has a process make one namespace, or one system call, and say whether it could. A process with
+/// threads cannot. What is no namespace is made by whoever has this crate, which has no way to it.
 pub const ALONE: &str = "--alone";
 
-/// What a process does that was started with [`ALONE`].
-pub fn make_namespace(name: &str) -> io::Result<()> {
-    let flags = if name == Space::User.name() {
-        UnshareFlags::NEWUSER
-    } else {
-        UnshareFlags::NEWNET
+/// What a process does that was started with [`ALONE`]. Nothing where it is no namespace that was named.
+pub fn make_namespace(name: &str) -> Option<io::Result<()>> {
+    let spaces = [Space::User, Space::Network];
+    spaces.into_iter().find(|space| space.name() == name).map(unshare)
+}
+
+fn unshare(space: Space) -> io::Result<()> {
+    let flags = match space {
+        Space::User => UnshareFlags::NEWUSER,
+        Space::Network => UnshareFlags::NEWNET,
     };
     #[expect(deprecated, reason = "nothing is shared with a thread: there is none")]
     rustix::thread::unshare(flags)?;
     Ok(())
 }
 
-fn alone(space: Space) -> io::Result<()> {
+fn alone(name: &str) -> io::Result<()> {
     let program = std::env::current_exe()?;
-    let output = Command::new(program)
-        .args(["attempt", ALONE, space.name()])
-        .output()?;
+    let output = Command::new(program).args(["attempt", ALONE, name]).output()?;
     if output.status.success() {
         return Ok(());
     }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let cause = said.lines().last().unwrap_or_default().trim();
     Err(io::Error::other(
-        String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        cause.trim_start_matches("caused by: ").to_owned(),
     ))
 }
 

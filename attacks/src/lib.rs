@@ -21,11 +21,13 @@ mod kernel;
 mod list;
 mod make;
 mod range;
+mod renegotiate;
 mod run;
+mod sessions;
 mod split;
 mod tls;
 
-pub use attack::{Answer, Arrival, Attack, DOMAIN, EVIL, Section, Seen, Side};
+pub use attack::{Answer, Arrival, Attack, DOMAIN, EVIL, Section, Seen, Side, TOKENS};
 pub use judge::{Outcome, Record, Verdict, judge};
 pub use kernel::{ALONE, make_namespace};
 pub use list::list;

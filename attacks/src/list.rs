@@ -4,12 +4,16 @@
 mod addresses;
 mod allowed_host;
 mod channels;
+mod clients;
 mod fronting;
 mod hosts;
 mod http1;
 mod http1_heads;
 mod http2;
 mod http2_floods;
+mod publishing;
+mod sessions;
+mod tunnels;
 
 use crate::attack::Attack;
 
@@ -19,12 +23,16 @@ pub fn list() -> Vec<Attack> {
         hosts::list(),
         addresses::list(),
         fronting::list(),
+        sessions::list(),
         http1::list(),
         http1_heads::list(),
         http2::list(),
         http2_floods::list(),
         channels::list(),
         allowed_host::list(),
+        publishing::list(),
+        tunnels::list(),
+        clients::list(),
     ];
     rooms.into_iter().flatten().collect()
 }
@@ -34,7 +42,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::attack::{Act, Inside};
+    use crate::attack::{Act, Inside, Opening};
 
     #[test]
     fn every_class_is_named_once_and_fits_a_label() {
@@ -55,6 +63,46 @@ mod tests {
             );
         }
         assert!(seen.len() >= 100, "{} classes", seen.len());
+    }
+
+    /// At a host of the world, what arrives is known by the host alone.
+    #[test]
+    fn every_host_of_the_world_is_one_classs() {
+        let mut seen = HashSet::new();
+        for attack in list() {
+            for host in attack.hosts {
+                assert!(seen.insert(host), "{host} is there twice");
+            }
+        }
+    }
+
+    /// One that nobody issues would be refused whatever it is to show.
+    #[test]
+    fn every_credential_that_is_shown_is_one_that_is_issued() {
+        let text = format!("{:?}", list().iter().map(shown).collect::<String>());
+        let shown: HashSet<_> = text
+            .split("{token:")
+            .skip(1)
+            .filter_map(|rest| rest.split('}').next())
+            .collect();
+        assert_eq!(shown, HashSet::from(crate::TOKENS));
+    }
+
+    /// What an attack writes to a proxy.
+    fn shown(attack: &Attack) -> String {
+        let attempts = attack.attempts.iter().chain(&attack.twins);
+        let talks = attempts.filter_map(|attempt| match &attempt.act {
+            Act::Talk(talk) => Some(talk),
+            _ => None,
+        });
+        let written = talks.map(|talk| {
+            let pieces = String::from_utf8_lossy(&talk.pieces.concat()).into_owned();
+            match &talk.opening {
+                Opening::Proxy { fields, .. } => pieces + fields,
+                Opening::Direct { .. } => pieces,
+            }
+        });
+        written.collect()
     }
 
     #[test]

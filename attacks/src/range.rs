@@ -19,7 +19,7 @@ use std::thread;
 
 use rustls::ServerConfig;
 
-use crate::attack::{Act, Arrival, Attack, Attempt, DOMAIN, Inside, Opening, host1, host2, twin_of};
+use crate::attack::{Act, Arrival, Attack, Attempt, DOMAIN, Inside, Opening, TWIN, host1, host2, twin_of};
 use crate::kernel::abstract_name;
 use certificate::Authority;
 pub(crate) use resolver::Resolver;
@@ -77,8 +77,9 @@ impl Range {
     pub fn start(list: &[Attack]) -> io::Result<Self> {
         let authority = Authority::new()?;
         let arrived = Arrived::default();
-        let tls_http1 = serve_tls(authority.config(&["http/1.1"])?, arrived.clone())?;
-        let tls_h2 = serve_tls(authority.config(&["h2"])?, arrived.clone())?;
+        let hosts: Vec<_> = list.iter().flat_map(|attack| attack.hosts.clone()).collect();
+        let tls_http1 = serve_tls(authority.config(&["http/1.1"], &hosts)?, arrived.clone())?;
+        let tls_h2 = serve_tls(authority.config(&["h2"], &hosts)?, arrived.clone())?;
         let mut clear = HashMap::new();
         for host in list.iter().flat_map(hosts_in_the_clear) {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -135,29 +136,29 @@ impl Range {
             .clear
             .iter()
             .map(|(host, address)| (format!("{host}:80"), *address));
-        tls.chain(clear).collect()
+        let of_the_world = list.iter().flat_map(|attack| &attack.hosts);
+        let of_the_world = of_the_world.map(|host| (format!("{host}:443"), self.tls_http1));
+        tls.chain(clear).chain(of_the_world).collect()
     }
 
-    /// What arrived for a class, or for its twin.
-    pub(crate) fn arrivals(&self, class: &str, twin: bool) -> Vec<Arrival> {
-        let all = self.arrived.everywhere();
-        let of_class = |host: &str| {
+    /// What arrived for a class, or for its twin. At a host of the world, a twin says by a field that it is one.
+    pub(crate) fn arrivals(&self, attack: &Attack, twin: bool) -> Vec<Arrival> {
+        let class = attack.class;
+        let own = [host1(class), host2(class)].map(|own| if twin { twin_of(&own) } else { own });
+        let below = if twin { "--twin" } else { "" };
+        let resolved = format!(".{class}{below}.dns.{DOMAIN}");
+        let is_its = |host: &str, arrival: &Arrival| {
             let host = host.split(':').next().unwrap_or_default();
-            let own = [host1(class), host2(class)].map(|own| if twin { twin_of(&own) } else { own });
             own.iter().any(|own| own == host)
-                || host.ends_with(&format!(
-                    ".{}.dns.{DOMAIN}",
-                    if twin {
-                        format!("{class}--twin")
-                    } else {
-                        class.to_owned()
-                    }
-                ))
+                || host.ends_with(&resolved)
+                || attack.hosts.contains(&host) && arrival.fields(TWIN).is_empty() != twin
         };
-        all.into_iter()
-            .filter(|(host, _)| of_class(host))
-            .flat_map(|(_, arrivals)| arrivals)
-            .collect()
+        let all = self.arrived.everywhere().into_iter();
+        all.flat_map(|(host, arrivals)| {
+            let its = arrivals.into_iter().filter(|arrival| is_its(&host, arrival));
+            its.collect::<Vec<_>>()
+        })
+        .collect()
     }
 
     #[cfg(test)]
@@ -268,13 +269,17 @@ mod tests {
         let around = Surroundings {
             victim: range.victim(),
             proxy: Some(proxy),
+            ..Surroundings::default()
         };
         let mut attempt = list[0].attempts[0].clone();
         attempt.from = Side::Proxy;
         if let Act::Talk(talk) = &mut attempt.act {
-            talk.opening = Opening::Proxy { connect: None };
+            talk.opening = Opening::Proxy {
+                connect: None,
+                fields: String::new(),
+            };
         }
-        let seen = attempt.make(around);
+        let seen = attempt.make(&around);
         assert_eq!(seen.answers[0].status, 200, "{seen:?}");
         let arrived = range.arrived_at(&host);
         assert_eq!(arrived[0].path(), "/echo/a");

@@ -26,7 +26,7 @@ pub fn count(list: &[Attack], side: Side) -> usize {
 }
 
 /// Makes every attempt of a side, and tells each as it is made.
-pub fn run(list: &[Attack], side: Side, around: Surroundings, told: impl FnMut(Made) + Send) {
+pub fn run(list: &[Attack], side: Side, around: &Surroundings, told: impl FnMut(Made) + Send) {
     let jobs = jobs(list, side);
     let next = AtomicUsize::new(0);
     let told = Mutex::new(told);

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use outwall_attacks::{Side, Surroundings};
+use outwall_sandbox_runtime::Forbidden;
 
 use crate::failure::{Explain, Failure};
 
@@ -17,7 +18,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     victim: u16,
 
-    /// Only make this namespace, and end with 0 when that worked
+    /// Only make this namespace or system call, and end with 0 when that worked
     #[arg(long, value_name = "NAME")]
     alone: Option<String>,
 }
@@ -25,18 +26,25 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn obey(&self) -> Result<ExitCode, Failure> {
         if let Some(name) = &self.alone {
-            outwall_attacks::make_namespace(name).explain(format!("no {name} namespace"))?;
-            return Ok(ExitCode::SUCCESS);
+            return alone(name);
         }
         let around = Surroundings {
             victim: self.victim,
-            proxy: None,
+            ..Surroundings::default()
         };
-        outwall_attacks::run(&outwall_attacks::list(), Side::Sandbox, around, |made| {
+        outwall_attacks::run(&outwall_attacks::list(), Side::Sandbox, &around, |made| {
             let line = serde_json::to_string(&made).unwrap_or_default();
             let mut out = std::io::stdout().lock();
             let _ = writeln!(out, "{line}").and_then(|()| out.flush());
         });
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn alone(name: &str) -> Result<ExitCode, Failure> {
+    let made = outwall_attacks::make_namespace(name);
+    let made = made.or_else(|| Forbidden::named(name).map(Forbidden::make));
+    let made = made.ok_or_else(|| Failure::new(format!("nothing is made that is called `{name}`")))?;
+    made.explain(format!("no {name}"))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -20,6 +20,7 @@ mod cleanup;
 mod control_group;
 mod engine;
 mod failure;
+mod forbidden;
 mod identity;
 mod inner_sockets;
 mod interlude;
@@ -47,6 +48,7 @@ pub use engine::{
     Ender, Exit, Listeners, PrepareError, Prepared, Running, Signal, StartError, Timings, WaitError,
 };
 pub use failure::{Failure, Part};
+pub use forbidden::Forbidden;
 pub use inner_sockets::InnerSockets;
 pub use interlude::{Interludes, Question, Reply};
 pub use network::{ADDRESS_V4, ADDRESS_V6, DNS_PORT, RESOLVER, TCP_PORT};

@@ -32,6 +32,10 @@ pub(crate) fn clone_process(namespaces: UnshareFlags) -> io::Result<Cloned> {
     // (checked above), so no lock can be held by a thread that the child lacks.
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, 0usize, 0usize, 0usize) };
+    forked(pid)
+}
+
+fn forked(pid: libc::c_long) -> io::Result<Cloned> {
     match pid {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Cloned::Child),
@@ -40,6 +44,67 @@ pub(crate) fn clone_process(namespaces: UnshareFlags) -> io::Result<Cloned> {
             Ok(Cloned::Parent(Pid::from_raw(pid).expect("clone returned a pid")))
         }
     }
+}
+
+/// The same with a user namespace of its own, by `clone3`, whose flags lie behind a pointer.
+pub(crate) fn clone3_user_namespace() -> io::Result<Cloned> {
+    if !single_threaded()? {
+        return Err(io::Error::other("only a single-threaded process may fork"));
+    }
+    // `struct clone_args` as of its first version: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls.
+    let user = u64::from(UnshareFlags::NEWUSER.bits());
+    let arguments: [u64; 8] = [user, 0, 0, 0, libc::SIGCHLD as u64, 0, 0, 0];
+    // SAFETY: the arguments are live and of the size given; a null stack and no CLONE_VM make this `fork(2)`, as in `clone_process`.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) };
+    forked(pid)
+}
+
+fn outcome(result: libc::c_long) -> io::Result<()> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// `io_uring_setup(2)` with no place for what it returns, so that nothing is set up.
+pub(crate) fn io_uring_setup_without_parameters() -> io::Result<()> {
+    // SAFETY: the kernel checks the null pointer and fails; no memory is touched.
+    outcome(unsafe { libc::syscall(libc::SYS_io_uring_setup, 1u32, std::ptr::null::<u8>()) })
+}
+
+/// `bpf(2)`, `BPF_MAP_CREATE`, without attributes, so that nothing is made.
+pub(crate) fn bpf_without_attributes() -> io::Result<()> {
+    // SAFETY: the kernel checks the null pointer and fails; no memory is touched.
+    outcome(unsafe { libc::syscall(libc::SYS_bpf, 0, std::ptr::null::<u8>(), 8u32) })
+}
+
+/// `perf_event_open(2)` without attributes, so that nothing is counted.
+pub(crate) fn perf_event_open_without_attributes() -> io::Result<()> {
+    // SAFETY: the kernel checks the null pointer and fails; no memory is touched.
+    outcome(unsafe { libc::syscall(libc::SYS_perf_event_open, std::ptr::null::<u8>(), 0, -1, -1, 0) })
+}
+
+/// `userfaultfd(2)`, for faults in this process. The descriptor ends with it.
+pub(crate) fn userfaultfd() -> io::Result<()> {
+    // SAFETY: takes flags only and registers no memory.
+    outcome(unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | USER_MODE_ONLY) })
+}
+
+/// `UFFD_USER_MODE_ONLY`: what an ordinary user may ask for.
+const USER_MODE_ONLY: libc::c_int = 1;
+
+/// `keyctl(2)`, the id of the user's keyring, which is made if need be.
+pub(crate) fn user_keyring() -> io::Result<()> {
+    const KEY_SPEC_USER_KEYRING: libc::c_int = -4;
+    // SAFETY: `KEYCTL_GET_KEYRING_ID` takes two numbers.
+    outcome(unsafe { libc::syscall(libc::SYS_keyctl, 0, KEY_SPEC_USER_KEYRING, 1) })
+}
+
+/// `ptrace(2)` by `PTRACE_SEIZE`, which leaves the other process running.
+pub(crate) fn trace(process: Pid) -> io::Result<()> {
+    // SAFETY: changes nothing in this process; the other one is let go when this one ends.
+    let result = unsafe { libc::ptrace(libc::PTRACE_SEIZE, process.as_raw_nonzero().get(), 0, 0) };
+    outcome(result)
 }
 
 /// Whether this process has one thread, by the link count of its task directory: no allocation, no parsing.

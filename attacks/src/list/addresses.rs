@@ -71,6 +71,21 @@ fn by_name() -> Vec<Attack> {
             "fd00-ec2--254",
             "fd20-ce--254",
         ]),
+        attack(
+            "name-to-alias",
+            "an allowed name that is an alias of another, which leads here or to a metadata service",
+        )
+        .known("CNAME")
+        .beside(
+            "an alias of a name that leads to an address that may be dialled",
+            to_victim(&resolved(&format!("alias_{PUBLIC}"), "name-to-alias--twin")),
+        )
+        .leading_to(&[
+            "alias_127-0-0-1",
+            "alias_169-254-169-254",
+            "alias_localhost",
+            "alias_0--ffff-7f00-1",
+        ]),
         attack("name-to-link-local", "an allowed name that resolves to the link").leading_to(&[
             "169-254-1-1",
             "fe80--1",

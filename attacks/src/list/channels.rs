@@ -260,6 +260,8 @@ fn namespaces() -> Vec<Attack> {
     vec![
         attack("child-user-namespace", "a user namespace in which one is root")
             .kernel(Kernel::Unshare(Space::User))
+            .kernel(Kernel::Call("user-namespace-by-clone"))
+            .kernel(Kernel::Call("user-namespace-by-clone3"))
             .server_twin()
             .kernel_holds(),
         attack("child-network-namespace", "a network of one's own")
@@ -284,6 +286,32 @@ fn namespaces() -> Vec<Attack> {
         )
         .kernel(Kernel::EnterInitNetwork)
         .kernel(Kernel::InitMemory)
+        .kernel(Kernel::Call("trace-the-first-process"))
+        .server_twin()
+        .kernel_holds(),
+        attack(
+            "io-uring",
+            "requests to the kernel by shared memory, which no filter of system calls sees",
+        )
+        .known("io_uring rootkits, 2025")
+        .kernel(Kernel::Call("io-uring"))
+        .server_twin()
+        .kernel_holds(),
+        attack(
+            "keys-in-the-kernel",
+            "the keyring that a user's processes share, on the host too",
+        )
+        .kernel(Kernel::Call("keyring"))
+        .server_twin()
+        .kernel_holds(),
+        attack(
+            "kernel-interfaces",
+            "programs in the kernel, counters of the whole machine, and faults that are handled by oneself",
+        )
+        .known("CVE-2021-3490")
+        .kernel(Kernel::Call("bpf"))
+        .kernel(Kernel::Call("perf"))
+        .kernel(Kernel::Call("userfaultfd"))
         .server_twin()
         .kernel_holds(),
         attack("kernel-settings", "settings of the kernel's network")

@@ -36,6 +36,7 @@ impl Draft {
         if let crate::attack::Act::Talk(talk) = &mut attempt.act {
             talk.opening = Opening::Proxy {
                 connect: Some(format!("{own}:443")),
+                fields: String::new(),
             };
         }
         self.tried(attempt)

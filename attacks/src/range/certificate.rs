@@ -30,10 +30,11 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A server for every host of the list, that speaks these protocols.
-    pub(super) fn config(&self, protocols: &[&str]) -> io::Result<ServerConfig> {
-        let names = ["h1", "h2"].map(|kind| format!("*.{kind}.{DOMAIN}"));
-        let params = CertificateParams::new(names).map_err(io::Error::other)?;
+    /// A server for every host of the list, that speaks these protocols. `hosts` are those outside of its domain.
+    pub(super) fn config(&self, protocols: &[&str], hosts: &[&str]) -> io::Result<ServerConfig> {
+        let names = ["h1", "h2"].map(|kind| format!("*.{kind}.{DOMAIN}")).into_iter();
+        let names = names.chain(hosts.iter().map(|host| (*host).to_owned()));
+        let params = CertificateParams::new(names.collect::<Vec<_>>()).map_err(io::Error::other)?;
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = params.signed_by(&key, &self.0).map_err(io::Error::other)?;
         let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(io::Error::other)?;

@@ -9,6 +9,7 @@ mod proxy;
 mod report;
 mod run;
 mod stage;
+mod tokens;
 
 use std::process::ExitCode;
 use std::time::Instant;

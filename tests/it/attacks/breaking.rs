@@ -51,6 +51,19 @@ fn a_rule_that_allows_everything_lets_paths_through() {
     assert_eq!(ran.finished.code(), 1);
 }
 
+/// What was narrowed is narrowed by the environment, not by luck: with `trusted_writes` the rows say that it is allowed.
+#[test]
+fn writes_that_the_environment_allows_are_no_failure() {
+    let Some(ran) = under("network = \"trusted\"\ntrusted_writes = true\n") else {
+        return;
+    };
+    for class in ["files-for-another-account", "presigned-upload", "gist"] {
+        assert_eq!(ran.row(class)["outcome"], "allowed", "{}", ran.row(class));
+    }
+    assert_eq!(ran.row("no-credential")["outcome"], "held");
+    assert_eq!(ran.finished.code(), 0);
+}
+
 #[test]
 fn namespaces_that_the_environment_allows_are_no_failure_and_lead_nowhere() {
     let Some(ran) = under("network = \"full\"\nnested_namespaces = true\n") else {

@@ -75,8 +75,8 @@ const HEAD: &str = "\
 # Attacks
 
 **Tried {tried}, held {held}.** Written by the test `tests/it/attacks`; do not edit. Run by {users} with
-`outwall doctor --attack`, which anybody can run: the attempts are made inside a live sandbox and beside a proxy, against origins
-on loopback that keep what arrives byte by byte. An attack counts once as a class, not once per attempt.
+`outwall doctor --attack`, which anybody can run: the attempts are made inside a live sandbox, beside a proxy, and beside a proxy
+that many share, each known by its credential, against origins on loopback that keep what arrives byte by byte. An attack counts once as a class, not once per attempt.
 
 - *Held*: every attempt was refused, by the gate or by the kernel, or arrived in the form that the gate had decided on and in no
   other; no request arrived at the victim; and the twin was allowed.

@@ -17,22 +17,60 @@ use crate::failure::{Explain, Failure};
 pub(super) struct Edited {
     pub(super) text: String,
     pub(super) environment: String,
-    nested_namespaces: bool,
-    any_name: bool,
+    on_purpose: Vec<OnPurpose>,
 }
+
+/// What an environment allows on purpose, and an attack tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnPurpose {
+    Namespaces,
+    AnyName,
+    TrustedWrites,
+    Anonymous,
+}
+
+/// Environments beside the chosen one, for clients that show a credential: each is what its name says and nothing else.
+pub(super) const TRUSTED: &str = "outwall-attack-trusted";
+pub(super) const TUNNEL: &str = "outwall-attack-tunnel";
+pub(super) const NARROW: &str = "outwall-attack-narrow";
 
 impl Edited {
     /// Why a class is not tried, where the environment allows on purpose what it tries.
     pub(super) fn allows(&self, class: &str) -> Option<&'static str> {
         match class {
-            "child-user-namespace" | "child-network-namespace" if self.nested_namespaces => {
+            "child-user-namespace" | "child-network-namespace" if self.has(OnPurpose::Namespaces) => {
                 Some("the environment allows it: `nested_namespaces = true`")
             }
-            "suffix-of-the-name" | "apex-of-a-wildcard" | "confusable-name" if self.any_name => {
+            "suffix-of-the-name" | "apex-of-a-wildcard" | "confusable-name"
+                if self.has(OnPurpose::AnyName) =>
+            {
                 Some("the environment allows it: `network = \"full\"` reaches any public name")
+            }
+            "files-for-another-account"
+            | "presigned-upload"
+            | "anybodys-account-in-a-cloud"
+            | "publishing-a-package"
+            | "gist"
+            | "push-to-anybodys-repository" => self.writes_are_allowed(),
+            "no-credential" | "credential-elsewhere" | "credential-left-out-on-a-connection"
+                if self.has(OnPurpose::Anonymous) =>
+            {
+                Some("the policy allows it: `anonymous_environment` has room for clients that show nothing")
             }
             _ => None,
         }
+    }
+
+    fn has(&self, what: OnPurpose) -> bool {
+        self.on_purpose.contains(&what)
+    }
+
+    fn writes_are_allowed(&self) -> Option<&'static str> {
+        if self.has(OnPurpose::AnyName) {
+            return Some("the environment allows it: `network = \"full\"` writes to any public name");
+        }
+        self.has(OnPurpose::TrustedWrites)
+            .then_some("the environment allows it: `trusted_writes = true`")
     }
 }
 
@@ -84,21 +122,57 @@ fn edit(
     add(chosen, "allowed_addresses", [format!("{STAND_IN}/32")])?;
     add(chosen, "rules", rules())?;
     chosen.remove("limits");
-    let any_name = chosen.get("network").and_then(Value::as_str) == Some("full");
-    let nested_namespaces = chosen
-        .get("nested_namespaces")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
+    let mut on_purpose = on_purpose(chosen);
+    for (name, environment) in beside(range.victim()) {
+        environments.insert(name.to_owned(), Value::Table(environment));
+    }
     if let Some(folder) = folder {
         make_absolute(&mut document, folder);
     }
     document.insert("origins".to_owned(), Value::Table(origins(list, range)));
+    let proxy = document.get("proxy");
+    if proxy.is_some_and(|proxy| proxy.get("anonymous_environment").is_some()) {
+        on_purpose.push(OnPurpose::Anonymous);
+    }
+    // With several environments, the one that was the only one is no longer the default by itself.
+    document.insert("default_environment".to_owned(), name.clone().into());
     Ok(Edited {
         text: document.to_string(),
         environment: name,
-        nested_namespaces,
-        any_name,
+        on_purpose,
     })
+}
+
+fn on_purpose(environment: &Table) -> Vec<OnPurpose> {
+    let is_set = |key| environment.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let full = environment.get("network").and_then(Value::as_str) == Some("full");
+    let all = [
+        (is_set("nested_namespaces"), OnPurpose::Namespaces),
+        (full, OnPurpose::AnyName),
+        (is_set("trusted_writes"), OnPurpose::TrustedWrites),
+    ];
+    all.into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, what)| what)
+        .collect()
+}
+
+/// The environments of clients that show a credential.
+fn beside(victim: u16) -> [(&'static str, Table); 3] {
+    let environment = |network: &str| {
+        let mut table = Table::new();
+        table.insert("network".to_owned(), network.into());
+        table
+    };
+    let mut tunnel = environment("custom");
+    let hosts = [format!("*.{DOMAIN}"), format!("*.dns.{DOMAIN}:{victim}")];
+    let hosts = hosts.into_iter().map(Value::from).collect();
+    tunnel.insert("tunnelled_domains".to_owned(), Value::Array(hosts));
+    [
+        (TRUSTED, environment("trusted")),
+        (TUNNEL, tunnel),
+        (NARROW, environment("custom")),
+    ]
 }
 
 /// As the policy itself chooses one.
@@ -216,5 +290,18 @@ mod tests {
         assert!(!edited.text.contains("requests_per_minute"));
         assert!(edited.allows("child-user-namespace").is_some());
         assert!(edited.allows("raw-socket").is_none());
+        assert!(edited.allows("gist").is_none());
+    }
+
+    #[test]
+    fn what_an_environment_writes_on_purpose_is_not_tried_and_who_is_served_without_a_credential_neither() {
+        let writing = edited(
+            "[environments.web]\nnetwork = \"trusted\"\ntrusted_writes = true\n",
+            None,
+        )
+        .unwrap();
+        assert!(writing.allows("gist").is_some() && writing.allows("no-credential").is_none());
+        let open = "[proxy]\nanonymous_environment = \"web\"\n[environments.web]\nnetwork = \"trusted\"\n";
+        assert!(edited(open, None).unwrap().allows("no-credential").is_some());
     }
 }

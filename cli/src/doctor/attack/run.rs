@@ -29,9 +29,11 @@ pub(super) fn run(list: &[Attack], range: &Range, edited: &Edited) -> Result<Ran
     let sandbox = stage.sandbox(range.victim())?;
     let ended = thread::scope(|scope| {
         let beside = scope.spawn(|| stage.beside_a_proxy(list, range.victim(), &note));
+        let shared = scope.spawn(|| stage.beside_a_shared_proxy(list, range.victim(), &note));
         let inside = Stage::inside(sandbox, &note);
-        let beside = beside.join();
-        inside.and(beside.unwrap_or_else(|_| Err(Failure::new("the attempts beside the proxy failed"))))
+        let joined = [beside.join(), shared.join()]
+            .map(|joined| joined.unwrap_or_else(|_| Err(Failure::new("the attempts beside a proxy failed"))));
+        joined.into_iter().fold(inside, Result::and)
     });
     progress.end();
     ended?;
@@ -53,6 +55,7 @@ impl Progress {
         let sides = [
             Side::Sandbox,
             Side::Proxy,
+            Side::Clients,
             Side::AfterReload,
             Side::AfterBrokenReload,
             Side::AfterRestart,

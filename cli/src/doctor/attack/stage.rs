@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::policy::{AUTHORITY, Edited};
 use super::proxy::Proxy;
+use super::tokens;
 use crate::failure::{Explain, Failure};
 
 pub(super) struct Stage {
@@ -106,10 +107,11 @@ impl Stage {
             let around = Surroundings {
                 victim,
                 proxy: Some(proxy.address()),
+                ..Surroundings::default()
             };
-            outwall_attacks::run(list, side, around, note);
+            outwall_attacks::run(list, side, &around, note);
         };
-        let mut proxy = self.proxy()?;
+        let mut proxy = self.anonymous_proxy()?;
         attempts(&proxy, Side::Proxy);
         self.write_policy(&format!("{}\n# read again\n", self.policy))?;
         proxy.reload()?;
@@ -119,14 +121,40 @@ impl Stage {
         attempts(&proxy, Side::AfterBrokenReload);
         self.write_policy(&self.policy)?;
         proxy.kill();
-        let proxy = self.proxy()?;
+        let proxy = self.anonymous_proxy()?;
         attempts(&proxy, Side::AfterRestart);
         proxy.stop()
     }
 
-    fn proxy(&self) -> Result<Proxy, Failure> {
+    /// Makes the attempts beside a proxy that many share, each known by what it shows.
+    pub(super) fn beside_a_shared_proxy(
+        &self,
+        list: &[Attack],
+        victim: u16,
+        note: &(impl Fn(Made) + Sync),
+    ) -> Result<(), Failure> {
+        let around = Surroundings {
+            victim,
+            proxy: None,
+            tokens: tokens::issue(self.place.path(), &self.environment)?,
+        };
+        let proxy = Proxy::start(self.proxy())?;
+        let around = Surroundings {
+            proxy: Some(proxy.address()),
+            ..around
+        };
+        outwall_attacks::run(list, Side::Clients, &around, note);
+        proxy.stop()
+    }
+
+    fn proxy(&self) -> Command {
         let mut command = self.command("proxy");
         command.args(["--listen", "127.0.0.1:0"]);
+        command
+    }
+
+    fn anonymous_proxy(&self) -> Result<Proxy, Failure> {
+        let mut command = self.proxy();
         command.arg(format!("--anonymous={}", self.environment));
         Proxy::start(command)
     }
