@@ -6,6 +6,8 @@
 //!
 //! It refuses to know how a client connects, and what a credential opens: that is the policy's.
 //!
+//! [`presented`] reads what a client shows an origin: what of it we issued, and what is somebody else's. [`aws`] reads signatures.
+//!
 //! # Attacks, and where each ends
 //!
 //! - *Choosing the algorithm* (`alg: none`, HMAC with the public key). There is one, and a header is compared as bytes with the one
@@ -15,15 +17,18 @@
 //! - *A token of one door at another.* Each names its door (`aud`), and its issuer.
 //! - *Using what was taken back.* [`scoped::Verifier`] looks whether the list of revoked credentials has changed each time that it
 //!   is asked, and refuses when it cannot tell.
+//! - *Showing two credentials*, or one in a spelling that only the origin reads: [`presented`] finds all of them, and takes all out.
 //! - *Reading secrets in logs.* [`scoped::ScopedToken`] and [`Secret`] show nothing in `Debug` and have no `Display`; the errors of
 //!   `source` name where a secret comes from, and none has room for what it is.
 //! - *Reading secrets in memory, in the swap or in a core.* `secret`: pages of their own, locked, and wiped.
 //! - *Using what was taken back, or has expired.* `keeper`: looked at with each use, and refused when it cannot be told for long.
 #![forbid(unsafe_code)]
 
+pub mod aws;
 pub mod inject;
 mod keeper;
 pub mod placeholder;
+pub mod presented;
 pub mod scoped;
 pub mod scrub;
 mod secret;
