@@ -2,7 +2,7 @@
 //!
 //! Its first room is [`scoped`]: short-lived tokens that *we* issue, which say to the gate who a client is. They are worth nothing
 //! outside of it. In the second are the secrets that are used on a sandbox's behalf: a [`Keeper`] has the [`Secret`] of each
-//! credential of the policy, fetched from its source and never outdated.
+//! credential of the policy, fetched from its source and never outdated; [`scrub`] masks them in what comes back.
 //!
 //! It refuses to know how a client connects, and what a credential opens: that is the policy's.
 //!
@@ -21,6 +21,7 @@
 //! - *Reading secrets in logs.* [`scoped::ScopedToken`] and [`Secret`] show nothing in `Debug` and have no `Display`; the errors of
 //!   `source` name where a secret comes from, and none has room for what it is.
 //! - *Reading secrets in memory, in the swap or in a core.* `secret`: pages of their own, locked, and wiped.
+//! - *Having a secret reflected*, in whatever writing and in whatever pieces: [`scrub`].
 //! - *Using what was taken back, or has expired.* `keeper`: looked at with each use, and refused when it cannot be told for long.
 #![forbid(unsafe_code)]
 
