@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
-use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
+use http::{HeaderMap, Method, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::http_error::HttpError;
@@ -68,11 +68,21 @@ impl Arriving {
         http::Request::from_parts(parts, body)
     }
 
-    /// An origin's response over h2.
-    pub(crate) fn response_h2(response: http::Response<RecvStream>) -> http::Response<Self> {
+    /// An origin's response over h2 to a request of this method.
+    pub(crate) fn response_h2(response: http::Response<RecvStream>, method: &Method) -> http::Response<Self> {
         let (parts, stream) = response.into_parts();
-        let body = Self::h2(stream, Sender::Origin, &parts.headers, None);
+        let mut body = Self::h2(stream, Sender::Origin, &parts.headers, None);
+        // Its `Content-Length` is that of another response (RFC 9110 section 8.6).
+        let is_head_alone = method == Method::HEAD || parts.status == StatusCode::NOT_MODIFIED;
+        if let (Self::H2(body), true) = (&mut body, is_head_alone) {
+            body.left = Some(0);
+        }
         http::Response::from_parts(parts, body)
+    }
+
+    /// Whether all that its head announced is there, though its sender has not said yet that this was the end.
+    pub(crate) fn came_whole(&self) -> bool {
+        matches!(self, Self::H2(body) if body.left == Some(0))
     }
 
     fn h2(stream: RecvStream, sender: Sender, headers: &HeaderMap, touched: Option<Touched>) -> Self {

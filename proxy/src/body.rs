@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::Reason;
@@ -231,9 +231,14 @@ impl Body for Relayed {
     }
 }
 
-/// Whoever drops it before its end is the client's side: it went away, or was closed for a reason that is logged there.
+/// Whoever drops it before its end is the client's side: it went away, or was closed for a reason that is logged there. Or it has
+/// everything: over http/1.1 nobody asks for more than `Content-Length` says, and the end of an origin's stream may come in a frame
+/// of its own, or not at all.
 impl Drop for Relayed {
     fn drop(&mut self) {
+        if self.body.came_whole() {
+            return self.end(&mut Context::from_waker(Waker::noop()));
+        }
         let Some((_, record)) = self.running.take() else {
             return;
         };

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h2::client::{self, Connection, SendRequest};
 use h2::{Ping, PingPong};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::Body as _;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -91,6 +91,7 @@ impl Shared {
             });
         }
         let (parts, upload) = request.into_parts();
+        let method = parts.method.clone();
         let is_empty = upload.is_end_stream();
         let sent = sender.send_request(Request::from_parts(parts, ()), is_empty);
         let (mut response, stream) = sent.map_err(|error| self.unanswered(error))?;
@@ -114,7 +115,7 @@ impl Shared {
         })
         .await
         .map_err(|error| self.unanswered(error))?;
-        Ok((Arriving::response_h2(response), share))
+        Ok((Arriving::response_h2(response, &method), share))
     }
 
     /// Asks for a socket by extended CONNECT (RFC 8441), if the origin has said that it takes it.
@@ -142,7 +143,7 @@ impl Shared {
             upload: None,
         };
         Ok(Asked::Answered(
-            Arriving::response_h2(response),
+            Arriving::response_h2(response, &Method::CONNECT),
             Carrier::Shared(share),
         ))
     }

@@ -375,3 +375,61 @@ async fn a_not_modified_keeps_its_length_and_has_no_body() {
     );
     assert!(response.into_body().is_end_stream());
 }
+
+/// An origin over h2 that sends `pieces` of the 10 bytes that it announces, and does not say that this is the end.
+async fn never_ends(pieces: &'static [&'static [u8]]) -> std::net::SocketAddr {
+    scripted(&["h2"], move |stream| async move {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut open = Vec::new();
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            let head = Response::builder().header("content-length", "10").body(());
+            let mut send = respond.send_response(head.unwrap(), false).unwrap();
+            for piece in pieces {
+                send.send_data(Bytes::from_static(piece), false).unwrap();
+            }
+            open.push(send);
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn who_has_all_that_was_announced_asks_for_no_end_and_the_record_says_complete() {
+    const ALL: &[&[u8]] = &[b"all ", b"of it."];
+    const NONE: &[&[u8]] = &[b""]; // whatever the head says
+    for (method, pieces, received) in [("GET", ALL, 10), ("HEAD", NONE, 0)] {
+        let gate = TestGate::explicit(&document_for(never_ends(pieces).await)).await;
+        let mut client = Client::to(&gate, "allowed.test", Via::Http1).await;
+        let request = client.request(method, "allowed.test", "/", crate::support::client::empty());
+        let answer = client.send(request).await.unwrap();
+        let body = timeout(Duration::from_secs(5), read(answer))
+            .await
+            .expect("an end")
+            .2;
+        assert_eq!(body.len(), received, "{method}");
+        let closed = gate.events_of("exchange.came_back", 1).await;
+        assert_eq!(
+            (&closed[0]["bytes_down"], &closed[0]["outcome"]),
+            (&received.into(), &"complete".into()),
+            "{method}: {}",
+            closed[0]
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_before_all_came_that_was_announced_is_on_record_as_gone() {
+    let gate = TestGate::explicit(&document_for(never_ends(&[b"not all"]).await)).await;
+    let mut client = Client::to(&gate, "allowed.test", Via::Http1).await;
+    let request = client.request("GET", "allowed.test", "/", crate::support::client::empty());
+    let mut answer = client.send(request).await.unwrap().into_body();
+    answer.frame().await.unwrap().unwrap();
+    drop((answer, client));
+    let closed = gate.events_of("exchange.came_back", 1).await;
+    assert_eq!(
+        (&closed[0]["bytes_down"], &closed[0]["outcome"]),
+        (&7.into(), &"failed".into()),
+        "{}",
+        closed[0]
+    );
+}
