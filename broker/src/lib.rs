@@ -6,7 +6,8 @@
 //!
 //! It refuses to know how a client connects, and what a credential opens: that is the policy's.
 //!
-//! [`presented`] reads what a client shows an origin: what of it we issued, and what is somebody else's. [`aws`] reads signatures.
+//! [`presented`] reads what a client shows an origin: what of it we issued, and what is somebody else's. [`aws`] signs
+//! again what was signed with a placeholder.
 //!
 //! # Attacks, and where each ends
 //!

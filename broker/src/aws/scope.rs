@@ -52,6 +52,11 @@ impl Scope {
     pub fn service(&self) -> &str {
         &self.service
     }
+
+    /// Whether the service is storage, which is signed in a way of its own: paths are encoded once and kept as they are.
+    pub(super) fn is_storage(&self) -> bool {
+        STORAGE.contains(&self.service.as_str())
+    }
 }
 
 impl fmt::Display for Scope {
@@ -61,6 +66,8 @@ impl fmt::Display for Scope {
 }
 
 pub(super) const END: &str = "aws4_request";
+/// The names by which requests to S3 are signed.
+const STORAGE: [&str; 4] = ["s3", "s3express", "s3-outposts", "s3-object-lambda"];
 const LONGEST_WORD: usize = 64;
 
 #[cfg(test)]

@@ -43,6 +43,18 @@ impl SignedHeaders {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
+
+    /// With one more.
+    pub(super) fn add(&mut self, name: &str) {
+        if let Err(at) = self.0.binary_search_by(|own| own.as_str().cmp(name)) {
+            self.0.insert(at, name.to_owned());
+        }
+    }
+
+    /// Without some.
+    pub(super) fn remove(&mut self, is_meant: impl Fn(&str) -> bool) {
+        self.0.retain(|name| !is_meant(name));
+    }
 }
 
 impl fmt::Display for SignedHeaders {
@@ -66,8 +78,12 @@ mod tests {
 
     #[test]
     fn a_list_is_in_order_and_has_the_host() {
-        let list = SignedHeaders::parse("x-amz-date;host").unwrap();
+        let mut list = SignedHeaders::parse("x-amz-date;host").unwrap();
         assert_eq!(list.to_string(), "host;x-amz-date");
+        list.add("x-amz-security-token");
+        list.add("host");
+        list.remove(|name| name == "x-amz-date");
+        assert_eq!(list.to_string(), "host;x-amz-security-token");
     }
 
     #[test]
