@@ -179,6 +179,20 @@ mod tests {
     }
 
     #[test]
+    fn the_program_that_an_agents_installer_links_to_shows_and_its_login_does_not() {
+        let home = tempfile::tempdir().expect("a directory");
+        let bin = home.path().join(".local/bin");
+        let release = home.path().join(".codex/packages/standalone/releases/1.0/bin");
+        for directory in [&bin, &release] {
+            std::fs::create_dir_all(directory).expect("a directory");
+        }
+        std::fs::write(home.path().join(".codex/auth.json"), "token").expect("a file");
+        let found = shown(home.path(), &bin.display().to_string());
+        let paths: Vec<_> = found.iter().map(|shown| shown.path.as_path()).collect();
+        assert_eq!(paths, [home.path().join(".codex/packages/standalone"), bin]);
+    }
+
+    #[test]
     fn a_link_shows_programs_and_no_keys() {
         use std::os::unix::fs::symlink;
         let home = tempfile::tempdir().expect("a directory");
@@ -229,6 +243,9 @@ mod tests {
             "~/.config/gh",
             "~/.gnupg",
             "~/.docker",
+            "~/.codex/auth.json",
+            "~/.claude/.credentials.json",
+            "~/.local/share/opencode/auth.json",
         ];
         let home = Surroundings {
             home: Path::new("/h"),
