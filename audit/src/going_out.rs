@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use outwall_policy::brokered::CredentialName;
 use outwall_policy::{ClientCertificate, ConnectionPermit, RequestPermit, Treatment};
 
 use crate::event::{EventId, Fields, Kind};
@@ -19,6 +20,7 @@ pub struct GoingOut<'a> {
     permit: Permit<'a>,
     query: Option<&'a str>,
     hidden: &'a [Range<usize>],
+    credential: Option<&'a CredentialName>,
     address: Option<SocketAddr>,
     protocol: Option<&'a str>,
     tls: Option<TlsFacts<'a>>,
@@ -46,6 +48,7 @@ impl<'a> GoingOut<'a> {
             permit: Permit::Connection(permit),
             query: None,
             hidden: &[],
+            credential: None,
             address: None,
             protocol: None,
             tls: None,
@@ -58,6 +61,7 @@ impl<'a> GoingOut<'a> {
             permit: Permit::Exchange(permit),
             query: None,
             hidden: &[],
+            credential: None,
             address: None,
             protocol: None,
             tls: None,
@@ -75,6 +79,13 @@ impl<'a> GoingOut<'a> {
     #[must_use]
     pub fn hidden(mut self, hidden: &'a [Range<usize>]) -> Self {
         self.hidden = hidden;
+        self
+    }
+
+    /// The credential whose secret is put in.
+    #[must_use]
+    pub fn credential(mut self, credential: Option<&'a CredentialName>) -> Self {
+        self.credential = credential;
         self
     }
 
@@ -138,6 +149,7 @@ impl<'a> GoingOut<'a> {
                 );
                 line.plain("decision", "allow");
                 line.text("rule", permit.rule());
+                line.maybe("credential", self.credential);
                 line.maybe(
                     "client_certificate",
                     permit.client_certificate().map(ClientCertificate::name),

@@ -1,9 +1,14 @@
 //! Composes a gate: the policy with the files that it names, the CA and the audit log.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use outwall_audit::{AuditLog, Options};
+use outwall_broker::Keeper;
+use outwall_broker::placeholder::PlaceholderKey;
 use outwall_certs::Ca;
 use outwall_policy::{EnvironmentName, Policy, Sandbox, SandboxId, UnknownEnvironment};
-use outwall_proxy::{Gate, GateParts, InForce, Limits};
+use outwall_proxy::{Gate, GateParts, InForce, Limits, Secrets};
 use rustix::rand::GetRandomFlags;
 
 use crate::arguments::Session;
@@ -11,15 +16,30 @@ use crate::descriptors;
 use crate::failure::{Explain, Failure};
 
 /// The gate. Its own resources are made as it is used.
-pub(crate) fn gate(in_force: InForce, ca: Ca, audit: AuditLog) -> Result<Gate, Failure> {
+pub(crate) fn gate(
+    in_force: InForce,
+    ca: Ca,
+    audit: AuditLog,
+    placeholders: PlaceholderKey,
+) -> Result<Gate, Failure> {
     let limits = limits(in_force.policy());
     let parts = GateParts {
         in_force,
         ca,
         audit,
+        secrets: Secrets {
+            keeper: Arc::new(Keeper::new(Arc::new(Timestamp::now))),
+            placeholders,
+        },
         limits,
     };
     Gate::new(parts).explain("cannot make the gate")
+}
+
+/// What makes placeholders here.
+pub(crate) fn placeholder_key(session: &Session) -> Result<PlaceholderKey, Failure> {
+    PlaceholderKey::open(&session.state.credentials())
+        .explain("cannot make what sandboxes see instead of secrets")
 }
 
 /// The bounds of a gate: what the policy file sets, within what this process may have.

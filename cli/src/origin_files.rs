@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use outwall_broker::Surroundings;
 use outwall_certs::{ClientIdentity, origin_roots};
 use outwall_policy::{ClientCertificate, ParentCredentials, ParentProxy, SecretSource};
 use outwall_proxy::{InForce, OriginTrust, ParentPassword};
@@ -26,7 +27,11 @@ pub(crate) fn read(in_force: &PolicyInForce) -> Result<InForce, Failure> {
         Some(credentials) => trust.known_to_parent_as(credentials, &password(in_force, credentials)?),
         None => trust,
     };
-    Ok(InForce::new(in_force.policy.clone(), trust)?)
+    let surroundings = Surroundings {
+        folder: in_force.place(Path::new("")),
+        home: std::env::home_dir().filter(|home| home.is_absolute()),
+    };
+    Ok(InForce::new(in_force.policy.clone(), trust)?.within(surroundings))
 }
 
 /// What should be mended about those files, although they can be used.

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use outwall_audit::AuditLog;
+use outwall_broker::placeholder::{PlaceholderKey, Placeholders};
 use outwall_certs::{Ca, TrustBundle};
 use outwall_policy::{EnvironmentName, NetworkLevel, Overrides, Publish, Sandbox, SandboxId};
 use outwall_sandbox_runtime::{
@@ -28,7 +29,7 @@ use self::trust::Trust;
 use crate::arguments::{RUN_FAILED, Session};
 use crate::discovery::configuration_files;
 use crate::failure::{Explain, Failure};
-use crate::gate::{audit_log, new_sandbox};
+use crate::gate::{audit_log, new_sandbox, placeholder_key};
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::Source;
 use crate::sandbox_variables::{self, Account};
@@ -115,8 +116,9 @@ impl Arguments {
         let (ca, bundle) = trust.join()?;
         let identity = identity.join().ok().flatten();
         tracing::debug!("trust and git identity are there");
-        request.furnish(session, &bundle, identity)?;
-        request.run(session, ca, &audit)
+        let key = placeholder_key(session)?;
+        request.furnish(session, &bundle, identity, &key)?;
+        request.run(session, ca, &audit, key)
     }
 
     /// What is asked for, with everything checked that can be before anything is made.
@@ -196,18 +198,21 @@ struct Request {
 }
 
 impl Request {
-    /// Puts in what the sandbox needs to work: trust in the CA, variables, an identity for git.
+    /// Puts in what the sandbox needs to work: trust in the CA, variables, an identity for git; placeholders instead of secrets.
     fn furnish(
         &mut self,
         session: &Session,
         bundle: &TrustBundle,
         identity: Option<String>,
+        key: &PlaceholderKey,
     ) -> Result<(), Failure> {
         let account = Account::of(&self.spec, &session.surroundings);
+        let placeholders = Placeholders::new(key, &self.sandbox, self.in_force.policy.credentials());
         self.spec.variables = sandbox_variables::variables(
             &session.surroundings,
             &account,
             bundle.variables(),
+            placeholders.variables(),
             &self.variables,
         )?;
         let home = self.spec.home_path.clone();
@@ -228,7 +233,13 @@ impl Request {
     }
 
     /// Makes the sandbox beside its gate, runs the command, sums up.
-    fn run(self, session: &Session, ca: Ca, audit: &AuditLog) -> Result<ExitCode, Failure> {
+    fn run(
+        self,
+        session: &Session,
+        ca: Ca,
+        audit: &AuditLog,
+        key: PlaceholderKey,
+    ) -> Result<ExitCode, Failure> {
         let program = self
             .spec
             .command
@@ -236,7 +247,7 @@ impl Request {
             .map(|program| program.display().to_string())
             .unwrap_or_default();
         let (in_force, log) = (self.in_force, audit.clone());
-        let gate = thread::spawn(move || Serving::prepare(in_force, ca, log));
+        let gate = thread::spawn(move || Serving::prepare(in_force, ca, log, key));
         let mut prepared = Prepared::new(self.spec).map_err(not_prepared)?;
         tracing::debug!(timings = ?prepared.timings(), "the sandbox is prepared");
         for notice in prepared.notices() {

@@ -99,12 +99,13 @@ impl<'a> Account<'a> {
     }
 }
 
-/// The whole set, by name: the list, then who and where, then what makes clients trust the CA, then
-/// what was asked for, which may replace any of them.
-pub(crate) fn variables(
+/// The whole set, by name: the list, then who and where, then what makes clients trust the CA, then what stands for secrets, then
+/// what was asked for, which may replace any of them but those: what is there to be no secret is not to become one by a habit.
+pub(crate) fn variables<'a>(
     surroundings: &Surroundings,
     account: &Account<'_>,
     trust: Vec<(&'static str, String)>,
+    placeholders: impl IntoIterator<Item = (&'a str, &'a str)>,
     asked: &[Asked],
 ) -> Result<Vec<(OsString, OsString)>, Failure> {
     let mut set = BTreeMap::<OsString, OsString>::new();
@@ -126,6 +127,13 @@ pub(crate) fn variables(
     set.extend(trust.into_iter().map(|(name, value)| (name.into(), value.into())));
     for asked in asked {
         set.insert(asked.name.clone(), asked.value(surroundings)?);
+    }
+    for (name, placeholder) in placeholders {
+        if asked.iter().any(|asked| asked.name == name) {
+            return Err(Failure::new(format!("`--env {name}` would take the place of a placeholder"))
+                .hint("leave it out: a credential of the policy has that variable, and the gate puts the secret in"));
+        }
+        set.insert(name.into(), placeholder.into());
     }
     Ok(set.into_iter().collect())
 }
@@ -169,11 +177,17 @@ mod tests {
             .collect();
         let trust = vec![("SSL_CERT_FILE", "/bundle".to_owned())];
         let text = |os: OsString| os.into_string().unwrap();
-        variables(&surroundings, &account, trust, &asked)
-            .unwrap()
-            .into_iter()
-            .map(|(name, value)| (text(name), text(value)))
-            .collect()
+        variables(
+            &surroundings,
+            &account,
+            trust,
+            [("MODEL_KEY", "sk-placeholder")],
+            &asked,
+        )
+        .unwrap()
+        .into_iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect()
     }
 
     #[test]
@@ -200,7 +214,7 @@ mod tests {
         ];
         let mut expected: Vec<_> = own
             .into_iter()
-            .chain(["LC_ALL", "SSL_CERT_FILE", "TERM"])
+            .chain(["LC_ALL", "MODEL_KEY", "SSL_CERT_FILE", "TERM"])
             .collect();
         expected.sort_unstable();
         assert_eq!(names, expected);

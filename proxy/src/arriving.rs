@@ -23,6 +23,14 @@ pub(crate) enum Arriving {
     OfOrigin(Incoming),
     /// Over h2, from either.
     H2(H2Body),
+    /// From a client, all of it, read before.
+    Held(HeldBody),
+}
+
+/// A body that is all here.
+pub(crate) struct HeldBody {
+    data: Option<Bytes>,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 /// The body of one stream of h2.
@@ -85,6 +93,14 @@ impl Arriving {
         matches!(self, Self::H2(body) if body.left == Some(0))
     }
 
+    /// What was read of a client's request.
+    pub(crate) fn held(data: Bytes, trailers: Option<HeaderMap>) -> Self {
+        Self::Held(HeldBody {
+            data: (!data.is_empty()).then_some(data),
+            trailers: trailers.map(Box::new),
+        })
+    }
+
     fn h2(stream: RecvStream, sender: Sender, headers: &HeaderMap, touched: Option<Touched>) -> Self {
         let left = headers
             .get(CONTENT_LENGTH)
@@ -97,6 +113,13 @@ impl Arriving {
             touched,
             data_ended: false,
         })
+    }
+}
+
+impl HeldBody {
+    fn next(&mut self) -> Option<Frame<Bytes>> {
+        let data = self.data.take().map(Frame::data);
+        data.or_else(|| self.trailers.take().map(|trailers| Frame::trailers(*trailers)))
     }
 }
 
@@ -165,6 +188,7 @@ impl Body for Arriving {
             Self::OfClient(body) => Pin::new(body.incoming()).poll_frame(cx).map_err(HttpError::from),
             Self::OfOrigin(body) => Pin::new(body).poll_frame(cx).map_err(HttpError::from),
             Self::H2(body) => body.poll(cx).map_err(HttpError::from),
+            Self::Held(body) => Poll::Ready(body.next().map(Ok)),
         }
     }
 
@@ -174,6 +198,7 @@ impl Body for Arriving {
             Self::OfClient(body) => body.is_end_stream(),
             Self::OfOrigin(body) => body.is_end_stream(),
             Self::H2(body) => body.ended,
+            Self::Held(body) => body.data.is_none() && body.trailers.is_none(),
         }
     }
 
@@ -184,6 +209,7 @@ impl Body for Arriving {
             Self::OfOrigin(body) => body.size_hint(),
             Self::H2(body) if body.ended => SizeHint::with_exact(0),
             Self::H2(body) => body.left.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Held(body) => SizeHint::with_exact(body.data.as_ref().map_or(0, |data| data.len() as u64)),
         }
     }
 }

@@ -13,12 +13,12 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::allowance::Bounds;
 use crate::arriving::Arriving;
+use crate::brokering::Outbound;
 use crate::error::Error;
 use crate::h2_pipe::{Piped, Resets};
 use crate::hop_by_hop;
 use crate::http_error::HttpError;
 use crate::interim::{Interims, ToBeAsked};
-use crate::leaks::Leaving;
 use crate::origins::Carrier;
 use crate::pulse::Running;
 use crate::record::ExchangeRecord;
@@ -32,7 +32,7 @@ pub(crate) enum Upload {
     Streaming {
         /// Some while it is not sent because nobody has asked for it.
         waits: Option<ToBeAsked>,
-        body: Leaving,
+        body: Outbound,
         bounds: Option<Arc<Bounds>>,
         sent: Arc<AtomicU64>,
     },
@@ -41,7 +41,7 @@ pub(crate) enum Upload {
 impl Upload {
     /// Takes a request's body over. The counter exists only where there is something to count.
     pub(crate) fn new(
-        body: Leaving,
+        body: Outbound,
         bounds: Option<Arc<Bounds>>,
         waits: Option<ToBeAsked>,
     ) -> (Self, Option<Arc<AtomicU64>>) {

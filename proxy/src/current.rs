@@ -66,7 +66,7 @@ impl CurrentPolicy {
 
 impl Snapshot {
     fn new(in_force: InForce, generation: u64) -> Self {
-        let InForce { policy, trust } = in_force;
+        let InForce { policy, trust, .. } = in_force;
         Self {
             policy,
             trust,

@@ -12,6 +12,7 @@ use outwall_policy::{ClientCertificate, Denial, DomainName};
 use rustls::AlertDescription;
 use thiserror::Error as ThisError;
 
+use crate::brokering::Unfit;
 use crate::dialer::ParentError;
 use crate::http_error::HttpError;
 use crate::protected::alert_in;
@@ -113,6 +114,9 @@ pub enum Error {
     /// The record could not be written; so nothing goes out.
     #[error("the audit log cannot be written")]
     Audit(#[from] WriteError),
+    /// The secret that was to be put in does not fit into the request.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// No leaf for the host.
     #[error("no certificate could be made for the host")]
     Leaf(#[from] LeafError),
@@ -196,6 +200,11 @@ impl Error {
             Self::Silence => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "silence"),
             Self::TooLong => (Side::Client, StatusCode::GATEWAY_TIMEOUT, "request-timeout"),
             Self::Audit(_) => (Side::Proxy, StatusCode::SERVICE_UNAVAILABLE, "audit-unavailable"),
+            Self::Unfit(_) => (
+                Side::Proxy,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "credential-unavailable",
+            ),
             Self::Leaf(_) => (Side::Proxy, StatusCode::INTERNAL_SERVER_ERROR, "no-leaf"),
             Self::OriginalDestination(_) => (
                 Side::Proxy,

@@ -18,6 +18,7 @@ use crate::allowance::{Bounds, LastAccount};
 use crate::answer::Answer;
 use crate::arriving::Arriving;
 use crate::body::{Held, ResponseBody, Upload};
+use crate::brokering::{self, Examined, Objection, Outbound, Ready};
 use crate::client::Client;
 use crate::current::Snapshot;
 use crate::error::Error;
@@ -131,6 +132,15 @@ impl From<Denial> for Stopped {
     }
 }
 
+impl From<Objection> for Stopped {
+    fn from(objection: Objection) -> Self {
+        match objection {
+            Objection::Denied(denial) => Self::Denied(denial),
+            Objection::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
 impl From<Error> for Stopped {
     fn from(error: Error) -> Self {
         Self::Failed(error)
@@ -215,9 +225,10 @@ impl Exchanges {
         let authority = expected.authority_for(action::spelled_host(&request)).clone();
         let action = action::read(request, &expected).map_err(|reason| self.gate.denial(reason))?;
         let (permit, request, pool) = self.decide(&via, action)?;
+        let Examined { request, ready } = brokering::examine(&self.gate, &permit, request).await?;
         let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
         let looked = leaks::look(&self.gate, &permit, request).await?;
-        let (request, record) = self.record(&permit, looked, bounds, interims)?;
+        let (request, record) = self.record(&permit, (looked, ready), bounds, interims)?;
         let held = Held {
             running,
             _room: room,
@@ -286,11 +297,12 @@ impl Exchanges {
         }
     }
 
-    /// Writes down that the request goes out, and leaves behind what concerned the connection it came by.
+    /// Writes down that the request goes out, leaves behind what concerned the connection it came by, and puts in what no sandbox
+    /// has.
     fn record(
         &self,
         permit: &RequestPermit,
-        looked: Looked,
+        (looked, ready): (Looked, Option<Ready>),
         bounds: Option<Arc<Bounds>>,
         interims: &Interims,
     ) -> Result<(Request<Upload>, ExchangeRecord), Stopped> {
@@ -299,16 +311,24 @@ impl Exchanges {
             watch,
             hidden,
         } = looked;
+        let protocol = protocol(&request);
+        let (mut parts, body) = request.into_parts();
+        let asked = parts.uri.clone(); // without what no sandbox has
+        let credential = ready.as_ref().map(|ready| ready.credential().name().clone());
+        hop_by_hop::strip_request(&mut parts.headers);
+        let body = match ready {
+            Some(ready) => ready.inject(&mut parts, body).map_err(Error::from)?,
+            None => Outbound::AsItCame(body),
+        };
         let mut what = GoingOut::exchange(permit)
-            .query(request.uri().query())
+            .query(asked.query())
             .hidden(hidden.parts())
-            .protocol(protocol(&request));
+            .credential(credential.as_ref())
+            .protocol(protocol);
         if let Some(tls) = &self.tls {
             what = what.tls(tls.as_audited());
         }
         let recorded = self.gate.shared.audit.going_out(what).map_err(Error::from)?;
-        let (mut parts, body) = request.into_parts();
-        hop_by_hop::strip_request(&mut parts.headers);
         let (upload, sent) = Upload::new(body, bounds.clone(), interims.hold_back());
         Ok((
             Request::from_parts(parts, upload),

@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use outwall_audit::AuditLog;
+use outwall_broker::Keeper;
+use outwall_broker::placeholder::PlaceholderKey;
 use outwall_certs::Ca;
 use outwall_policy::Sandbox;
 use thiserror::Error;
@@ -33,8 +35,19 @@ pub struct GateParts {
     pub ca: Ca,
     /// Where everything is written down first.
     pub audit: AuditLog,
+    /// What is put into requests, and what sandboxes see instead.
+    pub secrets: Secrets,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// What is put into requests, and what sandboxes see instead.
+#[derive(Debug)]
+pub struct Secrets {
+    /// Has the secret of each credential of the policy in force. The gate tells it which those are.
+    pub keeper: Arc<Keeper>,
+    /// Makes what a sandbox sees.
+    pub placeholders: PlaceholderKey,
 }
 
 /// The gate. Cloning is cheap, and a clone is the same gate.
@@ -47,6 +60,7 @@ pub struct Gate {
 pub(crate) struct Shared {
     pub(crate) policy: Arc<CurrentPolicy>,
     pub(crate) audit: AuditLog,
+    pub(crate) secrets: Secrets,
     pub(crate) client_tls: ClientTls,
     pub(crate) resolvers: Arc<Resolvers>,
     pub(crate) doors: Arc<Doors>,
@@ -90,6 +104,16 @@ pub enum ServeError {
     Listener(#[from] std::io::Error),
 }
 
+impl Secrets {
+    /// Has the secrets of a policy's credentials from here on. Those of one before that are not in it are gone.
+    fn keep(&self, in_force: &InForce, lanes: &Lanes) {
+        let _inside = lanes.runtimes().next().map(tokio::runtime::Handle::enter);
+        let credentials = in_force.policy.credentials().iter();
+        let sources = credentials.map(|known| (known.name(), known.source()));
+        self.keeper.replace(&in_force.surroundings, sources);
+    }
+}
+
 impl Gate {
     /// A gate that serves nobody yet.
     pub fn new(parts: GateParts) -> Result<Self, GateError> {
@@ -97,12 +121,15 @@ impl Gate {
             in_force,
             ca,
             audit,
+            secrets,
             limits,
         } = parts;
         let lanes = Lanes::start(limits.lanes)?;
+        secrets.keep(&in_force, &lanes);
         let shared = Shared {
             policy: Arc::new(CurrentPolicy::new(in_force)),
             audit,
+            secrets,
             client_tls: ClientTls::new(Arc::new(ca))?,
             resolvers: Arc::default(),
             doors: Arc::default(),
@@ -190,6 +217,7 @@ impl Gate {
     /// Puts another policy in force, with all that goes with it and in one step, for the next request of every connection;
     /// tunnels and running exchanges that it does not grant end.
     pub fn replace(&self, next: InForce) {
+        self.shared.secrets.keep(&next, &self.shared.lanes);
         self.shared.policy.replace(next);
     }
 

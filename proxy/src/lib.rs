@@ -13,6 +13,7 @@
 //!   record; only `policy` and `audit` make those.
 //! - *Rebinding.* `dialer` resolves once, after the decision, and dials the address that was classified.
 //! - *Fronting.* SNI, CONNECT target, `Host` and `:authority` must name one host and port: `connection`, `target`, `action`.
+//! - *Using credentials of one's own, or ours for another purpose.* `brokering`.
 //! - *Sending credentials.* `leaks` looks at heads, bodies and messages for those that `dlp` knows.
 //! - *Telling secrets in names.* `distinct_names` limits how many names below one wildcard are resolved.
 //! - *Being somebody else at a shared proxy.* `clientele`: who asks is what a credential says that only the broker verifies, and a
@@ -28,6 +29,7 @@ mod allowance;
 mod answer;
 mod arriving;
 mod body;
+mod brokering;
 mod client;
 pub mod client_hello;
 mod clientele;
@@ -87,10 +89,11 @@ mod upload_rest;
 mod vigil;
 pub mod websocket;
 
+pub use brokering::Unfit;
 pub use clientele::Clients;
 pub use dialer::ParentError;
 pub use error::{Error, Side};
-pub use gate::{CapturedListeners, Gate, GateError, GateParts, ServeError};
+pub use gate::{CapturedListeners, Gate, GateError, GateParts, Secrets, ServeError};
 pub use http_error::HttpError;
 pub use limits::Limits;
 pub use listener::{OriginalDestination, Redirected};

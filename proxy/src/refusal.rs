@@ -9,6 +9,7 @@ use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, RETRY_AFTER,
 };
 use http::{Response, StatusCode};
+use outwall_policy::brokered::BrokerRefusal;
 use outwall_policy::{CredentialFault, Denial, Excess, Reason, SizedPart};
 use serde_json::json;
 
@@ -290,6 +291,10 @@ fn status_of(reason: &Reason) -> StatusCode {
         Reason::AuditUnavailable | Reason::Credential(CredentialFault::Unavailable) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
+        Reason::Broker(refusal) => match **refusal {
+            BrokerRefusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::FORBIDDEN,
+        },
         Reason::Credential(_) => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
         _ => StatusCode::FORBIDDEN,
     }

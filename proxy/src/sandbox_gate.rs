@@ -10,6 +10,7 @@ use outwall_policy::{ConnectionDecision, Denial, Environment, Opening, Reason, S
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::allowance::Ledger;
+use crate::brokering::Brokering;
 use crate::connection::Accepted;
 use crate::dialer::Dialer;
 use crate::distinct_names::{DistinctNames, TooManyNames};
@@ -42,6 +43,7 @@ pub(crate) struct SandboxGate {
     /// What was used of the environment's limits.
     pub(crate) ledger: Ledger,
     pub(crate) leaks: Leaks,
+    pub(crate) brokering: Brokering,
 }
 
 impl SandboxGate {
@@ -79,6 +81,7 @@ impl SandboxGate {
             distinct_names: DistinctNames::new(&limits),
             ledger: Ledger::new(),
             leaks: Leaks::default(),
+            brokering: Brokering::default(),
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use outwall_broker::Surroundings;
 use outwall_certs::ClientIdentity;
 use outwall_policy::{ClientCertificate, HostGrant, ParentCredentials, Policy};
 use rustls::sign::SingleCertAndKey;
@@ -20,6 +21,8 @@ use crate::tls::provider;
 pub struct InForce {
     pub(crate) policy: Policy,
     pub(crate) trust: OriginTrust,
+    /// What the sources of its credentials are made with.
+    pub(crate) surroundings: Surroundings,
 }
 
 /// What origins are verified against, and what is shown to them.
@@ -68,7 +71,21 @@ impl InForce {
         if has_name != trust.parent_authorization.is_some() {
             return Err(Incomplete::ParentPassword);
         }
-        Ok(Self { policy, trust })
+        Ok(Self {
+            policy,
+            trust,
+            surroundings: Surroundings {
+                folder: "/".into(),
+                home: None,
+            },
+        })
+    }
+
+    /// Of a file in a folder, from where the sources of credentials are looked for.
+    #[must_use]
+    pub fn within(mut self, surroundings: Surroundings) -> Self {
+        self.surroundings = surroundings;
+        self
     }
 
     /// What decides.
@@ -82,6 +99,7 @@ impl InForce {
         Self {
             policy: self.policy.with_grants(grants),
             trust: self.trust.clone(),
+            surroundings: self.surroundings.clone(),
         }
     }
 }

@@ -14,6 +14,7 @@ mod asking;
 mod attacks;
 mod audit;
 mod blocklists;
+mod brokered;
 mod ca;
 mod captured;
 mod clients;

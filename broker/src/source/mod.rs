@@ -58,7 +58,7 @@ pub(crate) struct Seen {
 }
 
 /// What sources are made with.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Surroundings {
     /// What relative paths are relative to: the folder of the policy file.
     pub folder: PathBuf,

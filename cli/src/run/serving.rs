@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use outwall_audit::AuditLog;
+use outwall_broker::placeholder::PlaceholderKey;
 use outwall_certs::Ca;
 use outwall_control::Role;
 use outwall_policy::Sandbox;
@@ -47,14 +48,19 @@ const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 impl Serving {
     /// Makes gate and threads.
-    pub(super) fn prepare(policy: PolicyInForce, ca: Ca, audit: AuditLog) -> Result<Ready, Failure> {
+    pub(super) fn prepare(
+        policy: PolicyInForce,
+        ca: Ca,
+        audit: AuditLog,
+        placeholders: PlaceholderKey,
+    ) -> Result<Ready, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .explain("cannot start threads")?;
         let files = policy.read_files()?;
         Ok(Ready {
-            gate: gate(files.clone(), ca, audit.clone())?,
+            gate: gate(files.clone(), ca, audit.clone(), placeholders)?,
             runtime,
             audit,
             loaded: (policy, files),

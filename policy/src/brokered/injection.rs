@@ -41,6 +41,21 @@ impl Injection {
         }
     }
 
+    /// Whether a client's own credential at that place is replaced by this one.
+    pub fn is_at(&self, place: &CredentialPlace) -> bool {
+        match (self, place) {
+            (Self::Header { name, scheme }, CredentialPlace::Header { name: at, scheme: of }) => {
+                let same = |of: &String| scheme.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(of));
+                name == at && of.as_ref().is_none_or(same)
+            }
+            (Self::Basic { .. } | Self::Aws4, CredentialPlace::Header { name, .. }) => {
+                name == "authorization"
+            }
+            (Self::Query(name), CredentialPlace::Query(at)) => name == at,
+            _ => false,
+        }
+    }
+
     /// Whether it replaces what the client sent, so that without a placeholder there is nothing to replace.
     pub(crate) fn needs_placeholder(&self) -> bool {
         matches!(self, Self::JsonBody | Self::Aws4)

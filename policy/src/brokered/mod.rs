@@ -75,6 +75,11 @@ impl BrokeredCredential {
         &self.inject
     }
 
+    /// Whether it goes only where its placeholder is.
+    pub fn needs_placeholder(&self) -> bool {
+        self.inject.iter().all(Injection::needs_placeholder)
+    }
+
     /// What a sandbox sees instead; none: nothing.
     pub fn placeholder(&self) -> Option<&Placeholder> {
         self.placeholder.as_ref()

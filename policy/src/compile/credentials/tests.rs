@@ -48,8 +48,8 @@ fn brokerage(
     let (scheme, host, method, path) = request;
     let target = Target::parse(&format!("{host}:{}", scheme.default_port())).unwrap();
     let opening = match scheme {
-        Scheme::Https => Opening::Unread,
-        Scheme::Http => Opening::Http,
+        Https => Opening::Unread,
+        Http => Opening::Http,
     };
     let decision = policy.decide_connection(sandbox, &target, opening);
     let (ConnectionDecision::Intercept(permit) | ConnectionDecision::Forward(permit)) = decision else {
@@ -124,7 +124,7 @@ fn nobody_without_an_identity_uses_a_credential() {
     let text = format!("{MODEL}\n[proxy]\nanonymous_environment = \"web\"\n");
     let policy = policy(&text);
     let anonymous = Sandbox::anonymous(SandboxId::from_random([7; 4]), "web".parse().unwrap());
-    let request = || (Scheme::Https, "api.example.com", Method::GET, "/v1/models");
+    let request = || (Https, "api.example.com", Method::GET, "/v1/models");
     assert_eq!(
         brokerage(&policy, &anonymous, request()),
         (vec![], vec![NotFor::Anonymous])
@@ -145,13 +145,7 @@ fn the_narrowest_line_says_what_is_done_with_foreign_credentials() {
         else {
             panic!("it is not intercepted");
         };
-        let action = Action::new(
-            Scheme::Https,
-            target,
-            Method::GET,
-            RequestPath::parse("/").unwrap(),
-            (),
-        );
+        let action = Action::new(Https, target, Method::GET, RequestPath::parse("/").unwrap(), ());
         let RequestDecision::Allow(permitted) = policy.decide_request(&permit, action) else {
             panic!("it is refused");
         };

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use outwall_audit::{AuditLog, Options};
+use outwall_broker::Keeper;
+use outwall_broker::placeholder::PlaceholderKey;
 use outwall_broker::scoped::{Audience, Issuer, Verifier};
 use outwall_certs::{Ca, ClientIdentity};
 use outwall_policy::{Policy, PolicyDocument, Sandbox, SandboxId};
 use outwall_proxy::{
-    CapturedListeners, Clients, Gate, GateParts, InForce, Limits, OriginTrust, OriginalDestination,
+    CapturedListeners, Clients, Gate, GateParts, InForce, Limits, OriginTrust, OriginalDestination, Secrets,
     ServeHandle,
 };
 use rustls::RootCertStore;
@@ -112,6 +114,10 @@ impl TestGate {
             in_force: InForce::new(policy, trust).unwrap(),
             ca,
             audit: audit.clone(),
+            secrets: Secrets {
+                keeper: Arc::new(Keeper::new(Arc::new(Timestamp::now))),
+                placeholders: PlaceholderKey::new().unwrap(),
+            },
             limits,
         })
         .unwrap();

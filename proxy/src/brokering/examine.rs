@@ -1,0 +1,169 @@
+//! Looks at what a request presents, takes out what does not stay, and has the secret ready.
+
+use std::error::Error as _;
+
+use http::Request;
+use http::request::Parts;
+use hyper::body::Body as _;
+use outwall_audit::Asked;
+use outwall_broker::Unavailable;
+use outwall_broker::placeholder::Placeholders;
+use outwall_broker::presented::{self, Held, LARGEST_BODY, Presented};
+use outwall_policy::brokered::{BrokerRefusal, Brokerage, CredentialPlace};
+use outwall_policy::{Denial, RequestPermit};
+
+use super::elsewhere;
+use super::held::{self, Read};
+use super::inject::Ready;
+use super::verdict::{self, Verdict};
+use crate::arriving::Arriving;
+use crate::error::Error;
+use crate::sandbox_gate::SandboxGate;
+
+/// A request without what it must not present.
+pub(crate) struct Examined {
+    pub(crate) request: Request<Arriving>,
+    /// What is put into it later.
+    pub(crate) ready: Option<Ready>,
+}
+
+/// Why a request goes no further.
+pub(crate) enum Objection {
+    Denied(Denial),
+    Failed(Error),
+}
+
+impl From<Denial> for Objection {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+/// Looks at what a permitted request presents. Nothing of it has left, and its secret is at hand when this returns.
+pub(crate) async fn examine(
+    gate: &SandboxGate,
+    permit: &RequestPermit,
+    request: Request<Arriving>,
+) -> Result<Examined, Objection> {
+    let placeholders = gate.brokering.placeholders(gate);
+    let (mut parts, body) = request.into_parts();
+    if let Some(refusal) = elsewhere::find(&placeholders, permit, &parts) {
+        return Err(refuse(gate, permit, &parts, refusal).into());
+    }
+    let Some(brokerage) = permit.brokerage() else {
+        return Ok(Examined::untouched(parts, body));
+    };
+    let (body, verdict) = weigh(gate, permit, &placeholders, brokerage, (&parts, body)).await?;
+    let ready = match verdict {
+        Verdict::AsItCame => None,
+        Verdict::Strip => {
+            presented::remove(brokerage.places(), &mut parts);
+            None
+        }
+        Verdict::Inject(credential, way) => {
+            let secret = gate.shared.secrets.keeper.current(credential.name()).await;
+            let secret = secret.map_err(|why| {
+                let refusal = unavailable(permit, &why, credential.name().clone());
+                refuse(gate, permit, &parts, refusal)
+            })?;
+            presented::remove(brokerage.places(), &mut parts);
+            Some(Ready::new(credential, way, secret, &placeholders))
+        }
+    };
+    Ok(Examined {
+        request: Request::from_parts(parts, body),
+        ready,
+    })
+}
+
+async fn weigh(
+    gate: &SandboxGate,
+    permit: &RequestPermit,
+    placeholders: &Placeholders,
+    brokerage: &Brokerage,
+    (parts, body): (&Parts, Arriving),
+) -> Result<(Arriving, Verdict), Objection> {
+    let mut presented = presented::read(brokerage.places(), parts);
+    let in_body = |place: &CredentialPlace| matches!(place, CredentialPlace::Body(_));
+    let body = if body.is_end_stream() || !brokerage.places().any(in_body) {
+        body
+    } else {
+        let (body, more) = read_body(gate, permit, brokerage, (parts, body)).await?;
+        presented.extend(more);
+        body
+    };
+    let verdict = verdict::weigh(placeholders, permit, brokerage, &presented);
+    let verdict = verdict.map_err(|refusal| refuse(gate, permit, parts, refusal))?;
+    Ok((body, verdict))
+}
+
+/// Reads what counts in a body, which is held whole for that.
+async fn read_body<'p>(
+    gate: &SandboxGate,
+    permit: &RequestPermit,
+    brokerage: &'p Brokerage,
+    (parts, body): (&Parts, Arriving),
+) -> Result<(Arriving, Vec<Presented<'p>>), Objection> {
+    let held = held::hold(body, LARGEST_BODY).await;
+    let held = held.map_err(|error| Objection::Failed(Error::ClientHttp(error)))?;
+    let shown = match &held {
+        Read::Whole(bytes, _) => Held::Whole(bytes),
+        Read::TooLong => Held::TooLong,
+    };
+    let found = presented::read_body(brokerage.places(), &parts.headers, shown);
+    match (found, held) {
+        (Ok(found), Read::Whole(bytes, trailers)) => Ok((Arriving::held(bytes, trailers), found)),
+        (Err(why), _) => Err(unreadable(gate, permit, parts, why.to_string()).into()),
+        (Ok(_), Read::TooLong) => {
+            Err(unreadable(gate, permit, parts, "the body is too long".to_owned()).into())
+        }
+    }
+}
+
+fn unreadable(gate: &SandboxGate, permit: &RequestPermit, parts: &Parts, what: String) -> Denial {
+    let target = permit.target().clone();
+    refuse(gate, permit, parts, BrokerRefusal::Unreadable { target, what })
+}
+
+fn unavailable(
+    permit: &RequestPermit,
+    why: &Unavailable,
+    credential: outwall_policy::brokered::CredentialName,
+) -> BrokerRefusal {
+    let mut text = why.to_string();
+    let mut source = why.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    BrokerRefusal::Unavailable {
+        target: permit.target().clone(),
+        credential,
+        why: text,
+    }
+}
+
+/// Says no; what security people should look at is a finding besides.
+fn refuse(gate: &SandboxGate, permit: &RequestPermit, parts: &Parts, refusal: BrokerRefusal) -> Denial {
+    if let BrokerRefusal::Elsewhere { .. } | BrokerRefusal::Foreign { .. } = &refusal {
+        let asked = Asked {
+            target: Some(permit.target()),
+            scheme: Some(permit.scheme()),
+            method: Some(permit.method()),
+            path: Some(permit.path()),
+            query: parts.uri.query(),
+            ..Asked::default()
+        };
+        gate.found_in(refusal.code(), &refusal.to_string(), asked);
+    }
+    gate.denial(refusal.into())
+}
+
+impl Examined {
+    fn untouched(parts: Parts, body: Arriving) -> Self {
+        Self {
+            request: Request::from_parts(parts, body),
+            ready: None,
+        }
+    }
+}

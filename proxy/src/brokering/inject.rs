@@ -1,0 +1,90 @@
+//! A secret that is ready to be put into its request.
+
+use std::sync::Arc;
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use outwall_broker::Secret;
+use outwall_broker::inject::{NotInjected, Substitution, into_head};
+use outwall_broker::placeholder::Placeholders;
+use outwall_policy::brokered::{BrokeredCredential, CredentialName, Injection};
+use thiserror::Error;
+
+use super::substituting::Outbound;
+use crate::leaks::Leaving;
+
+/// A secret, and how it is put into its request.
+pub(crate) struct Ready {
+    credential: Arc<BrokeredCredential>,
+    way: Injection,
+    secret: Arc<Secret>,
+    /// What stands for it in a body.
+    placeholder: Option<String>,
+}
+
+/// A secret does not fit into its request. It never says what it was.
+#[derive(Debug, Error)]
+#[error("the credential \"{credential}\" cannot be put into the request: {why}")]
+pub struct Unfit {
+    credential: CredentialName,
+    why: NotInjected,
+}
+
+impl Ready {
+    pub(super) fn new(
+        credential: Arc<BrokeredCredential>,
+        way: Injection,
+        secret: Arc<Secret>,
+        placeholders: &Placeholders,
+    ) -> Self {
+        let mut all = placeholders.all().iter();
+        let own = all.find(|shown| shown.credential.name() == credential.name());
+        Self {
+            placeholder: own.map(|shown| shown.text.clone()),
+            credential,
+            way,
+            secret,
+        }
+    }
+
+    /// Whose secret it is.
+    pub(crate) fn credential(&self) -> &BrokeredCredential {
+        &self.credential
+    }
+
+    /// Puts it in. The head has lost what concerned the client's connection by now, so that nothing the client named there takes
+    /// the secret out again.
+    pub(crate) fn inject(self, parts: &mut Parts, body: Leaving) -> Result<Outbound, Unfit> {
+        into_head(parts, &self.way, self.secret.expose()).map_err(|why| Unfit {
+            credential: self.credential.name().clone(),
+            why,
+        })?;
+        if !self.credential.inject().contains(&Injection::JsonBody) || !is_json(parts) {
+            return Ok(Outbound::AsItCame(body));
+        }
+        let substitution = self
+            .placeholder
+            .and_then(|placeholder| Substitution::into_json(&placeholder, self.secret.expose()));
+        Ok(match substitution {
+            Some(substitution) => {
+                parts.headers.remove(CONTENT_LENGTH); // whose end a secret of another length moves
+                Outbound::substituting(body, substitution)
+            }
+            None => Outbound::AsItCame(body),
+        })
+    }
+}
+
+fn is_json(parts: &Parts) -> bool {
+    let kind = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let media = kind
+        .and_then(|kind| kind.split(';').next())
+        .map(str::trim)
+        .unwrap_or_default();
+    let json =
+        media.eq_ignore_ascii_case("application/json") || media.to_ascii_lowercase().ends_with("+json");
+    json && !parts.headers.contains_key(CONTENT_ENCODING)
+}
