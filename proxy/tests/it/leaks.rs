@@ -285,7 +285,8 @@ async fn a_credential_goes_home() {
     let (secret, _) = token();
     for text in [secret, acme()] {
         let origin = origin(OriginKind::H2).await;
-        let gate = TestGate::explicit(&document(&origin, "block")).await;
+        let own = "[environments.default.foreign_credentials]\n\"api.github.com\" = \"allow\"\n";
+        let gate = TestGate::explicit(&format!("{}{own}", document(&origin, "block"))).await;
         for (host, expected) in [("api.github.com", 200), ("allowed.test", 403)] {
             let mut client = Client::to(&gate, host, Via::H2).await;
             let mut request = client.request("POST", host, "/count", full(text.clone()));
