@@ -40,5 +40,8 @@ mod unavailable;
 
 pub use keeper::{Clock, CredentialState, Keeper, REMEMBERED, Standing};
 pub use secret::{LONGEST_SECRET, Residence, Secret, Unfit};
-pub use source::{FileError, SourceError, Surroundings};
+pub use source::{
+    Answer, CommandError, FileError, GithubAppError, KeyError, KeyringError, LONGEST_ANSWER, NotAnswered,
+    Question, Services, Shown, SourceError, Surroundings, VaultError,
+};
 pub use unavailable::Unavailable;

@@ -175,7 +175,7 @@ impl Kept {
 
     async fn fetch(self: &Arc<Self>) {
         self.fetches.fetch_add(1, Relaxed);
-        match self.source.fetch().await {
+        match self.source.fetch((self.clock)()).await {
             Ok(fetched) => self.take(fetched),
             Err(why) => self.fail(why),
         }
@@ -193,7 +193,8 @@ impl Kept {
             }
             None => Arc::new(fetched.secret),
         };
-        let ask_again = fetched.ask_again.map(|after| after.mul_f64(1.0 - 0.1 * chance()));
+        let by_then = fetched.expires_at.map(|at| left_alone(at, now));
+        let ask_again = fetched.ask_again.into_iter().chain(by_then).min();
         self.state.store(Arc::new(State {
             present: Some(Present {
                 secret,
@@ -202,7 +203,7 @@ impl Kept {
                 seen: fetched.seen,
             }),
             failing: None,
-            due: ask_again.map(|after| later(now, after)),
+            due: ask_again.map(|after| later(now, after.mul_f64(1.0 - 0.1 * chance()))),
         }));
     }
 
@@ -330,6 +331,13 @@ fn pause(times: u32) -> Duration {
     Duration::from_secs(seconds.clamp(1, LONGEST_PAUSE_SECONDS)).mul_f64(1.0 + 0.25 * chance())
 }
 
+/// How long one that expires is left alone: so that there is time for another attempt or two.
+fn left_alone(expires_at: Timestamp, now: Timestamp) -> Duration {
+    let life = Duration::try_from(expires_at.duration_since(now)).unwrap_or_default();
+    let spare = (life / 5).min(MOST_SPARE);
+    life.saturating_sub(spare).max(Duration::from_secs(1))
+}
+
 /// From 0 to 1; where the system has no random numbers, 0.
 fn chance() -> f64 {
     let mut random = [0; 4];
@@ -342,5 +350,6 @@ fn later(now: Timestamp, after: Duration) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
+const MOST_SPARE: Duration = Duration::from_mins(5);
 const LONGEST_PAUSE_SECONDS: u64 = 60;
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

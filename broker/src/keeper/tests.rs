@@ -3,8 +3,8 @@ use std::collections::VecDeque;
 use std::error::Error as _;
 use std::fs;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{LazyLock, Mutex};
 
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::secret::Unfit;
-use crate::source::{Fetched, Source};
+use crate::source::{self, Fetched, NotAnswered, Question, Services, Source};
 
 fn name(text: &str) -> CredentialName {
     text.parse().unwrap()
@@ -35,9 +35,19 @@ fn set_clock() -> (Arc<Mutex<Timestamp>>, Clock) {
 }
 
 fn surroundings(folder: &Path) -> Surroundings {
+    static NOBODY: LazyLock<Arc<dyn Services>> = LazyLock::new(|| Arc::new(Nobody));
     Surroundings {
         folder: folder.to_owned(),
         home: None,
+        services: Arc::clone(&NOBODY),
+    }
+}
+
+struct Nobody;
+
+impl Services for Nobody {
+    fn ask(&self, question: Question) -> BoxFuture<'_, Result<source::Answer, NotAnswered>> {
+        panic!("{question:?} is asked")
     }
 }
 
@@ -307,7 +317,7 @@ const fn secret(text: &'static str, expires_at: i64, ask_again: u64) -> Answer {
 }
 
 impl Source for Scripted {
-    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, SourceError>> {
+    fn fetch(&self, _now: Timestamp) -> BoxFuture<'_, Result<Fetched, SourceError>> {
         Box::pin(async {
             tokio::time::sleep(Duration::from_millis(5)).await;
             self.asked.fetch_add(1, SeqCst);

@@ -5,6 +5,7 @@ use std::env::VarError;
 use std::os::unix::ffi::OsStringExt as _;
 
 use futures_util::future::{BoxFuture, ready};
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::{Fetched, Source, SourceError};
@@ -30,7 +31,7 @@ impl Variable {
 }
 
 impl Source for Variable {
-    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, SourceError>> {
+    fn fetch(&self, _now: Timestamp) -> BoxFuture<'_, Result<Fetched, SourceError>> {
         Box::pin(ready(self.secret()))
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, ready};
+use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -73,7 +74,7 @@ impl SecretFile {
 }
 
 impl Source for SecretFile {
-    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, SourceError>> {
+    fn fetch(&self, _now: Timestamp) -> BoxFuture<'_, Result<Fetched, SourceError>> {
         Box::pin(ready(self.secret()))
     }
 

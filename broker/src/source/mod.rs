@@ -1,8 +1,14 @@
 //! Where secrets come from: one file for each kind, behind one trait. None of them decides when it is asked: the
 //! [`Keeper`](crate::Keeper) does, and caches.
 
+mod command;
 mod env;
 mod file;
+mod github_app;
+mod keyring;
+mod service;
+mod shown;
+mod vault;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +21,13 @@ use outwall_policy::brokered;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use command::CommandError;
 pub use file::FileError;
+pub use github_app::{GithubAppError, KeyError};
+pub use keyring::KeyringError;
+pub use service::{Answer, LONGEST_ANSWER, NotAnswered, Question, Services};
+pub use shown::Shown;
+pub use vault::VaultError;
 
 use crate::secret::{Secret, Unfit};
 use crate::stamp::Stamp;
@@ -23,7 +35,7 @@ use crate::stamp::Stamp;
 /// Where a secret comes from.
 pub(crate) trait Source: Send + Sync {
     /// Asks for it. Ends by itself, however slow the other side is.
-    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, SourceError>>;
+    fn fetch(&self, now: Timestamp) -> BoxFuture<'_, Result<Fetched, SourceError>>;
 
     /// Whether what was read is not what would be read now. Asked with each use, so that it must cost next to nothing; only a file
     /// can say it.
@@ -44,7 +56,7 @@ pub(crate) struct Fetched {
     pub(crate) secret: Secret,
     /// From then on it is not used.
     pub(crate) expires_at: Option<Timestamp>,
-    /// When to ask again; none: it does not change by itself, or changes are seen with each use.
+    /// When to ask again at the latest; none: it does not change by itself before it expires, or changes are seen with each use.
     pub(crate) ask_again: Option<Duration>,
     /// What was read, if that was a file.
     pub(crate) seen: Option<Seen>,
@@ -64,6 +76,8 @@ pub struct Surroundings {
     pub folder: PathBuf,
     /// What `~/` is; none: it is a folder like others.
     pub home: Option<PathBuf>,
+    /// Who asks services over the network.
+    pub services: Arc<dyn Services>,
 }
 
 /// Why there is no secret. It names the source, and never the secret.
@@ -78,12 +92,18 @@ pub enum SourceError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Of a kind that cannot be asked.
-    #[error("a source of the kind `{kind}` cannot be asked")]
-    Unsupported {
-        /// Which.
-        kind: &'static str,
-    },
+    /// A command gave none.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The keyring gave none.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// Vault gave none.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// GitHub gave none.
+    #[error(transparent)]
+    GithubApp(#[from] GithubAppError),
     /// What is there is no secret.
     #[error("what {place} gives cannot be used as a secret")]
     Unfit {
@@ -101,19 +121,7 @@ pub(crate) enum Says {
     /// Nothing: it may be used for a while.
     Nothing,
     /// It was taken back, or who asks may not have it.
-    #[expect(dead_code, reason = "services say it")]
     Withdrawn,
-}
-
-/// Of a kind that cannot be asked.
-struct Unsupported(&'static str);
-
-impl Source for Unsupported {
-    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, SourceError>> {
-        Box::pin(futures_util::future::ready(Err(SourceError::Unsupported {
-            kind: self.0,
-        })))
-    }
 }
 
 impl SourceError {
@@ -124,16 +132,20 @@ impl SourceError {
                 format!("set it where `outwall` is started: `{variable}=... outwall run ...`")
             }
             Self::File(error) => error.remedy(),
-            Self::Unsupported { .. } => "take the secret from `env` or `file`".to_owned(),
+            Self::Command(error) => error.remedy(),
+            Self::Keyring(error) => error.remedy(),
+            Self::Vault(error) => error.remedy(),
+            Self::GithubApp(error) => error.remedy(),
             Self::Unfit { why, .. } => why.remedy().to_owned(),
         }
     }
 
     pub(crate) fn says(&self) -> Says {
         match self {
-            Self::NotSet { .. } | Self::Unsupported { .. } | Self::File(_) | Self::Unfit { .. } => {
-                Says::Nothing
-            }
+            Self::Keyring(error) => error.says(),
+            Self::Vault(error) => error.says(),
+            Self::GithubApp(error) => error.says(),
+            Self::NotSet { .. } | Self::File(_) | Self::Command(_) | Self::Unfit { .. } => Says::Nothing,
         }
     }
 
@@ -149,13 +161,68 @@ impl Surroundings {
         match source {
             brokered::Source::Environment { variable } => Arc::new(env::Variable::new(variable)),
             brokered::Source::File { path } => Arc::new(file::SecretFile::new(self.place(path))),
-            other => Arc::new(Unsupported(other.kind())),
+            brokered::Source::Command {
+                words,
+                refresh_seconds,
+            } => Arc::new(self.command(words, *refresh_seconds)),
+            brokered::Source::Vault {
+                address,
+                mount,
+                path,
+                key,
+                namespace,
+                auth,
+            } => Arc::new(vault::Vault {
+                address: address.clone(),
+                namespace: namespace.clone(),
+                mount: mount.clone(),
+                path: path.clone(),
+                key: key.clone(),
+                auth: auth.clone(),
+                surroundings: self.clone(),
+                login: tokio::sync::Mutex::default(),
+            }),
+            brokered::Source::GithubApp {
+                app,
+                installation,
+                private_key,
+                repositories,
+                permissions,
+                api,
+            } => Arc::new(github_app::GithubApp {
+                app: *app,
+                installation: *installation,
+                private_key: private_key.clone(),
+                repositories: repositories.clone(),
+                permissions: permissions.clone(),
+                api: api.clone(),
+                surroundings: self.clone(),
+            }),
+            brokered::Source::Keyring { service, account } => Arc::new(keyring::Keyring {
+                service: service.clone(),
+                account: account.clone(),
+            }),
         }
+    }
+
+    /// A program with a slash is where the policy says, as files are; others are looked for in `$PATH`.
+    fn command(&self, words: &[String], refresh_seconds: u64) -> command::Command {
+        let (program, arguments) = match words {
+            [program, arguments @ ..] => (program.as_str(), arguments),
+            [] => ("", words),
+        };
+        let program = if program.contains('/') {
+            self.place(program)
+        } else {
+            program.into()
+        };
+        command::Command::new(program, arguments, Duration::from_secs(refresh_seconds))
     }
 
     /// Whether sources that are made with these are the same.
     pub(crate) fn are(&self, others: &Self) -> bool {
         (&self.folder, &self.home) == (&others.folder, &others.home)
+            && Arc::ptr_eq(&self.services, &others.services)
     }
 
     /// Where a file is that the policy names.
@@ -168,7 +235,6 @@ impl Surroundings {
     }
 
     /// A secret that is needed to get another, as it is at this moment: it may have several lines.
-    #[expect(dead_code, reason = "services are asked with it")]
     pub(crate) fn read(&self, written: &SecretSource) -> Result<Zeroizing<Vec<u8>>, SourceError> {
         match written {
             SecretSource::Environment(variable) => env::read(variable),

@@ -1,0 +1,80 @@
+//! How services are asked that give secrets: what is asked and answered, without a socket. Who opens one is the composition's choice.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use outwall_policy::brokered::ServiceUrl;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Asks services. Over verified TLS unless the URL is of this machine; follows no redirect; and ends within half a minute, having read
+/// no more than [`LONGEST_ANSWER`].
+pub trait Services: Send + Sync {
+    /// Asks once.
+    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, NotAnswered>>;
+}
+
+/// One question.
+pub struct Question {
+    /// `GET`, `POST`.
+    pub method: &'static str,
+    /// Whom.
+    pub service: ServiceUrl,
+    /// Goes behind the service's own path; begins with a slash, and is encoded.
+    pub path: String,
+    /// Names in lower case, with values that may be secret.
+    pub headers: Vec<(&'static str, Zeroizing<String>)>,
+    /// JSON, or nothing.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// What was answered, whatever it is.
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The field `Date`.
+    pub date: Option<String>,
+    /// The field `Location`, which is never followed.
+    pub location: Option<String>,
+    /// The body.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+#[error("{service} cannot be asked")]
+pub struct NotAnswered {
+    /// Who.
+    pub service: ServiceUrl,
+    /// Why not. It names no header and no body.
+    #[source]
+    pub why: Box<dyn StdError + Send + Sync>,
+}
+
+/// In bytes.
+pub const LONGEST_ANSWER: usize = 1024 * 1024;
+
+impl Answer {
+    /// How far the service's clock is ahead of ours; zero where it does not say.
+    pub(crate) fn ahead(&self, now: Timestamp) -> jiff::SignedDuration {
+        let date = self.date.as_deref().and_then(|date| rfc2822::parse(date).ok());
+        date.map_or(jiff::SignedDuration::ZERO, |date| {
+            date.timestamp().duration_since(now)
+        })
+    }
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Question({} {}{})", self.method, self.service, self.path)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({})", self.status)
+    }
+}
