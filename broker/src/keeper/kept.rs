@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{Clock, CredentialState, REMEMBERED, Standing};
 use crate::secret::Secret;
-use crate::source::{Fetched, Says, Seen, Source, SourceError, Surroundings};
+use crate::source::{Fetched, Means, Says, Seen, Source, SourceError, Surroundings};
 use crate::unavailable::Unavailable;
 
 /// A credential's secret: what there is of it, and where more comes from.
@@ -75,10 +75,10 @@ impl Kept {
     pub(super) fn new(
         name: &CredentialName,
         written: &brokered::Source,
-        surroundings: &Surroundings,
+        means: &Means,
         clock: Clock,
     ) -> Arc<Self> {
-        Self::from_source(name, written, surroundings, surroundings.open(written), clock)
+        Self::from_source(name, written, &means.surroundings, means.open(written), clock)
     }
 
     pub(super) fn from_source(
@@ -103,7 +103,7 @@ impl Kept {
     }
 
     pub(super) fn is_of(&self, written: &brokered::Source, surroundings: &Surroundings) -> bool {
-        self.written == *written && self.surroundings.are(surroundings)
+        self.written == *written && self.surroundings == *surroundings
     }
 
     /// The secret that may be used now.

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use outwall_policy::brokered::{self, CredentialName};
 
 use crate::secret::{Residence, Secret};
-use crate::source::{SourceError, Surroundings};
+use crate::source::{Means, PresentServices, Services, SourceError, Surroundings};
 use crate::unavailable::Unavailable;
 use kept::{Kept, Tended};
 
@@ -33,6 +33,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// The secrets of all credentials of a policy.
 pub struct Keeper {
     credentials: ArcSwap<BTreeMap<CredentialName, Tended>>,
+    services: Arc<PresentServices>,
     clock: Clock,
 }
 
@@ -75,8 +76,14 @@ impl Keeper {
     pub fn new(clock: Clock) -> Self {
         Self {
             credentials: ArcSwap::default(),
+            services: Arc::default(),
             clock,
         }
+    }
+
+    /// Asks services in this way from now on. Before, none is asked.
+    pub fn ask_through(&self, services: Box<dyn Services>) {
+        self.services.replace(services);
     }
 
     /// Keeps these from now on, as a policy names them, and no others. What has the same name and the same source is not asked
@@ -87,12 +94,17 @@ impl Keeper {
         credentials: impl IntoIterator<Item = (&'a CredentialName, &'a brokered::Source)>,
     ) {
         let before = self.credentials.load();
+        let services: Arc<dyn Services> = Arc::clone(&self.services) as _;
+        let means = Means {
+            surroundings: surroundings.clone(),
+            services,
+        };
         let tended = |(name, written): (&CredentialName, &brokered::Source)| {
             let known = before.get(name);
             if let Some(same) = known.filter(|known| known.is_of(written, surroundings)) {
                 return (name.clone(), same.clone());
             }
-            let kept = Kept::new(name, written, surroundings, Arc::clone(&self.clock));
+            let kept = Kept::new(name, written, &means, Arc::clone(&self.clock));
             kept.remember(known.map(|known| known.known()).unwrap_or_default());
             (name.clone(), Tended::start(kept))
         };

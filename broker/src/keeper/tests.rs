@@ -3,8 +3,8 @@ use std::collections::VecDeque;
 use std::error::Error as _;
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{LazyLock, Mutex};
 
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::secret::Unfit;
-use crate::source::{self, Fetched, NotAnswered, Question, Services, Source};
+use crate::source::{Fetched, Source};
 
 fn name(text: &str) -> CredentialName {
     text.parse().unwrap()
@@ -35,19 +35,9 @@ fn set_clock() -> (Arc<Mutex<Timestamp>>, Clock) {
 }
 
 fn surroundings(folder: &Path) -> Surroundings {
-    static NOBODY: LazyLock<Arc<dyn Services>> = LazyLock::new(|| Arc::new(Nobody));
     Surroundings {
         folder: folder.to_owned(),
         home: None,
-        services: Arc::clone(&NOBODY),
-    }
-}
-
-struct Nobody;
-
-impl Services for Nobody {
-    fn ask(&self, question: Question) -> BoxFuture<'_, Result<source::Answer, NotAnswered>> {
-        panic!("{question:?} is asked")
     }
 }
 

@@ -25,6 +25,7 @@ pub use command::CommandError;
 pub use file::FileError;
 pub use github_app::{GithubAppError, KeyError};
 pub use keyring::KeyringError;
+pub(crate) use service::PresentServices;
 pub use service::{Answer, LONGEST_ANSWER, NotAnswered, Question, Services};
 pub use shown::Shown;
 pub use vault::VaultError;
@@ -69,15 +70,20 @@ pub(crate) struct Seen {
     pub(crate) settled: bool,
 }
 
-/// What sources are made with.
-#[derive(Clone, Debug)]
+/// Where files are that the policy names.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Surroundings {
     /// What relative paths are relative to: the folder of the policy file.
     pub folder: PathBuf,
     /// What `~/` is; none: it is a folder like others.
     pub home: Option<PathBuf>,
-    /// Who asks services over the network.
-    pub services: Arc<dyn Services>,
+}
+
+/// What sources are made with.
+#[derive(Clone)]
+pub(crate) struct Means {
+    pub(crate) surroundings: Surroundings,
+    pub(crate) services: Arc<dyn Services>,
 }
 
 /// Why there is no secret. It names the source, and never the secret.
@@ -156,11 +162,22 @@ impl SourceError {
 }
 
 impl Surroundings {
+    /// Where a file is that the policy names.
+    pub fn place(&self, written: impl AsRef<Path>) -> PathBuf {
+        let written = written.as_ref();
+        match (&self.home, written.strip_prefix("~")) {
+            (Some(home), Ok(within)) => home.join(within),
+            (_, Err(_)) | (None, Ok(_)) => self.folder.join(written),
+        }
+    }
+}
+
+impl Means {
     /// The source that the policy names.
     pub(crate) fn open(&self, source: &brokered::Source) -> Arc<dyn Source> {
         match source {
             brokered::Source::Environment { variable } => Arc::new(env::Variable::new(variable)),
-            brokered::Source::File { path } => Arc::new(file::SecretFile::new(self.place(path))),
+            brokered::Source::File { path } => Arc::new(file::SecretFile::new(self.surroundings.place(path))),
             brokered::Source::Command {
                 words,
                 refresh_seconds,
@@ -179,7 +196,7 @@ impl Surroundings {
                 path: path.clone(),
                 key: key.clone(),
                 auth: auth.clone(),
-                surroundings: self.clone(),
+                means: self.clone(),
                 login: tokio::sync::Mutex::default(),
             }),
             brokered::Source::GithubApp {
@@ -196,7 +213,7 @@ impl Surroundings {
                 repositories: repositories.clone(),
                 permissions: permissions.clone(),
                 api: api.clone(),
-                surroundings: self.clone(),
+                means: self.clone(),
             }),
             brokered::Source::Keyring { service, account } => Arc::new(keyring::Keyring {
                 service: service.clone(),
@@ -212,33 +229,18 @@ impl Surroundings {
             [] => ("", words),
         };
         let program = if program.contains('/') {
-            self.place(program)
+            self.surroundings.place(program)
         } else {
             program.into()
         };
         command::Command::new(program, arguments, Duration::from_secs(refresh_seconds))
     }
 
-    /// Whether sources that are made with these are the same.
-    pub(crate) fn are(&self, others: &Self) -> bool {
-        (&self.folder, &self.home) == (&others.folder, &others.home)
-            && Arc::ptr_eq(&self.services, &others.services)
-    }
-
-    /// Where a file is that the policy names.
-    pub fn place(&self, written: impl AsRef<Path>) -> PathBuf {
-        let written = written.as_ref();
-        match (&self.home, written.strip_prefix("~")) {
-            (Some(home), Ok(within)) => home.join(within),
-            (_, Err(_)) | (None, Ok(_)) => self.folder.join(written),
-        }
-    }
-
     /// A secret that is needed to get another, as it is at this moment: it may have several lines.
     pub(crate) fn read(&self, written: &SecretSource) -> Result<Zeroizing<Vec<u8>>, SourceError> {
         match written {
             SecretSource::Environment(variable) => env::read(variable),
-            SecretSource::File(path) => Ok(file::read(&self.place(path))?.0),
+            SecretSource::File(path) => Ok(file::read(&self.surroundings.place(path))?.0),
         }
     }
 }

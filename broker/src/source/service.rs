@@ -2,8 +2,10 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use arc_swap::ArcSwap;
+use futures_util::future::{BoxFuture, ready};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use outwall_policy::brokered::ServiceUrl;
@@ -41,6 +43,40 @@ pub struct Answer {
     pub location: Option<String>,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
+}
+
+/// Those that are asked at present: they change with the policy, which sources outlive.
+pub(crate) struct PresentServices(ArcSwap<Box<dyn Services>>);
+
+impl PresentServices {
+    pub(crate) fn replace(&self, services: Box<dyn Services>) {
+        self.0.store(Arc::new(services));
+    }
+}
+
+impl Default for PresentServices {
+    fn default() -> Self {
+        Self(ArcSwap::from_pointee(Box::new(NoServices)))
+    }
+}
+
+impl Services for PresentServices {
+    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, NotAnswered>> {
+        let services = self.0.load_full();
+        Box::pin(async move { services.ask(question).await })
+    }
+}
+
+/// Where nothing is asked over the network.
+struct NoServices;
+
+impl Services for NoServices {
+    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, NotAnswered>> {
+        Box::pin(ready(Err(NotAnswered {
+            service: question.service,
+            why: "nothing is asked over the network here".into(),
+        })))
+    }
 }
 
 /// Why there is no answer.

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use self::jwt::AppKey;
 pub use self::jwt::KeyError;
-use super::{Answer, Fetched, NotAnswered, Question, Says, Shown, Source, SourceError, Surroundings};
+use super::{Answer, Fetched, Means, NotAnswered, Question, Says, Shown, Source, SourceError};
 use crate::secret::Secret;
 
 /// An app as it is installed somewhere.
@@ -30,7 +30,7 @@ pub(super) struct GithubApp {
     pub(super) repositories: Vec<u64>,
     pub(super) permissions: BTreeMap<String, String>,
     pub(super) api: ServiceUrl,
-    pub(super) surroundings: Surroundings,
+    pub(super) means: Means,
 }
 
 /// Why GitHub gave no token.
@@ -125,8 +125,7 @@ impl GithubApp {
         if self.repositories.is_empty() {
             return Err(GithubAppError::NoRepository.into());
         }
-        let key =
-            AppKey::from_pem(&self.surroundings.read(&self.private_key)?).map_err(GithubAppError::Key)?;
+        let key = AppKey::from_pem(&self.means.read(&self.private_key)?).map_err(GithubAppError::Key)?;
         let mut answer = self.ask(&key, now).await?;
         let ahead = answer.ahead(now);
         if answer.status == 401 && ahead.abs() > TOLERATED {
@@ -163,7 +162,7 @@ impl GithubApp {
             ],
             body: Zeroizing::new(serde_json::to_vec(&request).expect("numbers and texts are JSON")),
         };
-        Ok(self.surroundings.services.ask(question).await?)
+        Ok(self.means.services.ask(question).await?)
     }
 
     fn token(&self, answer: &Answer) -> Result<(Zeroizing<String>, Timestamp), GithubAppError> {

@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::source::Services;
+use crate::source::{Services, Surroundings};
 
 /// Making one takes a moment.
 static KEY: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).unwrap());
@@ -113,9 +113,11 @@ async fn fetch(
         repositories: vec![7, 9],
         permissions: [("contents".into(), "write".into())].into(),
         api: "https://api.github.com".parse().unwrap(),
-        surroundings: Surroundings {
-            folder: folder.path().into(),
-            home: None,
+        means: Means {
+            surroundings: Surroundings {
+                folder: folder.path().into(),
+                home: None,
+            },
             services,
         },
     };

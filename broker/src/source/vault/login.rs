@@ -97,7 +97,7 @@ impl Vault {
     }
 
     fn given_secret(&self) -> Result<Zeroizing<String>, SourceError> {
-        let bytes = self.surroundings.read(self.auth.secret())?;
+        let bytes = self.means.read(self.auth.secret())?;
         let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
         if text.is_empty() || text.contains(|c: char| !c.is_ascii_graphic()) {
             let said = Shown::of(b"it is empty, or no word", &[]);

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use self::login::Login;
 use self::server::{Server, encoded};
-use super::{Answer, Fetched, NotAnswered, Says, Shown, Source, SourceError, Surroundings};
+use super::{Answer, Fetched, Means, NotAnswered, Says, Shown, Source, SourceError};
 use crate::secret::Secret;
 
 /// Where a value is in Vault.
@@ -29,7 +29,7 @@ pub(super) struct Vault {
     pub(super) path: String,
     pub(super) key: String,
     pub(super) auth: VaultAuth,
-    pub(super) surroundings: Surroundings,
+    pub(super) means: Means,
     /// What we are known by; none before the first question.
     pub(super) login: tokio::sync::Mutex<Option<Login>>,
 }
@@ -185,7 +185,7 @@ impl Vault {
         };
         let namespace = self.namespace.clone().or_else(|| variable("VAULT_NAMESPACE"));
         Ok(Server {
-            services: &*self.surroundings.services,
+            services: &*self.means.services,
             url,
             namespace,
         })

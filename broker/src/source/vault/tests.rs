@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::source::{Question, Services};
+use crate::source::{Question, Services, Surroundings};
 
 const ROLE_ID: &str = "59d6d1ca-47bb-4e7e-a40b-8be3bc5a0ba8";
 const SECRET_ID: &str = "84896a0c-1347-aa90-a4f6-aca8b7558780";
@@ -174,9 +174,11 @@ impl Story {
             path: "team/npm token".into(),
             key: "token".into(),
             auth,
-            surroundings: Surroundings {
-                folder: folder.path().into(),
-                home: None,
+            means: Means {
+                surroundings: Surroundings {
+                    folder: folder.path().into(),
+                    home: None,
+                },
                 services,
             },
             login: tokio::sync::Mutex::default(),
