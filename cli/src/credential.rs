@@ -1,34 +1,42 @@
-//! `outwall credential`: scoped credentials, by which a proxy knows machines that others run.
+//! `outwall credential`: what the gate uses on behalf of sandboxes (`secrets`), and the scoped credentials by which a proxy knows
+//! machines that others run.
 
 mod handout;
+mod secrets;
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
 use outwall_audit::CredentialChange;
+use outwall_broker::placeholder::Placeholders;
 use outwall_broker::scoped::{
     Audience, CredentialId, Issuer, LONGEST_LIFE, Label, Listed, Overlap, Request, Revoke, Revoked, Scope,
     ScopedToken, Standing, Subject,
 };
-use outwall_policy::{EnvironmentName, Overrides, SandboxId};
+use outwall_policy::brokered::BrokeredCredential;
+use outwall_policy::{EnvironmentName, Overrides, Sandbox, SandboxId};
 use serde_json::json;
 
 use self::handout::Handout;
+use self::secrets::Check;
 use crate::arguments::Session;
 use crate::failure::{Explain, Failure};
-use crate::gate::audit_log;
+use crate::gate::{audit_log, placeholder_key};
 use crate::policy_in_force::PolicyInForce;
 use crate::since::span;
 use crate::table::Table;
 use crate::terminal::{Paint, say, write_out};
 
-/// Credentials by which `outwall proxy` knows its clients: issue, list, revoke
+/// Credentials that the gate puts into requests, and those by which `outwall proxy` knows its clients
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    Issue(Issue),
     List(List),
+    Check(Check),
+    Issue(Issue),
     Revoke(RevokeArguments),
     RotateKey(RotateKey),
 }
@@ -75,7 +83,7 @@ pub(crate) struct Issue {
     ca_bundle: String,
 }
 
-/// Lists what was issued: who, for which environment, until when. Never the credential itself
+/// Lists the credentials of the policy, then what was issued: for whom, until when. Never a secret
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -139,8 +147,9 @@ enum ListFormat {
 impl Command {
     pub(crate) fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
         match self {
-            Self::Issue(issue) => issue.obey(session),
             Self::List(list) => list.obey(session),
+            Self::Check(check) => check.obey(session),
+            Self::Issue(issue) => issue.obey(session),
             Self::Revoke(revoke) => revoke.obey(session),
             Self::RotateKey(rotate) => rotate.obey(session),
         }
@@ -177,10 +186,13 @@ impl Issue {
             &message,
         )?;
         audit.flush()?;
+        let sandbox = Sandbox::new(claims.sandbox, claims.environment.clone());
+        let key = placeholder_key(session)?;
+        let placeholders = Placeholders::new(&key, &sandbox, in_force.policy.credentials());
         write_out(&match self.format {
             Format::Token => format!("{}\n", fresh.token.expose()),
-            Format::Env => self.handout(&fresh.token).as_shell(),
-            Format::Docker => self.handout(&fresh.token).as_env_file(),
+            Format::Env => self.handout(&fresh.token, &placeholders).as_shell(),
+            Format::Docker => self.handout(&fresh.token, &placeholders).as_env_file(),
             Format::Json => format!(
                 "{}\n",
                 json!({
@@ -189,15 +201,17 @@ impl Issue {
                     "sandbox": claims.sandbox,
                     "environment": claims.environment,
                     "expires_at": claims.expires_at,
+                    "variables": placeholders.variables().collect::<BTreeMap<_, _>>(),
                 })
             ),
         })?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn handout<'a>(&'a self, token: &'a ScopedToken) -> Handout<'a> {
+    fn handout<'a>(&'a self, token: &'a ScopedToken, placeholders: &'a Placeholders) -> Handout<'a> {
         Handout {
             token,
+            placeholders,
             proxy: &self.proxy,
             ca_bundle: &self.ca_bundle,
         }
@@ -209,15 +223,39 @@ impl List {
         let listed = issuer(session)
             .list(Timestamp::now())
             .explain("cannot read what was issued")?;
+        let brokered = brokered(session);
         match self.format {
             ListFormat::Json => {
-                let lines = listed.iter().map(|listed| format!("{}\n", as_json(listed)));
+                let secrets = brokered.iter().map(|known| secrets::as_json(known));
+                let lines = secrets
+                    .chain(listed.iter().map(as_json))
+                    .map(|line| format!("{line}\n"));
                 write_out(&lines.collect::<String>())?;
             }
-            ListFormat::Table if listed.is_empty() => say!("no credential was issued lately")?,
-            ListFormat::Table => write_out(&as_table(&listed).render(Paint::for_stdout()))?,
+            ListFormat::Table => {
+                if !brokered.is_empty() {
+                    let table = secrets::table(&brokered).render(Paint::for_stdout());
+                    write_out(&format!("{table}\n"))?;
+                }
+                if listed.is_empty() {
+                    say!("no credential was issued lately")?;
+                } else {
+                    write_out(&as_table(&listed).render(Paint::for_stdout()))?;
+                }
+            }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Those of the policy. A broken policy is no reason not to show what was issued.
+fn brokered(session: &Session) -> Vec<Arc<BrokeredCredential>> {
+    match PolicyInForce::load(session, None, &Overrides::default()) {
+        Ok(in_force) => in_force.policy.credentials().to_vec(),
+        Err(failure) => {
+            failure.report(&mut std::io::stderr(), Paint::for_stderr());
+            Vec::new()
+        }
     }
 }
 

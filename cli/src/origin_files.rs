@@ -27,11 +27,15 @@ pub(crate) fn read(in_force: &PolicyInForce) -> Result<InForce, Failure> {
         Some(credentials) => trust.known_to_parent_as(credentials, &password(in_force, credentials)?),
         None => trust,
     };
-    let surroundings = Surroundings {
+    Ok(InForce::new(in_force.policy.clone(), trust)?.within(surroundings(in_force)))
+}
+
+/// What the sources of the policy's credentials are made with.
+pub(crate) fn surroundings(in_force: &PolicyInForce) -> Surroundings {
+    Surroundings {
         folder: in_force.place(Path::new("")),
         home: std::env::home_dir().filter(|home| home.is_absolute()),
-    };
-    Ok(InForce::new(in_force.policy.clone(), trust)?.within(surroundings))
+    }
 }
 
 /// What should be mended about those files, although they can be used.

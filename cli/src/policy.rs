@@ -192,6 +192,8 @@ impl Show {
             )?;
         }
         write_out(&client_certificates(&in_force, environment, Paint::for_stdout()))?;
+        write_out(&credentials(&in_force, environment, Paint::for_stdout()))?;
+        write_out(&foreign_credentials(environment))?;
         write_out(&parent_proxy(&in_force))?;
         let anonymous = in_force.policy.anonymous_environment();
         if anonymous == Some(environment.name()) {
@@ -408,6 +410,44 @@ fn client_certificates(in_force: &PolicyInForce, environment: &Environment, pain
     } else {
         format!("\n{}", table.render(paint))
     }
+}
+
+/// What is put into requests on behalf of this environment.
+fn credentials(in_force: &PolicyInForce, environment: &Environment, paint: Paint) -> String {
+    let mut table = Table::new(["CREDENTIAL", "PUT INTO REQUESTS TO", "THE SANDBOX HAS", "LINE"]);
+    let all = in_force.policy.credentials().iter();
+    for used in all.filter(|used| used.environments().contains(environment.name())) {
+        let hosts: Vec<String> = used.hosts().iter().map(ToString::to_string).collect();
+        let shown = used
+            .placeholder()
+            .map(|shown| format!("${}", shown.variables.join(", $")));
+        table.row([
+            used.name().to_string(),
+            hosts.join(", "),
+            shown.unwrap_or_else(|| "nothing".to_owned()),
+            used.line().map_or("-".to_owned(), |line| line.to_string()),
+        ]);
+    }
+    if table.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}", table.render(paint))
+    }
+}
+
+/// What is done with credentials that the sandbox brings, where that is not the default.
+fn foreign_credentials(environment: &Environment) -> String {
+    let lines = environment.foreign_credentials();
+    let lines: Vec<String> = lines
+        .map(|(hosts, action)| format!("{hosts}: {}", action.as_str()))
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\ncredentials that the sandbox brings itself (elsewhere: deny): {}\n",
+        lines.join(", ")
+    )
 }
 
 fn treatment_in_a_word(treatment: Treatment) -> &'static str {

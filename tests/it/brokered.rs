@@ -292,3 +292,96 @@ fn a_variable_that_holds_a_placeholder_is_not_replaced_by_a_habit() {
     );
     outwall.shell(&["--env", "MODEL_OTHER=x"], "true").succeeded();
 }
+
+#[test]
+fn list_and_check_say_what_there_is_and_never_the_secret() {
+    let origin = TestOrigin::start();
+    let outwall = story(&origin, "");
+    let listed = outwall.run(&["credential", "list"]).succeeded().stdout;
+    assert!(
+        listed.contains("model") && listed.contains(HOST) && listed.contains("$MODEL_API_KEY"),
+        "{listed}"
+    );
+    let shown = outwall.run(&["policy", "show"]).succeeded().stdout;
+    assert!(
+        shown.contains("PUT INTO REQUESTS TO") && shown.contains("$MODEL_API_KEY"),
+        "{shown}"
+    );
+    let checked = outwall.run(&["credential", "check"]).succeeded();
+    assert!(checked.stdout.contains("model (env): can be used"), "{checked:?}");
+    assert!(!format!("{checked:?}{listed}{shown}").contains(&SECRET[9..]));
+    let unknown = outwall.run(&["credential", "check", "nothing"]);
+    assert!(
+        !unknown.status.success() && unknown.stderr.contains("there are model"),
+        "{unknown:?}"
+    );
+    let gone = story(&origin, "")
+        .variable("REAL_KEY", "")
+        .run(&["credential", "check", "model"]);
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(
+        gone.stdout.contains("cannot be used") && gone.stdout.contains("hint:"),
+        "{gone:?}"
+    );
+}
+
+#[test]
+fn a_machine_that_others_run_has_its_own_placeholder_and_a_stranger_has_nothing() {
+    let origin = TestOrigin::start();
+    let outwall = story(&origin, "[proxy]\nanonymous_environment = \"web\"\n");
+    let gate = outwall.shared_gate(&[]);
+    let issued = || {
+        let issued = outwall.run(&["credential", "issue", "--environment", "web", "--format", "json"]);
+        let issued: serde_json::Value = serde_json::from_str(&issued.succeeded().stdout).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        (
+            text(&issued["token"]),
+            text(&issued["variables"]["MODEL_API_KEY"]),
+        )
+    };
+    let ((first, own), (_, others)) = (issued(), issued());
+    assert_ne!(own, others, "each sandbox has another one");
+    let authority = outwall.state_dir().join("ca");
+    let bundle = outwall
+        .run(&["ca", "export", "--format", "bundle"])
+        .succeeded()
+        .stdout;
+    let bundle_file = outwall.write_work_file("bundle.pem", &bundle);
+    assert!(authority.exists());
+    let asked = |user: &str, key: &str| {
+        let proxy = format!("http://{user}{}", gate.address());
+        let field = format!("x-api-key: {key}");
+        let url = format!("https://{HOST}/{user}");
+        let arguments = [
+            "-sS",
+            "--max-time",
+            "20",
+            "--proxy",
+            &proxy,
+            "--cacert",
+            ca.to_str().unwrap(),
+            "-H",
+            &field,
+            &url,
+        ];
+        let done = std::process::Command::new("curl")
+            .args(arguments)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let known = format!("sandbox:{first}@");
+    assert_eq!(asked(&known, &own), "ok");
+    assert_eq!(origin.requests()[0].header("x-api-key"), SECRET);
+    let told = asked(&known, &others);
+    assert!(
+        told.contains("a credential that Outwall did not issue"),
+        "another sandbox's is foreign: {told}"
+    );
+    assert_eq!(asked("", ""), "ok", "who has no identity is served");
+    assert_eq!(
+        origin.requests()[1].header("x-api-key"),
+        "",
+        "and nothing is put in"
+    );
+}

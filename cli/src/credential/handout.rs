@@ -1,7 +1,9 @@
-//! A credential in the form in which a machine takes it: the variables of its proxy and of the certificates to trust.
+//! A credential in the form in which a machine takes it: the variables of its proxy and of the certificates to trust, and what it
+//! has instead of secrets.
 
 use std::fmt::Write as _;
 
+use outwall_broker::placeholder::Placeholders;
 use outwall_broker::scoped::ScopedToken;
 use outwall_certs::TrustBundle;
 
@@ -12,9 +14,10 @@ pub(super) struct Handout<'a> {
     pub(super) proxy: &'a str,
     /// Where it has the CA and all other roots.
     pub(super) ca_bundle: &'a str,
+    pub(super) placeholders: &'a Placeholders,
 }
 
-impl Handout<'_> {
+impl<'a> Handout<'a> {
     /// Lines that a shell evaluates.
     pub(super) fn as_shell(&self) -> String {
         let mut text = format!(
@@ -40,7 +43,7 @@ impl Handout<'_> {
         text
     }
 
-    fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
+    fn variables(&self) -> impl Iterator<Item = (&'a str, String)> {
         let url = format!("http://sandbox:{}@{}", self.token.expose(), self.proxy);
         let proxy = PROXY_VARIABLES.iter().map(move |name| (*name, url.clone()));
         let around = AROUND_VARIABLES
@@ -54,6 +57,11 @@ impl Handout<'_> {
             .chain(around)
             .chain(roots)
             .chain([("NODE_USE_ENV_PROXY", "1".to_owned())])
+            .chain(
+                self.placeholders
+                    .variables()
+                    .map(|(name, text)| (name, text.to_owned())),
+            )
     }
 }
 
@@ -72,6 +80,7 @@ mod tests {
             token: &token,
             proxy: "gate:8080",
             ca_bundle: "/it's/here.pem",
+            placeholders: &Placeholders::default(),
         };
         let shell = handout.as_shell();
         assert!(

@@ -11,3 +11,14 @@ pub enum ForeignCredentials {
     /// It is sent: somebody logged in from within a kept home.
     Allow,
 }
+
+impl ForeignCredentials {
+    /// As written: `deny`, `strip`, `allow`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Strip => "strip",
+            Self::Allow => "allow",
+        }
+    }
+}
