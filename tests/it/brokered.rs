@@ -341,13 +341,7 @@ fn a_machine_that_others_run_has_its_own_placeholder_and_a_stranger_has_nothing(
     };
     let ((first, own), (_, others)) = (issued(), issued());
     assert_ne!(own, others, "each sandbox has another one");
-    let authority = outwall.state_dir().join("ca");
-    let bundle = outwall
-        .run(&["ca", "export", "--format", "bundle"])
-        .succeeded()
-        .stdout;
-    let bundle_file = outwall.write_work_file("bundle.pem", &bundle);
-    assert!(authority.exists());
+    let ca = gate.ca_file();
     let asked = |user: &str, key: &str| {
         let proxy = format!("http://{user}{}", gate.address());
         let field = format!("x-api-key: {key}");
