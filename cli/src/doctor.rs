@@ -1,6 +1,7 @@
 //! `outwall doctor`: what this machine offers, what is missing, and how to get it.
 
 mod attack;
+mod credentials;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -124,6 +125,7 @@ fn checks(session: &Session) -> Vec<Check> {
     checks.push(state_directory(session));
     checks.extend(ca(session));
     checks.push(policy(session));
+    checks.extend(credentials::checks(session));
     checks.extend(proxy_variables(session));
     checks.extend(session.search().into_iter().flat_map(|found| ignored(&found)));
     checks.push(audit(session));

@@ -11,6 +11,7 @@
 //! | `/trailers` | a body followed by trailers, as gRPC ends |
 //! | `/broken` | says that 1,000 bytes come, sends 4 and hangs up |
 //! | `/cookies` | two `set-cookie` fields, and one that its `connection` names |
+//! | `/redirect?to=URL` | 302 to there |
 //! | `/upgrade` | 101 as to a WebSocket's key of RFC 6455, then echoes bytes |
 //! | others | 200 `ok` |
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Collected};
 use hyper::body::{Body as _, Frame, Incoming};
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE,
-    TRAILER, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, SEC_WEBSOCKET_ACCEPT,
+    SET_COOKIE, TRAILER, UPGRADE,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -56,6 +56,7 @@ async fn respond_in_full(request: Request<Incoming>) -> Response<Outgoing> {
         "/trailers" => trailers(),
         "/broken" => broken(),
         "/cookies" => cookies(),
+        "/redirect" => redirect(&request),
         "/upgrade" => upgrade(request),
         "/slow" => {
             sleep(Duration::from_millis(parameter(&request, "ms").unwrap_or(1000))).await;
@@ -63,6 +64,17 @@ async fn respond_in_full(request: Request<Incoming>) -> Response<Outgoing> {
         }
         _ => Response::new(Outgoing::whole("ok")),
     }
+}
+
+fn redirect<B>(request: &Request<B>) -> Response<Outgoing> {
+    let query = request.uri().query().unwrap_or_default();
+    let to = query.strip_prefix("to=").unwrap_or("/");
+    let mut response = Response::new(Outgoing::whole("elsewhere"));
+    *response.status_mut() = StatusCode::FOUND;
+    response
+        .headers_mut()
+        .insert(LOCATION, HeaderValue::from_str(to).expect("a URL of a test"));
+    response
 }
 
 fn json_body(value: &Value) -> Response<Outgoing> {

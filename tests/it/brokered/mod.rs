@@ -1,5 +1,7 @@
 //! Credentials that are used from a sandbox and are never in it, through the real binary and curl.
 
+mod rotation;
+
 use outwall_tests::{Outwall, TestOrigin};
 
 use crate::outwall;
@@ -377,5 +379,94 @@ fn a_machine_that_others_run_has_its_own_placeholder_and_a_stranger_has_nothing(
         origin.requests()[1].header("x-api-key"),
         "",
         "and nothing is put in"
+    );
+}
+
+#[test]
+fn doctor_names_the_risk_of_credentials_that_sandboxes_bring() {
+    let origin = TestOrigin::start();
+    let open = story(
+        &origin,
+        "[environments.web.foreign_credentials]\n\"api.anthropic.com\" = \"allow\"\n",
+    );
+    let told = open.run(&["doctor"]).stdout;
+    assert!(
+        told.contains("sandboxes of `web` may send credentials of their own to api.anthropic.com"),
+        "{told}"
+    );
+    let told = story(&origin, "").run(&["doctor"]).stdout;
+    assert!(!told.contains("credentials of their own"), "{told}");
+    assert!(told.contains("model"), "{told}");
+}
+
+#[test]
+fn a_redirect_carries_the_secret_nowhere() {
+    let origin = TestOrigin::start();
+    let outwall = story(&origin, "");
+    let location = format!("https://{OTHER}/arrived");
+    let followed =
+        format!("-L -H \"authorization: Bearer $MODEL_API_KEY\" 'https://{HOST}/redirect?to={location}'");
+    let told = outwall.shell(&[], &curl(&followed)).succeeded().stdout;
+    assert_eq!(told, "ok", "curl follows, without the field");
+    let trusting = followed.replacen("-L", "--location-trusted", 1);
+    let told = outwall.shell(&[], &curl(&trusting)).succeeded().stdout;
+    assert!(
+        told.contains("the placeholder of \"model\", which is not for"),
+        "{told}"
+    );
+    let requests = origin.requests();
+    let arrived: Vec<_> = requests
+        .iter()
+        .filter(|request| request.path == "/arrived")
+        .collect();
+    assert_eq!(arrived.len(), 1, "the gate itself follows nothing");
+    assert_eq!(
+        (arrived[0].header("authorization"), arrived[0].header("x-api-key")),
+        ("", "")
+    );
+    let sent = requests
+        .iter()
+        .filter(|request| request.path.starts_with("/redirect"));
+    assert!(
+        sent.into_iter()
+            .all(|request| request.header("authorization") == format!("Bearer {SECRET}"))
+    );
+}
+
+#[test]
+fn of_two_fields_neither_is_left_beside_the_secret() {
+    let origin = TestOrigin::start();
+    let more = format!("[environments.web.foreign_credentials]\n\"{HOST}\" = \"strip\"\n");
+    let outwall = story(&origin, &more);
+    let both =
+        "-H 'authorization: Bearer one' -H 'Authorization: Bearer two' -H \"x-api-key: $MODEL_API_KEY\"";
+    outwall
+        .shell(&[], &curl(&format!("{both} https://{HOST}/")))
+        .succeeded();
+    outwall
+        .shell(
+            &[],
+            &curl(&format!(
+                "--http1.1 {both} -H 'connection: x-api-key' https://{HOST}/"
+            )),
+        )
+        .succeeded();
+    for request in origin.requests() {
+        assert_eq!(request.headers.get_all("authorization").iter().count(), 0);
+        let keys: Vec<_> = request.headers.get_all("x-api-key").iter().collect();
+        assert_eq!(
+            keys,
+            [SECRET],
+            "one, though the client named the field in `Connection`"
+        );
+    }
+    let denying = story(&origin, "");
+    let told = denying
+        .shell(&[], &curl(&format!("{both} https://{HOST}/")))
+        .succeeded()
+        .stdout;
+    assert!(
+        told.contains("a credential that Outwall did not issue"),
+        "one of ours hides none: {told}"
     );
 }
