@@ -35,6 +35,7 @@ impl Compiler {
             action,
             exceptions: exceptions.collect(),
             patterns: patterns.into(),
+            placeholders: [].into(),
         }
     }
 

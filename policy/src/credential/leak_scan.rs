@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{CredentialShape, Part, SharedShape, list};
+use super::{Anchor, Check, CredentialShape, Expression, Joined, Part, SharedShape, list};
+use crate::brokered::BrokeredCredential;
 use crate::pattern::HostPattern;
 use crate::target::Target;
 
@@ -24,6 +25,8 @@ pub struct LeakScan {
     pub(crate) action: LeakAction,
     pub(crate) patterns: Arc<[SharedShape]>,
     pub(crate) exceptions: Arc<[Exception]>,
+    /// Of one sandbox, each named after its credential.
+    pub(crate) placeholders: Arc<[SharedShape]>,
 }
 
 /// `except`: a shape, and where it may go.
@@ -46,6 +49,31 @@ impl LeakAction {
 }
 
 impl LeakScan {
+    /// The same for one sandbox, with what stands for secrets there. A placeholder is kept from other hosts whatever the action.
+    #[must_use]
+    pub fn with_placeholders<'a>(
+        &self,
+        placeholders: impl IntoIterator<Item = (&'a BrokeredCredential, &'a str)>,
+    ) -> Self {
+        let shapes = placeholders
+            .into_iter()
+            .filter_map(|(credential, text)| placeholder(credential, text));
+        Self {
+            placeholders: shapes.map(Arc::new).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether anything is looked at.
+    pub fn looks(&self) -> bool {
+        self.action != LeakAction::Off || !self.placeholders.is_empty()
+    }
+
+    /// Whether nothing but the known shapes is looked for.
+    pub fn is_plain(&self) -> bool {
+        self.action != LeakAction::Off && self.patterns.is_empty() && self.placeholders.is_empty()
+    }
+
     /// What is done about a credential.
     pub fn action(&self) -> LeakAction {
         self.action
@@ -56,9 +84,17 @@ impl LeakScan {
         &self.patterns
     }
 
-    /// Every shape that is looked for: the known ones, then the configured ones.
+    /// Every shape that is looked for: the known ones, the configured ones, and placeholders; those alone where the action is off.
     pub fn shapes(&self) -> impl Iterator<Item = &SharedShape> {
-        list().iter().chain(self.patterns.iter())
+        let credentials = match self.action {
+            LeakAction::Off => (&[][..], &[][..]),
+            LeakAction::Report | LeakAction::Block => (list(), &*self.patterns),
+        };
+        credentials
+            .0
+            .iter()
+            .chain(credentials.1)
+            .chain(self.placeholders.iter())
     }
 
     /// The exceptions, for people to read: shape, and hosts (none: anywhere).
@@ -78,4 +114,24 @@ impl LeakScan {
                 exception.shape == shape.name() && (anywhere || here())
             })
     }
+}
+
+/// None for one that is too short to be looked for: those occur by chance.
+fn placeholder(credential: &BrokeredCredential, text: &str) -> Option<CredentialShape> {
+    let parsed = Expression::parse(&regex_syntax::escape(text)).ok()?;
+    Some(CredentialShape {
+        name: credential.name().as_str().into(),
+        anchors: parsed
+            .literals
+            .iter()
+            .map(|literal| Anchor::literal(literal))
+            .collect(),
+        longest: parsed.longest,
+        expression: parsed.expression,
+        least_entropy: 0.0,
+        check: Check::Placeholder,
+        joined: Joined::Both,
+        issuers: credential.hosts().to_vec(),
+        head_issuers: Vec::new(),
+    })
 }

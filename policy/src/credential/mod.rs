@@ -53,6 +53,8 @@ pub enum Check {
     Exact,
     /// Upper case, lower case and digits all occur.
     Mixed,
+    /// The same as `Exact`, of a placeholder that the gate gave out: it opens nothing, and whoever sends it elsewhere tries to.
+    Placeholder,
 }
 
 /// What may stand right beside a match.

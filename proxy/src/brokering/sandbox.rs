@@ -14,7 +14,7 @@ pub(crate) struct Brokering {
 
 impl Brokering {
     /// Those under the policy in force.
-    pub(super) fn placeholders(&self, gate: &SandboxGate) -> Arc<Placeholders> {
+    pub(crate) fn placeholders(&self, gate: &SandboxGate) -> Arc<Placeholders> {
         let snapshot = gate.shared.policy.load();
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((generation, known)) = &*current

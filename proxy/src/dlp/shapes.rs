@@ -27,7 +27,7 @@ impl Shapes {
 
     /// What an environment looks for.
     pub fn of(scan: &LeakScan) -> Arc<Self> {
-        if scan.patterns().is_empty() {
+        if scan.is_plain() {
             return Self::known();
         }
         Arc::new(Self::new(scan.shapes().cloned().collect()))

@@ -43,6 +43,9 @@ impl Leaks {
         let name = gate.sandbox.environment.as_str();
         let environment = snapshot.policy.environment(Some(name));
         let scan = environment.map_or_else(|_gone| LeakScan::default(), |known| known.leak_scan().clone());
+        let placeholders = gate.brokering.placeholders(gate);
+        let shown = placeholders.all().iter();
+        let scan = scan.with_placeholders(shown.map(|shown| (&*shown.credential, shown.text.as_str())));
         let compiled = Arc::new(CompiledScan {
             shapes: Shapes::of(&scan),
             scan,

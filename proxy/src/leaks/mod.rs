@@ -49,7 +49,7 @@ pub(crate) async fn look(
     request: Request<Arriving>,
 ) -> Result<Looked, Denial> {
     let scan = gate.leaks.current(gate);
-    if scan.action() == LeakAction::Off {
+    if !scan.looks() {
         return Ok(Looked::unwatched(request));
     }
     let upgrades = request.extensions().get::<Handshake>().is_some();

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::{HeaderMap, Request};
 use outwall_audit::Asked;
-use outwall_policy::credential::{Check, LeakAction};
+use outwall_policy::brokered::BrokerRefusal;
+use outwall_policy::credential::{Check, CredentialShape, LeakAction};
 use outwall_policy::{Denial, Reason, RequestPermit};
 
 use super::compiled::CompiledScan;
@@ -67,6 +68,9 @@ impl Watch {
         if presented || self.scan.excepts(found, target, place.part()) {
             return Ok(());
         }
+        if found.check() == Check::Placeholder {
+            return Err(self.placeholder_elsewhere(found));
+        }
         if self.is_first(shape) {
             self.report(found.name(), place);
         }
@@ -75,6 +79,17 @@ impl Watch {
             shape: found.name().to_owned(),
             place: place.to_string(),
         })
+    }
+
+    /// A placeholder of ours is never sent to a host that its credential is not for.
+    fn placeholder_elsewhere(&self, found: &CredentialShape) -> Denial {
+        let refusal = BrokerRefusal::Elsewhere {
+            target: self.permit.target().clone(),
+            credential: found.name().parse().expect("it is named after a credential"),
+        };
+        self.gate
+            .found_in(refusal.code(), &refusal.to_string(), self.asked());
+        self.gate.denial(refusal.into())
     }
 
     pub(super) fn found_in_trailers(&self, trailers: &HeaderMap) -> Result<(), Denial> {
