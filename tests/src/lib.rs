@@ -27,6 +27,7 @@
 
 mod body;
 mod client;
+pub mod cost;
 pub mod credentials;
 mod gate;
 mod identity;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
+use outwall_tests::cost::{cpu_ticks, median};
 use outwall_tests::planted::Planted;
 use outwall_tests::{TestGate, TestOrigin, Versions};
 
@@ -60,20 +61,4 @@ fn upload(gate: &TestGate, versions: Versions, bytes: &Bytes) -> f64 {
     }
     let ticks = cpu_ticks(gate.pid()) - before;
     ticks as f64 * 10.0 / (sent as f64 / 1024.0 / 1024.0)
-}
-
-/// Of a hundredth of a second each: user and system time.
-fn cpu_ticks(pid: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the gate runs");
-    let after_name = stat.rsplit_once(") ").expect("a name in parentheses").1;
-    let fields: Vec<&str> = after_name.split(' ').collect();
-    [11, 12]
-        .iter()
-        .map(|field| fields[*field].parse::<u64>().unwrap_or(0))
-        .sum()
-}
-
-fn median(mut costs: Vec<f64>) -> f64 {
-    costs.sort_by(f64::total_cmp);
-    costs[costs.len() / 2]
 }
