@@ -33,6 +33,9 @@ fn second(text: &str) -> Option<Vec<u8>> {
     if text.contains('\\') || text.starts_with("//") {
         return None; // there a backslash is a slash, and two slashes begin a host
     }
+    if text.split('/').any(is_drive) {
+        return None; // which that parser keeps before `..`, though the standard has it so for `file:` alone
+    }
     let url = url::Url::parse("http://host/").ok()?.join(text).ok()?;
     let mut decoded = Vec::new();
     let mut bytes = url.path().bytes();
@@ -54,4 +57,9 @@ fn second(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(decoded)
+}
+
+/// `C:`, or `C|`.
+fn is_drive(segment: &str) -> bool {
+    matches!(segment.as_bytes(), [letter, b':' | b'|'] if letter.is_ascii_alphabetic())
 }
