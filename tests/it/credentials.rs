@@ -235,7 +235,12 @@ fn a_credential_is_listed_revoked_and_replaced_while_the_gate_runs() {
     outwall
         .run(&["credential", "rotate-key", "--revoke-all"])
         .succeeded();
-    assert_eq!(connect(&gate, HOST, &shown(&last)).1, "407 credential-revoked");
+    // A gate that has forgotten the client meanwhile cannot tell its credential from a forged one: the key is gone.
+    let said = connect(&gate, HOST, &shown(&last)).1;
+    assert!(
+        ["407 credential-revoked", "407 credential-refused"].contains(&said.as_str()),
+        "{said}"
+    );
     outwall
         .run(&["credential", "revoke", "c-00112233445566778899aabb"])
         .succeeded();
