@@ -85,7 +85,8 @@ impl Presigned {
     }
 }
 
-/// The query as it is signed again: with the other key, without the signature and the token that came, and with another token.
+/// The query as it is signed again: with the other key and token, wherever those that came stood and if they were taken out already,
+/// and without the signature.
 pub(super) fn unsigned_query(
     query: &str,
     key_id: &str,
@@ -93,28 +94,23 @@ pub(super) fn unsigned_query(
     signed: &SignedHeaders,
     token: Option<&str>,
 ) -> String {
-    let mut kept: Vec<String> = Vec::new();
-    for parameter in query.split('&') {
-        let name = parameters(parameter)
-            .next()
-            .map(|(name, _)| name)
-            .unwrap_or_default();
-        match name.as_str() {
-            SIGNATURE => {}
-            _ if name.eq_ignore_ascii_case(TOKEN) => {}
-            CREDENTIAL => kept.push(format!(
-                "{CREDENTIAL}={}",
-                encoded(format!("{key_id}/{scope}").as_bytes())
-            )),
-            SIGNED_HEADERS => kept.push(format!(
-                "{SIGNED_HEADERS}={}",
-                encoded(signed.to_string().as_bytes())
-            )),
-            _ => kept.push(parameter.to_owned()),
-        }
-    }
-    kept.extend(token.map(|token| format!("{TOKEN}={}", encoded(token.as_bytes()))));
-    kept.join("&")
+    let is_replaced = |parameter: &str| {
+        let (name, _value) = parameters(parameter).next().unwrap_or_default();
+        REPLACED
+            .iter()
+            .any(|replaced| replaced.eq_ignore_ascii_case(&name))
+    };
+    let kept = query
+        .split('&')
+        .filter(|parameter| !is_replaced(parameter))
+        .map(str::to_owned);
+    let with = |name: &str, value: &str| format!("{name}={}", encoded(value.as_bytes()));
+    let own = [
+        with(CREDENTIAL, &format!("{key_id}/{scope}")),
+        with(SIGNED_HEADERS, &signed.to_string()),
+    ];
+    let token = token.map(|token| with(TOKEN, token));
+    kept.chain(own).chain(token).collect::<Vec<_>>().join("&")
 }
 
 /// Names and values, decoded; what is no text is read as if it were none of ours.
@@ -130,6 +126,7 @@ const CREDENTIAL: &str = "X-Amz-Credential";
 const SIGNED_HEADERS: &str = "X-Amz-SignedHeaders";
 pub(super) const SIGNATURE: &str = "X-Amz-Signature";
 const TOKEN: &str = "X-Amz-Security-Token";
+const REPLACED: [&str; 4] = [CREDENTIAL, SIGNED_HEADERS, SIGNATURE, TOKEN];
 const NAMES: [&str; 7] = [
     "X-Amz-Algorithm",
     CREDENTIAL,
