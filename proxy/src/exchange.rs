@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::uri::Authority;
 use http::{Request, Uri, Version};
 use outwall_audit::{Asked, GoingOut, TlsFacts};
 use outwall_policy::{
@@ -228,7 +229,7 @@ impl Exchanges {
         let Examined { request, ready } = brokering::examine(&self.gate, &permit, request).await?;
         let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
         let looked = leaks::look(&self.gate, &permit, request).await?;
-        let (request, record) = self.record(&permit, (looked, ready), bounds, interims)?;
+        let (request, record) = self.record(&permit, (looked, ready), &authority, bounds, interims)?;
         let held = Held {
             running,
             _room: room,
@@ -303,6 +304,7 @@ impl Exchanges {
         &self,
         permit: &RequestPermit,
         (looked, ready): (Looked, Option<Ready>),
+        authority: &Authority,
         bounds: Option<Arc<Bounds>>,
         interims: &Interims,
     ) -> Result<(Request<Upload>, ExchangeRecord), Stopped> {
@@ -317,7 +319,7 @@ impl Exchanges {
         let credential = ready.as_ref().map(|ready| ready.credential().name().clone());
         hop_by_hop::strip_request(&mut parts.headers);
         let body = match ready {
-            Some(ready) => ready.inject(&mut parts, body).map_err(Error::from)?,
+            Some(ready) => ready.inject(&mut parts, authority, body).map_err(Error::from)?,
             None => Outbound::AsItCame(body),
         };
         let mut what = GoingOut::exchange(permit)

@@ -89,6 +89,28 @@ impl Signature {
         }
     }
 
+    /// Refuses what the service would refuse, and what is signed for somewhere else: before a secret is used for it.
+    pub fn check(&self, parts: &Parts, authority: &str, now: Timestamp) -> Result<(), ResignError> {
+        endpoint::check(authority, self.scope())?;
+        self.moment(parts, now)?;
+        Ok(())
+    }
+
+    fn moment(&self, parts: &Parts, now: Timestamp) -> Result<Moment, MomentError> {
+        let moment = match self {
+            Self::Header(_) => Moment::of(&parts.headers)?,
+            Self::Query(signed) => Moment::parse(signed.date())?,
+        };
+        moment.check_day(self.scope().day())?;
+        match self {
+            Self::Query(signed) if signed.expires().is_some() => {
+                moment.check_lifetime(signed.expires().unwrap_or_default(), now)?;
+            }
+            Self::Header(_) | Self::Query(_) => moment.check_skew(now)?,
+        }
+        Ok(moment)
+    }
+
     /// Signs a head with other keys, as it is now: nothing may be changed in it afterwards. `authority` is the Host that is sent.
     /// A body that is signed in chunks has to pass through what comes back.
     ///
@@ -102,6 +124,7 @@ impl Signature {
         now: Timestamp,
     ) -> Result<Option<Chunks>, ResignError> {
         endpoint::check(authority, self.scope())?;
+        let moment = self.moment(parts, now)?;
         let (hash, chunked) = match payload {
             Payload::Stated(hash) => (hash, false),
             Payload::Chunks(hash) => (hash, true),
@@ -112,11 +135,11 @@ impl Signature {
             authority,
             hash,
             keys,
-            now,
+            moment: &moment,
         };
         match self {
             Self::Header(signed) => {
-                let (moment, key, signature) = asked.in_header(signed, parts)?;
+                let (key, signature) = asked.in_header(signed, parts)?;
                 Ok(chunked.then(|| Chunks::new(key, moment, signed.scope().clone(), signature, hash)))
             }
             Self::Query(_) if chunked => Err(PayloadError::Stated.into()),
@@ -130,7 +153,7 @@ struct Asked<'a> {
     authority: &'a str,
     hash: &'a PayloadHash,
     keys: &'a Keys,
-    now: Timestamp,
+    moment: &'a Moment,
 }
 
 impl Asked<'_> {
@@ -138,37 +161,28 @@ impl Asked<'_> {
         &self,
         signed: &Authorization,
         parts: &mut Parts,
-    ) -> Result<(Moment, SigningKey, String), ResignError> {
+    ) -> Result<(SigningKey, String), ResignError> {
         let scope = signed.scope();
-        let moment = Moment::of(&parts.headers)?;
-        moment.check_day(scope.day())?;
-        moment.check_skew(self.now)?;
         let mut headers = kept(signed.signed_headers());
         if let Some(token) = self.keys.token() {
             parts.headers.insert(TOKEN, secret(token)?);
             headers.add(TOKEN.as_str());
         }
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        let (key, signature) = self.sign(parts, &query, &moment, scope, &headers)?;
+        let (key, signature) = self.sign(parts, &query, scope, &headers)?;
         let id = self.keys.id();
         let value =
             format!("{ALGORITHM} Credential={id}/{scope}, SignedHeaders={headers}, Signature={signature}");
         parts.headers.insert(AUTHORIZATION, secret(&value)?);
-        Ok((moment, key, signature))
+        Ok((key, signature))
     }
 
     fn in_query(&self, signed: &Presigned, parts: &mut Parts) -> Result<(), ResignError> {
         let scope = signed.scope();
-        let moment = Moment::parse(signed.date())?;
-        moment.check_day(scope.day())?;
-        match signed.expires() {
-            Some(seconds) => moment.check_lifetime(seconds, self.now)?,
-            None => moment.check_skew(self.now)?,
-        }
         let headers = kept(signed.signed_headers());
         let came = parts.uri.query().unwrap_or_default();
         let query = presigned::unsigned_query(came, self.keys.id(), scope, &headers, self.keys.token());
-        let (_key, signature) = self.sign(parts, &query, &moment, scope, &headers)?;
+        let (_key, signature) = self.sign(parts, &query, scope, &headers)?;
         let url = format!(
             "{}?{query}&{}={signature}",
             parts.uri.path(),
@@ -184,13 +198,12 @@ impl Asked<'_> {
         &self,
         parts: &Parts,
         query: &str,
-        moment: &Moment,
         scope: &Scope,
         headers: &SignedHeaders,
     ) -> Result<(SigningKey, String), ResignError> {
         let canonical = canonical::request(parts, query, self.authority, scope, headers, self.hash)?;
         let key = SigningKey::derive(self.keys, scope);
-        let signature = key.sign(&string_to_sign(moment, scope, &canonical));
+        let signature = key.sign(&string_to_sign(self.moment, scope, &canonical));
         Ok((key, signature))
     }
 }

@@ -41,6 +41,15 @@ pub enum BrokerRefusal {
         /// Why not.
         why: NotFor,
     },
+    /// It is signed with a placeholder, and cannot be signed again.
+    Unsignable {
+        /// Where it was to go.
+        target: Target,
+        /// Whose placeholder it is.
+        credential: CredentialName,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The secret that it was to get cannot be had.
     Unavailable {
         /// Where it was to go.
@@ -73,6 +82,7 @@ impl BrokerRefusal {
             Self::Unreadable { .. } => "unreadable-credential",
             Self::Elsewhere { .. } => "placeholder-elsewhere",
             Self::NotFor { .. } => "credential-not-for-request",
+            Self::Unsignable { .. } => "request-not-signed",
             Self::Unavailable { .. } => "credential-unavailable",
         }
     }
@@ -84,6 +94,7 @@ impl BrokerRefusal {
             | Self::Unreadable { target, .. }
             | Self::Elsewhere { target, .. }
             | Self::NotFor { target, .. }
+            | Self::Unsignable { target, .. }
             | Self::Unavailable { target, .. } => target,
         }
     }
@@ -125,6 +136,9 @@ impl BrokerRefusal {
                     )
                 }
             },
+            Self::Unsignable { .. } => {
+                "let the client sign with AWS Signature Version 4, for the region of the host, with the clock set".to_owned()
+            }
             Self::Unavailable { credential, .. } => {
                 format!("`outwall credential check {credential}` says what is wrong with its source")
             }
@@ -161,6 +175,10 @@ impl fmt::Display for BrokerRefusal {
                     NotFor::Clear => "in the clear",
                     NotFor::Anonymous => "for a client without an identity of its own",
                 }
+            ),
+            Self::Unsignable { credential, what, .. } => write!(
+                f,
+                "the request to {host} cannot be signed with \"{credential}\": {what}"
             ),
             Self::Unavailable { credential, why, .. } => {
                 write!(

@@ -9,12 +9,13 @@ use outwall_audit::Asked;
 use outwall_broker::Unavailable;
 use outwall_broker::placeholder::Placeholders;
 use outwall_broker::presented::{self, Held, LARGEST_BODY, Presented};
-use outwall_policy::brokered::{BrokerRefusal, Brokerage, CredentialPlace};
+use outwall_policy::brokered::{BrokerRefusal, Brokerage, CredentialPlace, Injection};
 use outwall_policy::{Denial, RequestPermit};
 
 use super::elsewhere;
 use super::held::{self, Read};
 use super::inject::Ready;
+use super::signing::{self, Signer};
 use super::verdict::{self, Verdict};
 use crate::arriving::Arriving;
 use crate::error::Error;
@@ -53,7 +54,7 @@ pub(crate) async fn examine(
     let Some(brokerage) = permit.brokerage() else {
         return Ok(Examined::untouched(parts, body));
     };
-    let (body, verdict) = weigh(gate, permit, &placeholders, brokerage, (&parts, body)).await?;
+    let (mut body, verdict) = weigh(gate, permit, &placeholders, brokerage, (&parts, body)).await?;
     let ready = match verdict {
         Verdict::AsItCame => None,
         Verdict::Strip => {
@@ -66,8 +67,24 @@ pub(crate) async fn examine(
                 let refusal = unavailable(permit, &why, credential.name().clone());
                 refuse(gate, permit, &parts, refusal)
             })?;
+            let (rest, signing) = match way {
+                Injection::Aws4 => {
+                    let signer = Signer {
+                        gate,
+                        permit,
+                        credential: &credential,
+                    };
+                    let (rest, signing) = signer.prepare(&parts, body, &secret).await?;
+                    (rest, Some(signing))
+                }
+                Injection::Header { .. }
+                | Injection::Basic { .. }
+                | Injection::Query(_)
+                | Injection::JsonBody => (body, None),
+            };
+            body = rest;
             presented::remove(brokerage.places(), &mut parts);
-            Some(Ready::new(credential, way, secret, &placeholders))
+            Some(Ready::new(credential, way, secret, &placeholders).signing(signing))
         }
     };
     Ok(Examined {
@@ -92,7 +109,8 @@ async fn weigh(
         presented.extend(more);
         body
     };
-    let verdict = verdict::weigh(placeholders, permit, brokerage, &presented);
+    let signed = signing::signed_with(placeholders, parts);
+    let verdict = verdict::weigh(placeholders, permit, brokerage, &presented, signed);
     let verdict = verdict.map_err(|refusal| refuse(gate, permit, parts, refusal))?;
     Ok((body, verdict))
 }
@@ -144,7 +162,12 @@ fn unavailable(
 }
 
 /// Says no; what security people should look at is a finding besides.
-fn refuse(gate: &SandboxGate, permit: &RequestPermit, parts: &Parts, refusal: BrokerRefusal) -> Denial {
+pub(super) fn refuse(
+    gate: &SandboxGate,
+    permit: &RequestPermit,
+    parts: &Parts,
+    refusal: BrokerRefusal,
+) -> Denial {
     if let BrokerRefusal::Elsewhere { .. } | BrokerRefusal::Foreign { .. } = &refusal {
         let asked = Asked {
             target: Some(permit.target()),

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
+use http::uri::Authority;
 use outwall_broker::Secret;
+use outwall_broker::aws::ResignError;
 use outwall_broker::inject::{NotInjected, Substitution, into_head};
 use outwall_broker::placeholder::Placeholders;
 use outwall_policy::brokered::{BrokeredCredential, CredentialName, Injection};
 use thiserror::Error;
 
-use super::substituting::Outbound;
+use super::outbound::Outbound;
+use super::signing::Signing;
 use crate::leaks::Leaving;
 
 /// A secret, and how it is put into its request.
@@ -20,6 +23,8 @@ pub(crate) struct Ready {
     secret: Arc<Secret>,
     /// What stands for it in a body.
     placeholder: Option<String>,
+    /// Where the request is signed with it.
+    signing: Option<Signing>,
 }
 
 /// A secret does not fit into its request. It never says what it was.
@@ -27,7 +32,15 @@ pub(crate) struct Ready {
 #[error("the credential \"{credential}\" cannot be put into the request: {why}")]
 pub struct Unfit {
     credential: CredentialName,
-    why: NotInjected,
+    why: NotPutIn,
+}
+
+#[derive(Debug, Error)]
+enum NotPutIn {
+    #[error(transparent)]
+    Injected(#[from] NotInjected),
+    #[error(transparent)]
+    Signed(#[from] ResignError),
 }
 
 impl Ready {
@@ -44,7 +57,13 @@ impl Ready {
             credential,
             way,
             secret,
+            signing: None,
         }
+    }
+
+    /// With what is needed to sign the request.
+    pub(super) fn signing(self, signing: Option<Signing>) -> Self {
+        Self { signing, ..self }
     }
 
     /// Whose secret it is.
@@ -54,11 +73,23 @@ impl Ready {
 
     /// Puts it in. The head has lost what concerned the client's connection by now, so that nothing the client named there takes
     /// the secret out again.
-    pub(crate) fn inject(self, parts: &mut Parts, body: Leaving) -> Result<Outbound, Unfit> {
-        into_head(parts, &self.way, self.secret.expose()).map_err(|why| Unfit {
+    /// `authority` is the Host that is sent, which is signed.
+    pub(crate) fn inject(
+        self,
+        parts: &mut Parts,
+        authority: &Authority,
+        body: Leaving,
+    ) -> Result<Outbound, Unfit> {
+        let unfit = |why: NotPutIn| Unfit {
             credential: self.credential.name().clone(),
             why,
-        })?;
+        };
+        if let Some(signing) = self.signing {
+            return signing
+                .sign(parts, authority, body)
+                .map_err(|why| unfit(why.into()));
+        }
+        into_head(parts, &self.way, self.secret.expose()).map_err(|why| unfit(why.into()))?;
         if !self.credential.inject().contains(&Injection::JsonBody) || !is_json(parts) {
             return Ok(Outbound::AsItCame(body));
         }

@@ -17,12 +17,15 @@ mod elsewhere;
 mod examine;
 mod held;
 mod inject;
+mod outbound;
+mod rechunking;
 mod sandbox;
+mod signing;
 mod substituting;
 mod verdict;
 
 pub(crate) use examine::{Examined, Objection, examine};
 pub(crate) use inject::Ready;
 pub use inject::Unfit;
+pub(crate) use outbound::Outbound;
 pub(crate) use sandbox::Brokering;
-pub(crate) use substituting::Outbound;

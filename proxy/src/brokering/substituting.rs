@@ -4,17 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::{Body as _, Frame};
 use outwall_broker::inject::Substitution;
 
 use crate::http_error::HttpError;
 use crate::leaks::Leaving;
-
-/// A request's body on its way out.
-pub(crate) enum Outbound {
-    AsItCame(Leaving),
-    Substituting(Box<Substituting>),
-}
 
 /// A body in which placeholders become the secret.
 pub(crate) struct Substituting {
@@ -25,19 +19,17 @@ pub(crate) struct Substituting {
     ended: bool,
 }
 
-impl Outbound {
-    pub(super) fn substituting(body: Leaving, substitution: Substitution) -> Self {
-        Self::Substituting(Box::new(Substituting {
+impl Substituting {
+    pub(super) fn new(body: Leaving, substitution: Substitution) -> Self {
+        Self {
             body,
             substitution,
             trailers: None,
             ended: false,
-        }))
+        }
     }
-}
 
-impl Substituting {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         while !self.ended {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 None => self.ended = true,
@@ -59,37 +51,7 @@ impl Substituting {
         Poll::Ready(self.trailers.take().map(Ok))
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         (self.ended || self.body.is_end_stream()) && self.substitution.held() == 0 && self.trailers.is_none()
-    }
-}
-
-impl Body for Outbound {
-    type Data = Bytes;
-    type Error = HttpError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        match self.get_mut() {
-            Self::AsItCame(body) => Pin::new(body).poll_frame(cx),
-            Self::Substituting(body) => body.poll(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::AsItCame(body) => body.is_end_stream(),
-            Self::Substituting(body) => body.is_over(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::AsItCame(body) => body.size_hint(),
-            Self::Substituting(body) if body.is_over() => SizeHint::with_exact(0),
-            Self::Substituting(_) => SizeHint::default(),
-        }
     }
 }

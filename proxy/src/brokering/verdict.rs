@@ -21,13 +21,14 @@ pub(super) enum Verdict {
     AsItCame,
 }
 
-/// Weighs everything that counts as a credential in a request. A placeholder chooses its credential; without one, the first that
-/// may be used is.
+/// Weighs everything that counts as a credential in a request. A placeholder chooses its credential; without one, that with whose
+/// placeholder the request is `signed` is, and else the first that may be used.
 pub(super) fn weigh(
     placeholders: &Placeholders,
     permit: &RequestPermit,
     brokerage: &Brokerage,
     presented: &[Presented<'_>],
+    signed: Option<&Arc<BrokeredCredential>>,
 ) -> Result<Verdict, BrokerRefusal> {
     let (mut chosen, mut foreign) = (None, None);
     for one in presented {
@@ -39,6 +40,10 @@ pub(super) fn weigh(
             }
             Whose::Foreign => foreign = Some(weigh_foreign(permit, brokerage, one)?),
         }
+    }
+    if let (None, Some(credential)) = (chosen, signed) {
+        usable(permit, brokerage, credential)?;
+        return Ok(Verdict::Inject(Arc::clone(credential), Injection::Aws4));
     }
     if let Some((credential, place)) = chosen {
         return Ok(Verdict::Inject(
