@@ -61,8 +61,17 @@ impl Compiler {
                 "name the environments that may use it: environments = [\"api\"]",
             );
         }
-        let mut found = Vec::with_capacity(written.environments.len());
-        for text in &written.environments {
+        self.known_environments(&written.environments, known)
+    }
+
+    /// Those of the names that there are; each other is a problem.
+    pub(super) fn known_environments(
+        &mut self,
+        written: &[Written<String>],
+        known: &BTreeMap<EnvironmentName, Environment>,
+    ) -> Vec<EnvironmentName> {
+        let mut found = Vec::with_capacity(written.len());
+        for text in written {
             if let Some((name, _)) = known.get_key_value(text.value.as_str()) {
                 found.push(name.clone());
                 continue;

@@ -64,7 +64,7 @@ impl Compiler {
             .filter_map(|text| self.method(text))
             .collect();
         let paths = written.paths.iter().filter_map(|text| self.glob(text)).collect();
-        let environments = self.credential_environments(written, environments);
+        let environments = self.known_environments(&written.environments, environments);
         self.check_whole(written, &hosts, &inject, placeholder.as_ref());
         Some(BrokeredCredential {
             name: self.credential_name(written)?,
@@ -181,27 +181,6 @@ impl Compiler {
             self.problem(length.place, what, remedy);
         }
         random
-    }
-
-    fn credential_environments(
-        &mut self,
-        written: &CredentialDocument,
-        known: &Environments,
-    ) -> Vec<EnvironmentName> {
-        let mut found = Vec::with_capacity(written.environments.len());
-        for text in &written.environments {
-            if let Some((name, _)) = known.get_key_value(text.value.as_str()) {
-                found.push(name.clone());
-                continue;
-            }
-            let all: Vec<&str> = known.keys().map(EnvironmentName::as_str).collect();
-            self.problem(
-                text.place,
-                format!("there is no environment \"{}\"", text.value.escape_debug()),
-                format!("the environments are: {}", all.join(", ")),
-            );
-        }
-        found
     }
 
     fn check_whole(

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Compiler;
-use crate::credential::{Anchor, Check, CredentialShape, Exception, Expression, ExpressionError, Joined};
+use crate::credential::{Check, CredentialShape, Exception, Expression, ExpressionError};
 use crate::credential::{LeakAction, LeakScan, SharedShape, list};
 use crate::document::{DlpDocument, DlpPatternDocument, Written};
 
@@ -52,21 +52,13 @@ impl Compiler {
         let parsed = parsed
             .map_err(|error| self.refuse_expression(&written.regex, &error))
             .ok()?;
-        Some(CredentialShape {
-            name: written.name.value.as_str().into(),
-            anchors: parsed
-                .literals
-                .iter()
-                .map(|literal| Anchor::literal(literal))
-                .collect(),
-            longest: parsed.longest,
-            expression: parsed.expression,
-            least_entropy: 0.0,
-            check: Check::Exact,
-            joined: Joined::Both, // where it may stand is for the expression to say
+        let name = written.name.value.as_str();
+        Some(CredentialShape::of_expression(
+            name,
+            parsed,
+            Check::Exact,
             issuers,
-            head_issuers: Vec::new(),
-        })
+        ))
     }
 
     fn refuse_expression(&mut self, regex: &Written<String>, error: &ExpressionError) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Anchor, Check, CredentialShape, Expression, Joined, Part, SharedShape, list};
+use super::{Check, CredentialShape, Expression, Part, SharedShape, list};
 use crate::brokered::BrokeredCredential;
 use crate::pattern::HostPattern;
 use crate::target::Target;
@@ -119,19 +119,11 @@ impl LeakScan {
 /// None for one that is too short to be looked for: those occur by chance.
 fn placeholder(credential: &BrokeredCredential, text: &str) -> Option<CredentialShape> {
     let parsed = Expression::parse(&regex_syntax::escape(text)).ok()?;
-    Some(CredentialShape {
-        name: credential.name().as_str().into(),
-        anchors: parsed
-            .literals
-            .iter()
-            .map(|literal| Anchor::literal(literal))
-            .collect(),
-        longest: parsed.longest,
-        expression: parsed.expression,
-        least_entropy: 0.0,
-        check: Check::Placeholder,
-        joined: Joined::Both,
-        issuers: credential.hosts().to_vec(),
-        head_issuers: Vec::new(),
-    })
+    let (name, issuers) = (credential.name().as_str(), credential.hosts().to_vec());
+    Some(CredentialShape::of_expression(
+        name,
+        parsed,
+        Check::Placeholder,
+        issuers,
+    ))
 }

@@ -14,6 +14,7 @@ mod leak_scan;
 mod list;
 
 pub use anchor::{Anchor, AnchorError, ByteSet};
+use expression::Parsed;
 pub use expression::{Expression, ExpressionError, Step, Walk};
 pub(crate) use leak_scan::Exception;
 pub use leak_scan::{LeakAction, LeakScan};
@@ -79,6 +80,22 @@ pub enum Part {
 }
 
 impl CredentialShape {
+    /// Of all that an expression matches, wherever it stands: where that is is for the expression to say.
+    pub(crate) fn of_expression(name: &str, parsed: Parsed, check: Check, issuers: Vec<HostPattern>) -> Self {
+        let anchors = parsed.literals.iter().map(|literal| Anchor::literal(literal));
+        Self {
+            name: name.into(),
+            anchors: anchors.collect(),
+            longest: parsed.longest,
+            expression: parsed.expression,
+            least_entropy: 0.0,
+            check,
+            joined: Joined::Both,
+            issuers,
+            head_issuers: Vec::new(),
+        }
+    }
+
     /// Its name, in kebab case: what a finding says.
     pub fn name(&self) -> &str {
         &self.name
