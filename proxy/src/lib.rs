@@ -33,6 +33,7 @@ mod brokering;
 mod client;
 pub mod client_hello;
 mod clientele;
+mod coding;
 mod connection;
 mod current;
 mod dialer;

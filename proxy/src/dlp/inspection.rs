@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::coding::{Decoder, Unreadable};
 use super::scan::{Match, Scan};
 use super::shapes::Shapes;
+use crate::coding::{Decoder, Unreadable};
 
 /// The inspection of one body. Bytes are pushed as they are sent; [`released`](Self::released) says how many of them hold nothing
 /// that is still in doubt.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::coding::{Decoder, Unreadable};
 use super::scan::{Match, Scan};
 use super::shapes::Shapes;
+use crate::coding::{Decoder, Unreadable};
 
 /// The scan of messages, one after another.
 #[derive(Debug)]

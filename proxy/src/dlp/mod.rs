@@ -10,7 +10,7 @@
 //! - `line`: reads on from an anchor, through whatever it is encoded in.
 //! - `examine`, `proof`: whether it is a credential, is none, or cannot be told yet.
 //! - `scan`: puts these together over a stream, and says up to where nothing is in doubt.
-//! - `coding`, `inspection`: the same through a content coding, for a body.
+//! - `inspection`: the same through a content coding (`crate::coding`), for a body.
 //! - `message`: for the messages of a WebSocket.
 //!
 //! # Attacks, and where each ends
@@ -20,7 +20,6 @@
 //!   is read for it.
 //! - *Learn it from the report.* A match has places and the name of its shape, and no bytes.
 
-mod coding;
 mod examine;
 mod filter;
 mod inspection;
@@ -36,8 +35,10 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use coding::Unreadable;
+pub use crate::coding::Unreadable;
 pub use inspection::Inspection;
 pub use message::MessageScan;
+#[cfg(test)]
+pub(crate) use proof::crc32;
 pub use scan::{Match, Scan};
 pub use shapes::Shapes;

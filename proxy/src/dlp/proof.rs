@@ -77,7 +77,7 @@ fn has_base62_checksum(text: &[u8]) -> bool {
 }
 
 /// CRC-32 as in gzip (RFC 1952 section 8).
-pub(super) fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc: u32, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
             (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())

@@ -3,7 +3,7 @@
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
-use super::{Give, Unreadable};
+use super::{Give, Step, Unreadable};
 
 /// Undoes gzip or deflate.
 pub(super) struct Inflate {
@@ -61,72 +61,78 @@ impl Inflate {
         }
     }
 
-    pub(super) fn decode(&mut self, mut bytes: &[u8], give: Give<'_>) -> Result<(), Unreadable> {
-        while !bytes.is_empty() {
-            bytes = match &mut self.stage {
-                Stage::Header(_) => self.header(bytes)?,
-                Stage::First => {
-                    if bytes[0] & 0x0f == 8 && bytes[0] >> 4 <= 7 {
-                        self.state.reset(DataFormat::Zlib);
-                    }
-                    self.stage = Stage::Data;
-                    bytes
-                }
-                Stage::Data => self.data(bytes, give)?,
-                Stage::Trailer(left) => {
-                    let now = (*left).min(bytes.len());
-                    *left -= now;
-                    if *left == 0 {
-                        self.stage = Stage::Header(Vec::new());
-                    }
-                    &bytes[now..]
-                }
-                Stage::Over => return Err(self.broken()),
+    pub(super) fn step(&mut self, bytes: &[u8], give: Give<'_>) -> Result<Step, Unreadable> {
+        let Some(first) = bytes.first() else {
+            return match self.stage {
+                Stage::Data => self.data(bytes, give),
+                _ => Ok(Step::NONE),
             };
-        }
-        Ok(())
-    }
-
-    fn data<'a>(&mut self, mut bytes: &'a [u8], give: Give<'_>) -> Result<&'a [u8], Unreadable> {
-        loop {
-            let done = inflate(&mut self.state, bytes, &mut self.output[..], MZFlush::None);
-            bytes = &bytes[done.bytes_consumed..];
-            give(&self.output[..done.bytes_written])?;
-            match done.status {
-                Ok(MZStatus::StreamEnd) => {
-                    self.stage = match self.coding {
-                        "gzip" => Stage::Trailer(TRAILER),
-                        MESSAGES => Stage::Data,
-                        _ => Stage::Over,
-                    };
-                    self.state.reset(DataFormat::Raw);
-                    return Ok(bytes);
+        };
+        let used = match &mut self.stage {
+            Stage::Header(_) => self.header(bytes)?,
+            Stage::First => {
+                if first & 0x0f == 8 && first >> 4 <= 7 {
+                    self.state.reset(DataFormat::Zlib);
                 }
-                Ok(_) if done.bytes_written == OUTPUT || !bytes.is_empty() => {}
-                Ok(_) | Err(MZError::Buf) => return Ok(bytes),
-                Err(_) => return Err(self.broken()),
+                self.stage = Stage::Data;
+                0
             }
-        }
+            Stage::Data => return self.data(bytes, give),
+            Stage::Trailer(left) => {
+                let now = (*left).min(bytes.len());
+                *left -= now;
+                if *left == 0 {
+                    self.stage = Stage::Header(Vec::new());
+                }
+                now
+            }
+            Stage::Over => return Err(self.broken()),
+        };
+        Ok(Step { used, goes_on: false })
     }
 
-    /// RFC 1952 section 2.3.
-    fn header<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Unreadable> {
+    fn data(&mut self, bytes: &[u8], give: Give<'_>) -> Result<Step, Unreadable> {
+        let done = inflate(&mut self.state, bytes, &mut self.output[..], MZFlush::None);
+        give(&self.output[..done.bytes_written])?;
+        let mut goes_on = done.bytes_written == OUTPUT;
+        match done.status {
+            Ok(MZStatus::StreamEnd) => {
+                self.stage = match self.coding {
+                    "gzip" => Stage::Trailer(TRAILER),
+                    MESSAGES => Stage::Data,
+                    _ => Stage::Over,
+                };
+                self.state.reset(DataFormat::Raw);
+                goes_on = false;
+            }
+            Ok(_) if goes_on || done.bytes_consumed > 0 || bytes.is_empty() => {}
+            Err(MZError::Buf) if bytes.is_empty() => {}
+            Ok(_) | Err(_) => return Err(self.broken()),
+        }
+        Ok(Step {
+            used: done.bytes_consumed,
+            goes_on,
+        })
+    }
+
+    /// RFC 1952 section 2.3. How many bytes belong to it.
+    fn header(&mut self, bytes: &[u8]) -> Result<usize, Unreadable> {
         let broken = self.broken();
         let Stage::Header(came) = &mut self.stage else {
-            return Ok(bytes);
+            return Ok(0);
         };
         for (index, byte) in bytes.iter().enumerate() {
             came.push(*byte);
             match length_of_header(came) {
                 Header::Whole => {
                     self.stage = Stage::Data;
-                    return Ok(&bytes[index + 1..]);
+                    return Ok(index + 1);
                 }
                 Header::GoesOn if came.len() < LONGEST_HEADER => {}
                 Header::GoesOn | Header::None => return Err(broken),
             }
         }
-        Ok(&[])
+        Ok(bytes.len())
     }
 
     fn broken(&self) -> Unreadable {

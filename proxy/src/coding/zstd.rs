@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::{Give, LARGEST_WINDOW, Unreadable};
+use super::{Give, LARGEST_WINDOW, Step, Unreadable};
 
 /// Undoes zstd.
 pub(super) struct Zstd {
@@ -56,7 +56,7 @@ impl Zstd {
         self.waiting.extend_from_slice(bytes);
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut at = 0;
-        while let Some(used) = self.step(&waiting[at..], give)? {
+        while let Some(used) = self.take_one(&waiting[at..], give)? {
             at += used;
             self.taken += used as u64;
             self.kept.push_back((self.taken, self.given + self.window));
@@ -64,6 +64,19 @@ impl Zstd {
         waiting.drain(..at);
         self.waiting = waiting;
         Ok(self.waiting.len() as u64 + self.taken - self.released())
+    }
+
+    /// Decodes one block at most.
+    pub(super) fn step(&mut self, bytes: &[u8], give: Give<'_>) -> Result<Step, Unreadable> {
+        self.waiting.extend_from_slice(bytes);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let taken = self.take_one(&waiting, give)?;
+        waiting.drain(..taken.unwrap_or(0));
+        self.waiting = waiting;
+        Ok(Step {
+            used: bytes.len(),
+            goes_on: taken.is_some(),
+        })
     }
 
     /// How many coded bytes are given out, decoded.
@@ -83,7 +96,7 @@ impl Zstd {
     }
 
     /// Takes one frame header or block, if all of it is there.
-    fn step(&mut self, bytes: &[u8], give: Give<'_>) -> Result<Option<usize>, Unreadable> {
+    fn take_one(&mut self, bytes: &[u8], give: Give<'_>) -> Result<Option<usize>, Unreadable> {
         match self.stage {
             _ if bytes.is_empty() => Ok(None),
             Stage::Frame => self.frame(bytes),

@@ -1,17 +1,21 @@
-//! Content codings (RFC 9110 section 8.4) undone as their bytes come, to look at what is in them. What is sent on stays coded.
+//! Content codings (RFC 9110 section 8.4) undone as their bytes come, to look at what is in them: of what a sandbox sends, which
+//! stays coded on its way, and of what it is sent where a secret may be in that, which goes on decoded.
 
 use thiserror::Error;
 
 mod brotli;
 mod inflate;
+mod stack;
 mod zstd;
+
+pub(crate) use stack::Codings;
 
 use brotli::Brotli;
 use inflate::Inflate;
 use zstd::Zstd;
 
 /// Undoes one coding.
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     kind: Kind,
     coded: u64,
     decoded: u64,
@@ -53,9 +57,24 @@ pub enum Unreadable {
 /// Takes decoded bytes.
 type Give<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Unreadable>;
 
+/// What was done at once.
+struct Step {
+    /// So many coded bytes were taken.
+    used: usize,
+    /// There may be more to give without more bytes.
+    goes_on: bool,
+}
+
+impl Step {
+    const NONE: Self = Self {
+        used: 0,
+        goes_on: false,
+    };
+}
+
 impl Decoder {
     /// Of a `Content-Encoding`; none is no coding.
-    pub(super) fn named(coding: Option<&str>) -> Result<Self, Unreadable> {
+    pub(crate) fn named(coding: Option<&str>) -> Result<Self, Unreadable> {
         let name = coding.unwrap_or("identity").trim().to_ascii_lowercase();
         let kind = match name.as_str() {
             "identity" | "" => Kind::Identity,
@@ -73,7 +92,7 @@ impl Decoder {
     }
 
     /// Of the messages of a WebSocket (RFC 7692), one after another.
-    pub(super) fn of_messages() -> Self {
+    pub(crate) fn of_messages() -> Self {
         Self {
             kind: Kind::Inflate(Box::new(Inflate::messages())),
             coded: 0,
@@ -83,7 +102,7 @@ impl Decoder {
 
     /// Takes coded bytes and gives decoded ones. Returns how many of all coded bytes have been decoded: the rest belongs to what
     /// is not whole yet.
-    pub(super) fn decode(&mut self, bytes: &[u8], mut give: impl FnMut(&[u8])) -> Result<u64, Unreadable> {
+    pub(crate) fn decode(&mut self, bytes: &[u8], mut give: impl FnMut(&[u8])) -> Result<u64, Unreadable> {
         self.coded += bytes.len() as u64;
         let (coded, decoded) = (self.coded, &mut self.decoded);
         let mut counted = |bytes: &[u8]| {
@@ -99,15 +118,30 @@ impl Decoder {
                 give(bytes);
                 0
             }
-            Kind::Inflate(inflate) => inflate.decode(bytes, &mut counted).map(|()| 0)?,
-            Kind::Brotli(brotli) => brotli.decode(bytes, &mut counted).map(|()| 0)?,
+            Kind::Inflate(inflate) => all(bytes, |bytes| inflate.step(bytes, &mut counted))?,
+            Kind::Brotli(brotli) => all(bytes, |bytes| brotli.step(bytes, &mut counted))?,
             Kind::Zstd(zstd) => zstd.decode(bytes, &mut counted)?,
         };
         Ok(self.coded - waiting)
     }
 
+    /// Takes some of the coded bytes and gives what comes of them: a piece, and never all that a bomb becomes.
+    fn step(&mut self, bytes: &[u8], give: Give<'_>) -> Result<Step, Unreadable> {
+        let step = match &mut self.kind {
+            Kind::Identity => give(bytes).map(|()| Step {
+                used: bytes.len(),
+                goes_on: false,
+            }),
+            Kind::Inflate(inflate) => inflate.step(bytes, give),
+            Kind::Brotli(brotli) => brotli.step(bytes, give),
+            Kind::Zstd(zstd) => zstd.step(bytes, give),
+        }?;
+        self.coded += step.used as u64;
+        Ok(step)
+    }
+
     /// Nothing follows.
-    pub(super) fn finish(&self) -> Result<(), Unreadable> {
+    pub(crate) fn finish(&self) -> Result<(), Unreadable> {
         let (whole, coding) = match &self.kind {
             Kind::Identity => (true, ""),
             Kind::Inflate(inflate) => (inflate.is_whole(), inflate.coding()),
@@ -122,7 +156,7 @@ impl Decoder {
     }
 
     /// True when decoded bytes are the coded ones.
-    pub(super) fn is_identity(&self) -> bool {
+    pub(crate) fn is_identity(&self) -> bool {
         matches!(self.kind, Kind::Identity)
     }
 }
@@ -130,6 +164,17 @@ impl Decoder {
 impl std::fmt::Debug for Decoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Decoder at {} of {}", self.decoded, self.coded)
+    }
+}
+
+/// Takes all bytes. None of them waits.
+fn all(mut bytes: &[u8], mut step: impl FnMut(&[u8]) -> Result<Step, Unreadable>) -> Result<u64, Unreadable> {
+    loop {
+        let Step { used, goes_on } = step(bytes)?;
+        bytes = &bytes[used..];
+        if bytes.is_empty() && !goes_on {
+            return Ok(0);
+        }
     }
 }
 
@@ -156,7 +201,7 @@ mod tests {
         let mut coded = vec![0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 3];
         coded.extend_from_slice(b"name\0");
         coded.extend(miniz_oxide::deflate::compress_to_vec(text, 6));
-        coded.extend_from_slice(&crate::dlp::proof::crc32(text).to_le_bytes());
+        coded.extend_from_slice(&crate::dlp::crc32(text).to_le_bytes());
         coded.extend_from_slice(&u32::try_from(text.len()).unwrap().to_le_bytes());
         coded
     }

@@ -2,7 +2,7 @@
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 
-use super::{Give, Unreadable};
+use super::{Give, Step, Unreadable};
 
 /// Undoes brotli.
 pub(super) struct Brotli {
@@ -29,35 +29,34 @@ impl Brotli {
         self.whole
     }
 
-    pub(super) fn decode(&mut self, bytes: &[u8], give: Give<'_>) -> Result<(), Unreadable> {
+    pub(super) fn step(&mut self, bytes: &[u8], give: Give<'_>) -> Result<Step, Unreadable> {
         let broken = Unreadable::Broken { coding: "br" };
         if self.whole && !bytes.is_empty() {
             return Err(broken);
         }
         let (mut left, mut at, mut total) = (bytes.len(), 0, 0);
-        loop {
-            let (mut room, mut written) = (OUTPUT, 0);
-            let result = BrotliDecompressStream(
-                &mut left,
-                &mut at,
-                bytes,
-                &mut room,
-                &mut written,
-                &mut self.output[..],
-                &mut total,
-                &mut self.state,
-            );
-            give(&self.output[..written])?;
-            match result {
-                BrotliResult::NeedsMoreOutput => {}
-                BrotliResult::NeedsMoreInput => return Ok(()),
-                BrotliResult::ResultSuccess if left == 0 => {
-                    self.whole = true;
-                    return Ok(());
-                }
-                BrotliResult::ResultSuccess | BrotliResult::ResultFailure => return Err(broken),
+        let (mut room, mut written) = (OUTPUT, 0);
+        let result = BrotliDecompressStream(
+            &mut left,
+            &mut at,
+            bytes,
+            &mut room,
+            &mut written,
+            &mut self.output[..],
+            &mut total,
+            &mut self.state,
+        );
+        give(&self.output[..written])?;
+        let goes_on = match result {
+            BrotliResult::NeedsMoreOutput => true,
+            BrotliResult::NeedsMoreInput => false,
+            BrotliResult::ResultSuccess if left == 0 => {
+                self.whole = true;
+                false
             }
-        }
+            BrotliResult::ResultSuccess | BrotliResult::ResultFailure => return Err(broken),
+        };
+        Ok(Step { used: at, goes_on })
     }
 }
 
