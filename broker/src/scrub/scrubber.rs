@@ -106,6 +106,23 @@ impl Scrubber {
         whose
     }
 
+    /// A text that is whole, masked, and whose secrets were in it; none where nothing of one is.
+    pub fn masked(&self, text: &[u8]) -> Option<(Vec<u8>, Vec<&CredentialName>)> {
+        let seen = self.look(text, 0, true);
+        if seen.runs.is_empty() {
+            return None;
+        }
+        let mut text = text.to_vec();
+        let whose = self.mask(&mut text);
+        Some((
+            text,
+            whose
+                .into_iter()
+                .map(|credential| &self.names[credential])
+                .collect(),
+        ))
+    }
+
     /// Looks at a text whose first `boundary` bytes end an escape that began before it. `ended`: nothing follows.
     pub(super) fn look(&self, text: &[u8], boundary: usize, ended: bool) -> Seen {
         let mut runs = Vec::new();
@@ -238,5 +255,5 @@ fn first_unmasked(mut at: usize, runs: &[Run]) -> usize {
     at
 }
 
-/// Bytes. The longest that fits into a head.
-const LONGEST: usize = 16 << 10;
+/// Bytes.
+const LONGEST: usize = crate::LONGEST_SECRET;

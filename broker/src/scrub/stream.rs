@@ -15,13 +15,15 @@ pub struct ScrubStream {
     scrubber: Arc<Scrubber>,
     /// What came and may be part of a run that goes on. Of this, what was given out is masked there.
     kept: Zeroizing<Vec<u8>>,
+    /// Where that begins in the whole text.
+    at: u64,
     given: usize,
     /// So many bytes of it end an escape that began before.
     boundary: usize,
     /// By credential: whether one of its secrets was found.
     found: Vec<bool>,
-    /// Those that were found and not told of.
-    untold: Vec<usize>,
+    /// Those that were found, and where, and not told of.
+    untold: Vec<(usize, u64)>,
 }
 
 impl ScrubStream {
@@ -29,6 +31,7 @@ impl ScrubStream {
     pub fn new(scrubber: Arc<Scrubber>) -> Self {
         Self {
             kept: Zeroizing::default(),
+            at: 0,
             given: 0,
             boundary: 0,
             found: vec![false; scrubber.names().len()],
@@ -52,10 +55,11 @@ impl ScrubStream {
         self.kept.len() - self.given
     }
 
-    /// Whose secrets were found since this was last asked; each is told of once.
-    pub fn found(&mut self) -> impl Iterator<Item = &CredentialName> {
+    /// Whose secrets were found since this was last asked, and at which byte; each is told of once.
+    pub fn found(&mut self) -> impl Iterator<Item = (&CredentialName, u64)> {
         let names = self.scrubber.names();
-        self.untold.drain(..).map(|credential| &names[credential])
+        let untold = self.untold.drain(..);
+        untold.map(|(credential, at)| (&names[credential], at))
     }
 
     fn take(&mut self, piece: &Bytes, ended: bool) -> Bytes {
@@ -82,6 +86,7 @@ impl ScrubStream {
 
     fn keep(&mut self, text: &[u8], seen: &Seen) {
         self.kept = Zeroizing::new(text[seen.keep_from..].to_vec());
+        self.at += seen.keep_from as u64;
         self.given = seen.settled - seen.keep_from;
         self.boundary = seen.boundary - seen.keep_from;
     }
@@ -89,7 +94,8 @@ impl ScrubStream {
     fn note(&mut self, seen: &Seen) {
         for run in &seen.runs {
             if !std::mem::replace(&mut self.found[run.credential], true) {
-                self.untold.push(run.credential);
+                let at = self.at + run.at.start as u64;
+                self.untold.push((run.credential, at));
             }
         }
     }

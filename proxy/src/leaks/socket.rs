@@ -94,7 +94,7 @@ fn take(messages: &mut MessageScan, piece: &Piece<'_>, found: &mut Vec<Match>) -
         found.extend(Scan::whole(messages.shapes(), &text));
         return Ok(());
     }
-    messages.push(&text, piece.compressed, found)?;
+    messages.push(&text, piece.is_compressed(), found)?;
     if piece.last_frame && piece.ends_frame {
         messages.end(found)?;
     }

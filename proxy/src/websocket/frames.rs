@@ -1,15 +1,23 @@
-//! Reads the frames that the client of a WebSocket sends (RFC 6455 section 5), as their bytes pass and however these are split.
+//! Reads the frames that one side of a WebSocket sends (RFC 6455 section 5), as their bytes pass and however these are split.
 //!
 //! Nothing is kept but a frame's head. What an extension may give a meaning to (the reserved bits) is told and not judged.
 
 use thiserror::Error;
 
-/// The frames of one direction, from a client.
+/// The frames of one direction.
 #[derive(Clone, Debug)]
 pub struct Frames {
+    sender: Sender,
     state: State,
     /// A message has begun and its last frame has not.
     within_message: bool,
+}
+
+/// Who sends frames: a client masks them, and a server does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    Client,
+    Origin,
 }
 
 #[derive(Clone, Debug)]
@@ -33,67 +41,97 @@ struct Head {
     mask: [u8; 4],
 }
 
+/// Bytes of one frame. All parts together are all bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// Its head, whole.
+    Head(&'a [u8]),
+    /// Of its payload.
+    Payload(Piece<'a>),
+}
+
 /// A piece of a frame's payload, still masked; empty where the frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
     /// 0: goes on with the message before; 1: text; 2: binary; 8: close; 9: ping; 10: pong.
     pub opcode: u8,
-    /// The first reserved bit: with `permessage-deflate`, the message that begins here is compressed.
-    pub compressed: bool,
     /// The frame is its message's last.
     pub last_frame: bool,
     /// The piece is its frame's last.
     pub ends_frame: bool,
+    reserved: u8,
     masked: &'a [u8],
     mask: [u8; 4],
 }
 
-/// Why bytes are no frames of a client.
+/// Why bytes are no frames of who sends them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
     /// An opcode that means nothing.
-    #[error("the client sent a WebSocket frame of unknown kind {0}")]
+    #[error("a frame of unknown kind {0}")]
     Opcode(u8),
     /// A client's frames must be masked.
-    #[error("the client sent a WebSocket frame without a mask")]
+    #[error("a frame without a mask from a client")]
     Unmasked,
+    /// And a server's must not be.
+    #[error("a frame with a mask from a server")]
+    Masked,
     /// A control frame is whole and has at most 125 bytes.
-    #[error("the client sent a WebSocket control frame in parts, or of more than 125 bytes")]
+    #[error("a control frame in parts, or of more than 125 bytes")]
     Control,
     /// A length of more bytes than it needs, or beyond 63 bits.
-    #[error("the client sent a WebSocket frame whose length is not written as it must be")]
+    #[error("a frame whose length is not written as it must be")]
     Length,
     /// A message within a message, or a continuation of none.
-    #[error("the client sent a WebSocket frame that fits no message")]
+    #[error("a frame that fits no message")]
     Order,
 }
 
 impl Frames {
     /// At the beginning of what a client sends.
     pub fn of_client() -> Self {
+        Self::of(Sender::Client)
+    }
+
+    /// At the beginning of what an origin sends.
+    pub fn of_origin() -> Self {
+        Self::of(Sender::Origin)
+    }
+
+    fn of(sender: Sender) -> Self {
         Self {
+            sender,
             state: State::fresh(),
             within_message: false,
         }
     }
 
     /// Reads on. `see` is given every piece of payload, in order.
-    pub fn read(&mut self, mut bytes: &[u8], mut see: impl FnMut(Piece<'_>)) -> Result<(), FrameError> {
+    pub fn read(&mut self, bytes: &[u8], mut see: impl FnMut(Piece<'_>)) -> Result<(), FrameError> {
+        self.read_parts(bytes, |part| match part {
+            Part::Head(_) => {}
+            Part::Payload(piece) => see(piece),
+        })
+    }
+
+    /// The same, and `see` is given the heads too.
+    pub fn read_parts(&mut self, mut bytes: &[u8], mut see: impl FnMut(Part<'_>)) -> Result<(), FrameError> {
         while !bytes.is_empty() {
             match &mut self.state {
                 State::Head { bytes: head, length } => {
                     head[*length] = bytes[0];
                     *length += 1;
                     bytes = &bytes[1..];
-                    if let Some(head) = Head::read(&head[..*length])? {
-                        self.begin(head, &mut see)?;
+                    if let Some(read) = Head::read(&head[..*length], self.sender)? {
+                        see(Part::Head(&head[..*length]));
+                        self.begin(read, &mut see)?;
                     }
                 }
                 State::Payload { head, left, phase } => {
                     let length = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                     let (now, later) = bytes.split_at(length);
                     *left -= length as u64;
-                    see(head.piece(now, *phase, *left == 0));
+                    see(Part::Payload(head.piece(now, *phase, *left == 0)));
                     *phase = (*phase + length) % 4;
                     if *left == 0 {
                         self.state = State::fresh();
@@ -105,7 +143,7 @@ impl Frames {
         Ok(())
     }
 
-    fn begin(&mut self, head: Head, see: &mut impl FnMut(Piece<'_>)) -> Result<(), FrameError> {
+    fn begin(&mut self, head: Head, see: &mut impl FnMut(Part<'_>)) -> Result<(), FrameError> {
         if !head.is_control() {
             if (head.opcode() == 0) != self.within_message {
                 return Err(FrameError::Order);
@@ -113,7 +151,7 @@ impl Frames {
             self.within_message = !head.is_last();
         }
         self.state = if head.payload == 0 {
-            see(head.piece(&[], 0, true));
+            see(Part::Payload(head.piece(&[], 0, true)));
             State::fresh()
         } else {
             State::Payload {
@@ -137,7 +175,7 @@ impl State {
 
 impl Head {
     /// None: it goes on. What cannot be right is said as soon as it is there.
-    fn read(bytes: &[u8]) -> Result<Option<Self>, FrameError> {
+    fn read(bytes: &[u8], sender: Sender) -> Result<Option<Self>, FrameError> {
         let &[first, second, ref rest @ ..] = bytes else {
             return Ok(None);
         };
@@ -148,15 +186,17 @@ impl Head {
             0..=2 | 8..=10 => {}
             other => return Err(FrameError::Opcode(other)),
         }
-        if !masked {
-            return Err(FrameError::Unmasked);
+        match (sender, masked) {
+            (Sender::Client, false) => return Err(FrameError::Unmasked),
+            (Sender::Origin, true) => return Err(FrameError::Masked),
+            (Sender::Client, true) | (Sender::Origin, false) => {}
         }
         let width = match short {
             127 => 8,
             126 => 2,
             _ => 0,
         };
-        if rest.len() < width + 4 {
+        if rest.len() < width + if masked { 4 } else { 0 } {
             return Ok(None);
         }
         let (extended, mask) = rest.split_at(width);
@@ -172,7 +212,7 @@ impl Head {
         Ok(Some(Self {
             first,
             payload,
-            mask: [mask[0], mask[1], mask[2], mask[3]],
+            mask: mask.first_chunk().copied().unwrap_or_default(),
         }))
     }
 
@@ -193,9 +233,9 @@ impl Head {
         mask.rotate_left(phase);
         Piece {
             opcode: self.opcode(),
-            compressed: self.first & 0x40 != 0,
             last_frame: self.is_last(),
             ends_frame,
+            reserved: self.first & 0x70,
             masked,
             mask,
         }
@@ -203,7 +243,17 @@ impl Head {
 }
 
 impl Piece<'_> {
-    /// What the client said.
+    /// The first reserved bit: with `permessage-deflate`, the message that begins here is compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.reserved & 0x40 != 0
+    }
+
+    /// Any of the reserved bits: an extension gives the payload a meaning of its own.
+    pub fn is_extended(&self) -> bool {
+        self.reserved != 0
+    }
+
+    /// What its sender said.
     pub fn unmasked(&self) -> impl Iterator<Item = u8> {
         self.masked
             .iter()

@@ -2,13 +2,13 @@
 //!
 //! To policy it is what it is in both forms: a GET of its path. `handshake` reads what a client asks for and holds an origin to
 //! its answer; `origins` asks the origin; `relay` moves the bytes, and only after an answer that was a real one; `frames` reads
-//! what the client sends.
+//! what either side sends.
 
 mod frames;
 mod handshake;
 mod relay;
 
-pub use frames::{FrameError, Frames, Piece};
+pub use frames::{FrameError, Frames, Part, Piece};
 pub use handshake::NoSocket;
 pub(crate) use handshake::{Handshake, ask_over_h2, ask_over_http1, tell, verify};
 pub(crate) use relay::{Duplex, Socket};
