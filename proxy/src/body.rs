@@ -22,6 +22,7 @@ use crate::interim::{Interims, ToBeAsked};
 use crate::origins::Carrier;
 use crate::pulse::Running;
 use crate::record::ExchangeRecord;
+use crate::scrub::BodyScrub;
 use crate::upload_rest;
 
 /// What a client sends with a request.
@@ -143,6 +144,8 @@ impl Held {
 /// An origin's body on its way back, with everything that has to happen at its end.
 pub(crate) struct Relayed {
     body: Arriving,
+    /// What it is searched by, if it is.
+    scrub: Option<Box<BodyScrub>>,
     /// None when it is over.
     running: Option<(Carrier, ExchangeRecord)>,
     received: u64,
@@ -153,15 +156,22 @@ impl Relayed {
     pub(crate) fn new(body: Arriving, carrier: Carrier, record: ExchangeRecord, held: Held) -> Self {
         Self {
             body,
+            scrub: None,
             running: Some((carrier, record)),
             received: 0,
             held: Some(held),
         }
     }
 
+    /// The same, searched.
+    pub(crate) fn scrubbed_by(mut self, scrub: Option<BodyScrub>) -> Self {
+        self.scrub = scrub.map(Box::new);
+        self
+    }
+
     /// To be called before the first byte is asked for: a response without a body is over at once.
     pub(crate) async fn ended_if_empty(mut self) -> Self {
-        if self.body.is_end_stream() {
+        if self.is_end_stream() {
             poll_fn(|cx| {
                 self.end(cx);
                 Poll::Ready(())
@@ -178,6 +188,44 @@ impl Relayed {
             Some((Carrier::Shared(_), _)) | None => Pin::new(&mut self.body).poll_frame(cx),
         };
         polled.map_err(Error::OriginHttp)
+    }
+
+    /// What comes next, within its bounds.
+    fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = ready!(self.poll_source(cx));
+        if let Some(Ok(frame)) = &polled {
+            if let Some(bounds) = self.running.as_ref().and_then(|(_, record)| record.bounds())
+                && let Err(denial) = bounds.receive(frame)
+            {
+                return Poll::Ready(Some(Err(Error::OverLimit(denial))));
+            }
+            self.received += length_of(frame);
+        }
+        Poll::Ready(polled)
+    }
+
+    /// What passes next of a body that is searched by `scrub`.
+    fn poll_scrubbed(
+        &mut self,
+        scrub: &mut BodyScrub,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        loop {
+            match scrub.next() {
+                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Ok(None) if scrub.is_over() => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(why) => return Poll::Ready(Some(Err(Error::Unsearchable(why)))),
+            }
+            match ready!(self.poll_received(cx)) {
+                Some(Ok(frame)) => scrub.push(frame),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => scrub.end(),
+            }
+            if self.body.is_end_stream() {
+                scrub.end();
+            }
+        }
     }
 
     /// Everything came.
@@ -202,20 +250,17 @@ impl Body for Relayed {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
-        let mut polled = ready!(this.poll_source(cx));
-        let bounds = this.running.as_ref().and_then(|(_, record)| record.bounds());
-        if let (Some(Ok(frame)), Some(bounds)) = (&polled, bounds)
-            && let Err(denial) = bounds.receive(frame)
-        {
-            polled = Some(Err(Error::OverLimit(denial)));
-        }
-        match &polled {
-            Some(Ok(frame)) => {
-                this.received += length_of(frame);
-                if this.body.is_end_stream() {
-                    this.end(cx);
-                }
+        let polled = match this.scrub.take() {
+            None => ready!(this.poll_received(cx)),
+            Some(mut scrub) => {
+                let polled = this.poll_scrubbed(&mut scrub, cx);
+                this.scrub = Some(scrub);
+                ready!(polled)
             }
+        };
+        match &polled {
+            Some(Ok(_)) if this.is_end_stream() => this.end(cx),
+            Some(Ok(_)) => {}
             Some(Err(error)) => this.fail(error),
             None => this.end(cx),
         }
@@ -223,11 +268,17 @@ impl Body for Relayed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.scrub {
+            None => self.body.is_end_stream(),
+            Some(scrub) => scrub.is_over(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.scrub {
+            None => self.body.size_hint(),
+            Some(scrub) => scrub.size_hint(&self.body.size_hint()),
+        }
     }
 }
 

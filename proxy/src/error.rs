@@ -16,6 +16,7 @@ use crate::brokering::Unfit;
 use crate::dialer::ParentError;
 use crate::http_error::HttpError;
 use crate::protected::alert_in;
+use crate::scrub::Unsearchable;
 use crate::websocket::NoSocket;
 
 /// Whose fault a failure was.
@@ -102,6 +103,12 @@ pub enum Error {
     /// The origin was asked for a WebSocket and opened none.
     #[error("the origin opened no WebSocket")]
     NoSocket(#[source] NoSocket),
+    /// A credential was used, and whether the response reflects it cannot be told; so it does not pass.
+    #[error("the origin's response cannot be searched for the credential that was used")]
+    Unsearchable(#[source] Unsearchable),
+    /// The same of what an origin sends on a WebSocket.
+    #[error("the origin's WebSocket cannot be searched for the credential that was used")]
+    OriginFrames(#[source] io::Error),
     /// The client sent on a WebSocket what is no frame of one.
     #[error("the client's WebSocket failed")]
     ClientFrames(#[source] io::Error),
@@ -196,6 +203,9 @@ impl Error {
             Self::OriginHttp(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-http"),
             Self::OriginLost(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-lost"),
             Self::NoSocket(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "no-websocket"),
+            Self::Unsearchable(_) | Self::OriginFrames(_) => {
+                (Side::Origin, StatusCode::BAD_GATEWAY, "unsearchable-response")
+            }
             Self::ClientFrames(_) => (Side::Client, StatusCode::BAD_REQUEST, "client-frames"),
             Self::Silence => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "silence"),
             Self::TooLong => (Side::Client, StatusCode::GATEWAY_TIMEOUT, "request-timeout"),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::uri::Authority;
 use http::{Request, Uri, Version};
 use outwall_audit::{Asked, GoingOut, TlsFacts};
+use outwall_broker::scrub::Scrubber;
 use outwall_policy::{
     Action, ConnectionDecision, ConnectionPermit, CredentialFault, Denial, Method, Opening, Reason,
     RequestDecision, RequestPath, RequestPermit, Scheme,
@@ -32,6 +33,7 @@ use crate::pulse::{Pulse, Running};
 use crate::record::ExchangeRecord;
 use crate::refusal::{Format, Refusal};
 use crate::sandbox_gate::SandboxGate;
+use crate::scrub::Scrubbing;
 use crate::websocket::Handshake;
 
 /// The exchanges of one client connection.
@@ -235,6 +237,7 @@ impl Exchanges {
             _room: room,
             interims: interims.clone(),
         };
+        let scrubbing = self.scrubbing(&permit, None);
         let outgoing = Outgoing {
             permit,
             record,
@@ -242,8 +245,14 @@ impl Exchanges {
             authority,
             pool,
             held,
+            scrubbing,
         };
         Ok(self.client.clone().call(outgoing).await?)
+    }
+
+    /// The search of what comes back, for the secrets that were put into a request.
+    fn scrubbing(&self, permit: &RequestPermit, secrets: Option<Arc<Scrubber>>) -> Option<Arc<Scrubbing>> {
+        secrets.map(|secrets| Scrubbing::new(&self.gate, permit, secrets))
     }
 
     /// Whose target the request is for: the connection's, or the one that it names itself.

@@ -16,6 +16,7 @@ use http::{HeaderMap, Request, Response, StatusCode, Version};
 use tokio::time::{Sleep, sleep};
 
 use crate::hop_by_hop;
+use crate::scrub::Scrubbing;
 
 /// The interim responses of one exchange, or of the exchanges of one http/1.1 connection, one after the other.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ struct State {
     passed: usize,
     bytes: usize,
     body: Asked,
+    /// What the exchange is searched by, if it is.
+    scrubbing: Option<Arc<Scrubbing>>,
     client_waits: Option<Waker>,
     upload_waits: Option<Waker>,
 }
@@ -80,6 +83,7 @@ impl Interims {
             passed: 0,
             bytes: 0,
             body: Asked::Anyway,
+            scrubbing: None,
             client_waits: None,
             upload_waits: None,
         })))
@@ -97,6 +101,7 @@ impl Interims {
         let expects = state.client != Client::Old && expects_to_be_asked(request.headers());
         state.body = if expects { Asked::NotYet } else { Asked::Anyway };
         state.phase = Phase::Waiting;
+        state.scrubbing = None;
         state.waiting.clear();
         (state.passed, state.bytes) = (0, 0);
     }
@@ -113,6 +118,11 @@ impl Interims {
         holds_back.then(|| ToBeAsked::new(self.clone()))
     }
 
+    /// What is said before the answer is searched, too.
+    pub(crate) fn scrub_by(&self, scrubbing: &Arc<Scrubbing>) {
+        self.lock().scrubbing = Some(Arc::clone(scrubbing));
+    }
+
     /// An origin says something before its answer.
     pub(crate) fn pass(&self, mut interim: Response<()>) {
         if interim.status() == StatusCode::CONTINUE {
@@ -123,6 +133,9 @@ impl Interims {
         }
         hop_by_hop::strip_response(interim.headers_mut());
         let mut state = self.lock();
+        if let Some(scrubbing) = &state.scrubbing {
+            scrubbing.fields(interim.headers_mut());
+        }
         state.passed += 1;
         state.bytes += size_of(interim.headers());
         let fits = state.passed <= MOST && state.bytes <= MOST_BYTES;

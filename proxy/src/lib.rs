@@ -15,6 +15,8 @@
 //! - *Fronting.* SNI, CONNECT target, `Host` and `:authority` must name one host and port: `connection`, `target`, `action`.
 //! - *Using credentials of one's own, or ours for another purpose.* `brokering`.
 //! - *Sending credentials.* `leaks` looks at heads, bodies and messages for those that `dlp` knows.
+//! - *Having an injected secret reflected.* `scrub` masks it in heads, bodies, trailers and messages, and asks for nothing that it
+//!   cannot read.
 //! - *Telling secrets in names.* `distinct_names` limits how many names below one wildcard are resolved.
 //! - *Being somebody else at a shared proxy.* `clientele`: who asks is what a credential says that only the broker verifies, and a
 //!   connection is one sandbox's.
@@ -81,6 +83,7 @@ mod refusal;
 mod refuse;
 mod rewind;
 mod sandbox_gate;
+mod scrub;
 mod shutdown;
 mod target;
 mod tls;

@@ -27,6 +27,7 @@ use crate::websocket::Handshake;
 pub(crate) use body::Leaving;
 pub(crate) use compiled::Leaks;
 pub(crate) use head::Hidden;
+pub(crate) use place::Place;
 pub(crate) use socket::MessageWatch;
 pub(crate) use watch::Watch;
 

@@ -46,6 +46,7 @@ use crate::interim::Interims;
 use crate::limits::Limits;
 use crate::origin_stream::OriginStream;
 use crate::record::ExchangeRecord;
+use crate::scrub::Scrubbing;
 use crate::websocket::{self, Handshake, NoSocket, Socket};
 
 /// The pools of one sandbox.
@@ -76,6 +77,8 @@ pub(crate) struct Outgoing {
     pub(crate) authority: Authority,
     pub(crate) pool: Arc<Pool>,
     pub(crate) held: Held,
+    /// What comes back is searched by; none where nothing was put into the request.
+    pub(crate) scrubbing: Option<Arc<Scrubbing>>,
 }
 
 /// A connection to an origin, for one exchange.
@@ -185,11 +188,16 @@ impl Origins {
         let Outgoing {
             permit,
             mut record,
-            request,
+            mut request,
             authority,
             pool,
             held,
+            scrubbing,
         } = outgoing;
+        if let Some(scrubbing) = &scrubbing {
+            Scrubbing::ask(request.headers_mut());
+            held.interims.scrub_by(scrubbing);
+        }
         let handshake = request.extensions().get::<Handshake>().cloned();
         let sending = Sending {
             origins: self,
@@ -206,7 +214,8 @@ impl Origins {
         let answered = sent
             .and_then(Asked::of_origin)
             .and_then(|asked| asked.fits(handshake.as_ref()))
-            .and_then(|asked| asked.within(record.bounds().map(AsRef::as_ref)));
+            .and_then(|asked| asked.within(record.bounds().map(AsRef::as_ref)))
+            .and_then(|asked| asked.scrubbed(scrubbing.as_ref()));
         held.interims.settle();
         match (answered, handshake) {
             (Err(error), _) => {
@@ -214,7 +223,7 @@ impl Origins {
                 record.came_back(0, Some(&error));
                 Err(error)
             }
-            (Ok(Asked::Opened(head, origin)), Some(handshake)) => {
+            (Ok((Asked::Opened(head, origin), _no_body)), Some(handshake)) => {
                 let (mut parts, ()) = head.into_parts();
                 record.answered(parts.status);
                 hop_by_hop::strip_response(&mut parts.headers);
@@ -225,16 +234,18 @@ impl Origins {
                     permit,
                     record,
                     held,
+                    scrubbing,
                 };
                 Ok(Answer::Socket(Response::from_parts(parts, ()), Box::new(socket)))
             }
-            (Ok(Asked::Opened(..)), None) => Err(Error::NoSocket(NoSocket::Unasked)),
-            (Ok(Asked::Answered(response, carrier)), _) => {
+            (Ok((Asked::Opened(..), _no_body)), None) => Err(Error::NoSocket(NoSocket::Unasked)),
+            (Ok((Asked::Answered(response, carrier), scrub)), _) => {
                 record.answered(response.status());
                 let (mut parts, body) = response.into_parts();
                 hop_by_hop::strip_response(&mut parts.headers);
                 parts.version = Version::HTTP_11;
-                let relayed = Relayed::new(body, carrier, record, held).ended_if_empty().await;
+                let relayed = Relayed::new(body, carrier, record, held).scrubbed_by(scrub);
+                let relayed = relayed.ended_if_empty().await;
                 let body = ResponseBody::Relayed(relayed);
                 Ok(Answer::Response(Response::from_parts(parts, body)))
             }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
+use hyper::body::Body as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
@@ -19,6 +20,7 @@ use crate::error::Error;
 use crate::http_error::HttpError;
 use crate::origin_stream::OriginStream;
 use crate::rewind::Rewind;
+use crate::scrub::{BodyScrub, Scrubbing};
 use crate::websocket::{Duplex, Handshake, NoSocket, ask_over_h2, ask_over_http1, verify};
 
 /// What an origin makes of it.
@@ -64,6 +66,28 @@ impl Asked {
                 Err(Error::NoSocket(NoSocket::Ordinary(status)))
             }
             _ => Ok(self),
+        }
+    }
+
+    /// What is searched is searched from its head on, and what cannot be does not begin.
+    pub(super) fn scrubbed(
+        self,
+        scrubbing: Option<&Arc<Scrubbing>>,
+    ) -> Result<(Self, Option<BodyScrub>), Error> {
+        let Some(scrubbing) = scrubbing else {
+            return Ok((self, None));
+        };
+        match self {
+            Self::Opened(mut head, origin) => {
+                scrubbing.of_socket(&mut head).map_err(Error::Unsearchable)?;
+                Ok((Self::Opened(head, origin), None))
+            }
+            Self::Answered(response, carrier) => {
+                let (mut head, body) = response.into_parts();
+                let scrub = scrubbing.of_response(&mut head, body.is_end_stream());
+                let scrub = scrub.map_err(Error::Unsearchable)?;
+                Ok((Self::Answered(Response::from_parts(head, body), carrier), scrub))
+            }
         }
     }
 

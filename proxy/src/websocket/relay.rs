@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::leaks::{MessageWatch, Watch};
 use crate::record::ExchangeRecord;
 use crate::sandbox_gate::SandboxGate;
+use crate::scrub::{MessageScrub, NoFrames, Scrubbing};
 use crate::tunnel::{Moved, until_silent};
 use crate::vigil::until_request_withdrawn;
 
@@ -31,6 +32,7 @@ pub(crate) struct Socket {
     pub(crate) permit: RequestPermit,
     pub(crate) record: ExchangeRecord,
     pub(crate) held: Held,
+    pub(crate) scrubbing: Option<Arc<Scrubbing>>,
 }
 
 impl Socket {
@@ -41,6 +43,7 @@ impl Socket {
             permit,
             mut record,
             mut held,
+            scrubbing,
         } = self;
         held.may_rest();
         let unbounded = || Bounds::of_tunnel(gate, permit.target());
@@ -48,6 +51,11 @@ impl Socket {
         let moved = Moved::default();
         let watch = record.watch().cloned();
         record.sending(Arc::clone(&moved.up));
+        let origin = moved.down(origin, &bounds);
+        let origin: Box<dyn Duplex> = match scrubbing {
+            None => Box::new(origin),
+            Some(scrubbing) => Box::new(Watched::new(origin, MessageScrub::new(scrubbing))),
+        };
         let outcome = exchange_bytes(gate, client, origin, &permit, &moved, &bounds, watch).await;
         if let Err(error) = &outcome {
             error.log();
@@ -67,15 +75,18 @@ async fn exchange_bytes<C: Duplex>(
 ) -> Result<(), Error> {
     let over = Over::default();
     let mut client = Ending::new(
-        Watched::new(moved.up(client, bounds), watch.clone()),
+        Watched::new(moved.up(client, bounds), MessageWatch::new(watch.clone())),
         over.clone(),
     );
-    let mut origin = Ending::new(moved.down(origin, bounds), over.clone());
+    let mut origin = Ending::new(origin, over.clone());
     tokio::select! {
         copied = copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER, BUFFER) => match copied {
             Err(_consequence) if let Some(denial) = bounds.cut() => Err(Error::OverLimit(denial.clone())),
             Err(_consequence) if let Some(denial) = watch.as_ref().and_then(|watch| watch.cut()) => {
                 Err(Error::OverLimit(denial.clone()))
+            }
+            Err(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NoFrames>) => {
+                Err(Error::OriginFrames(error))
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Error::ClientFrames(error)),
             Ok(_) | Err(_) => Ok(()), // however it is torn down, it is over
@@ -87,25 +98,47 @@ async fn exchange_bytes<C: Duplex>(
     }
 }
 
-/// What the client sends, frame by frame on its way to the origin. What is no frame does not pass, and what is looked for waits.
-struct Watched<S> {
+/// What looks at the frames of one direction.
+trait Look: Send + Unpin {
+    /// Looks at the next bytes. `pass` is given those that may pass.
+    fn look(&mut self, bytes: &[u8], pass: &mut dyn FnMut(&[u8])) -> io::Result<()>;
+}
+
+impl Look for MessageWatch {
+    fn look(&mut self, bytes: &[u8], pass: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        self.look(bytes, pass).map_err(invalid)
+    }
+}
+
+impl Look for MessageScrub {
+    fn look(&mut self, bytes: &[u8], pass: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        self.look(bytes, pass).map_err(invalid)
+    }
+}
+
+fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// What a side sends, frame by frame on its way to the other. What is no frame does not pass, and what is looked for waits.
+struct Watched<S, L> {
     stream: S,
-    messages: MessageWatch,
+    messages: L,
     /// What may pass and has not yet.
     passing: BytesMut,
 }
 
-impl<S> Watched<S> {
-    fn new(stream: S, watch: Option<Arc<Watch>>) -> Self {
+impl<S, L> Watched<S, L> {
+    fn new(stream: S, messages: L) -> Self {
         Self {
             stream,
-            messages: MessageWatch::new(watch),
+            messages,
             passing: BytesMut::new(),
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin, L: Look> AsyncRead for Watched<S, L> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -119,11 +152,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
                 return Poll::Ready(Ok(())); // the end, or no room
             }
             let passing = &mut this.passing;
-            let looked_at = this.messages.look(&buffer.filled()[before..], |bytes| {
+            let looked_at = this.messages.look(&buffer.filled()[before..], &mut |bytes| {
                 passing.extend_from_slice(bytes);
             });
             buffer.set_filled(before);
-            looked_at.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            looked_at?;
         }
         let length = this.passing.len().min(buffer.remaining());
         buffer.put_slice(&this.passing.split_to(length));
@@ -131,7 +164,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin, L: Look> AsyncWrite for Watched<S, L> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
