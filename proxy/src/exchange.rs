@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::uri::Authority;
 use http::{Request, Uri, Version};
 use outwall_audit::{Asked, GoingOut, TlsFacts};
-use outwall_broker::scrub::Scrubber;
 use outwall_policy::{
     Action, ConnectionDecision, ConnectionPermit, CredentialFault, Denial, Method, Opening, Reason,
     RequestDecision, RequestPath, RequestPermit, Scheme,
@@ -231,13 +230,13 @@ impl Exchanges {
         let Examined { request, ready } = brokering::examine(&self.gate, &permit, request).await?;
         let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
         let looked = leaks::look(&self.gate, &permit, request).await?;
+        let scrubbing = self.scrubbing(&permit, ready.as_ref());
         let (request, record) = self.record(&permit, (looked, ready), &authority, bounds, interims)?;
         let held = Held {
             running,
             _room: room,
             interims: interims.clone(),
         };
-        let scrubbing = self.scrubbing(&permit, None);
         let outgoing = Outgoing {
             permit,
             record,
@@ -250,9 +249,10 @@ impl Exchanges {
         Ok(self.client.clone().call(outgoing).await?)
     }
 
-    /// The search of what comes back, for the secrets that were put into a request.
-    fn scrubbing(&self, permit: &RequestPermit, secrets: Option<Arc<Scrubber>>) -> Option<Arc<Scrubbing>> {
-        secrets.map(|secrets| Scrubbing::new(&self.gate, permit, secrets))
+    /// The search of what comes back, for what is put into the request.
+    fn scrubbing(&self, permit: &RequestPermit, ready: Option<&Ready>) -> Option<Arc<Scrubbing>> {
+        let scrubber = ready.and_then(Ready::scrubber)?;
+        Some(Scrubbing::new(&self.gate, permit, Arc::clone(scrubber)))
     }
 
     /// Whose target the request is for: the connection's, or the one that it names itself.

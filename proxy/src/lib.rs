@@ -103,5 +103,6 @@ pub use limits::Limits;
 pub use listener::{OriginalDestination, Redirected};
 pub use published::{Publication, WayIn};
 pub use questions::Questions;
+pub use scrub::Unsearchable;
 pub use shutdown::ServeHandle;
 pub use trust::{InForce, Incomplete, OriginTrust, ParentPassword};

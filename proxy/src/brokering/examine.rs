@@ -1,12 +1,9 @@
 //! Looks at what a request presents, takes out what does not stay, and has the secret ready.
 
-use std::error::Error as _;
-
 use http::Request;
 use http::request::Parts;
 use hyper::body::Body as _;
 use outwall_audit::Asked;
-use outwall_broker::Unavailable;
 use outwall_broker::placeholder::Placeholders;
 use outwall_broker::presented::{self, Held, LARGEST_BODY, Presented};
 use outwall_policy::brokered::{BrokerRefusal, Brokerage, CredentialPlace, Injection};
@@ -67,6 +64,11 @@ pub(crate) async fn examine(
                 let refusal = unavailable(permit, &why, credential.name().clone());
                 refuse(gate, permit, &parts, refusal)
             })?;
+            let scrubber = gate.brokering.scrubbers.of(credential.name(), &way, &secret);
+            let scrubber = scrubber.map_err(|why| {
+                let refusal = unavailable(permit, &why, credential.name().clone());
+                refuse(gate, permit, &parts, refusal)
+            })?;
             let (rest, signing) = match way {
                 Injection::Aws4 => {
                     let signer = Signer {
@@ -84,7 +86,7 @@ pub(crate) async fn examine(
             };
             body = rest;
             presented::remove(brokerage.places(), &mut parts);
-            Some(Ready::new(credential, way, secret, &placeholders).signing(signing))
+            Some(Ready::new(credential, way, (secret, scrubber), &placeholders).signing(signing))
         }
     };
     Ok(Examined {
@@ -145,7 +147,7 @@ fn unreadable(gate: &SandboxGate, permit: &RequestPermit, parts: &Parts, what: S
 
 fn unavailable(
     permit: &RequestPermit,
-    why: &Unavailable,
+    why: &dyn std::error::Error,
     credential: outwall_policy::brokered::CredentialName,
 ) -> BrokerRefusal {
     let mut text = why.to_string();

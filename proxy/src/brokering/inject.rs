@@ -9,18 +9,21 @@ use outwall_broker::Secret;
 use outwall_broker::aws::ResignError;
 use outwall_broker::inject::{NotInjected, Substitution, into_head};
 use outwall_broker::placeholder::Placeholders;
+use outwall_broker::scrub::Scrubber;
 use outwall_policy::brokered::{BrokeredCredential, CredentialName, Injection};
 use thiserror::Error;
 
 use super::outbound::Outbound;
 use super::signing::Signing;
 use crate::leaks::Leaving;
+use crate::scrub;
 
 /// A secret, and how it is put into its request.
 pub(crate) struct Ready {
     credential: Arc<BrokeredCredential>,
     way: Injection,
     secret: Arc<Secret>,
+    scrubber: Option<Arc<Scrubber>>,
     /// What stands for it in a body.
     placeholder: Option<String>,
     /// Where the request is signed with it.
@@ -47,7 +50,7 @@ impl Ready {
     pub(super) fn new(
         credential: Arc<BrokeredCredential>,
         way: Injection,
-        secret: Arc<Secret>,
+        (secret, scrubber): (Arc<Secret>, Option<Arc<Scrubber>>),
         placeholders: &Placeholders,
     ) -> Self {
         let mut all = placeholders.all().iter();
@@ -57,6 +60,7 @@ impl Ready {
             credential,
             way,
             secret,
+            scrubber,
             signing: None,
         }
     }
@@ -71,8 +75,13 @@ impl Ready {
         &self.credential
     }
 
-    /// Puts it in. The head has lost what concerned the client's connection by now, so that nothing the client named there takes
-    /// the secret out again.
+    /// What masks it in what comes back; none where nothing of it is sent.
+    pub(crate) fn scrubber(&self) -> Option<&Arc<Scrubber>> {
+        self.scrubber.as_ref()
+    }
+
+    /// Puts it in, and asks only for what can be searched for it. The head has lost what concerned the client's connection by now,
+    /// so that nothing the client named there takes the secret out again.
     /// `authority` is the Host that is sent, which is signed.
     pub(crate) fn inject(
         self,
@@ -80,6 +89,9 @@ impl Ready {
         authority: &Authority,
         body: Leaving,
     ) -> Result<Outbound, Unfit> {
+        if self.scrubber.is_some() {
+            scrub::ask(&mut parts.headers, &self.way);
+        }
         let unfit = |why: NotPutIn| Unfit {
             credential: self.credential.name().clone(),
             why,

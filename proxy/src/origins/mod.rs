@@ -188,14 +188,13 @@ impl Origins {
         let Outgoing {
             permit,
             mut record,
-            mut request,
+            request,
             authority,
             pool,
             held,
             scrubbing,
         } = outgoing;
         if let Some(scrubbing) = &scrubbing {
-            Scrubbing::ask(request.headers_mut());
             held.interims.scrub_by(scrubbing);
         }
         let handshake = request.extensions().get::<Handshake>().cloned();

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use http::header::{
     ACCEPT_ENCODING, HeaderName, HeaderValue, IF_MATCH, IF_RANGE, RANGE, SEC_WEBSOCKET_EXTENSIONS,
 };
+use outwall_policy::brokered::Injection;
 
 /// Narrows what a client asks for.
 ///
@@ -14,11 +15,17 @@ use http::header::{
 /// - No deltas, no extensions of WebSocket, no compressed messages of gRPC and Connect.
 /// - The `W/` that [`reading`](super::reading) puts before an `ETag` is taken back: `If-Match` never matches a weak one (RFC 9110
 ///   section 13.1.1).
-pub(super) fn narrow(headers: &mut HeaderMap) {
+///
+/// What is signed for AWS may be asked for in ranges: the key is never sent, and clients put large objects together of them.
+pub(crate) fn ask(headers: &mut HeaderMap, way: &Injection) {
     let codings = readable(headers);
     headers.insert(ACCEPT_ENCODING, codings);
-    for name in [&RANGE, &IF_RANGE, &SEC_WEBSOCKET_EXTENSIONS, &A_IM] {
+    for name in [&SEC_WEBSOCKET_EXTENSIONS, &A_IM] {
         headers.remove(name);
+    }
+    if *way != Injection::Aws4 {
+        headers.remove(RANGE);
+        headers.remove(IF_RANGE);
     }
     for name in [&GRPC_ACCEPT_ENCODING, &CONNECT_ACCEPT_ENCODING] {
         if headers.contains_key(name) {
@@ -102,7 +109,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        narrow(&mut headers);
+        ask(&mut headers, &Injection::Query("key".to_owned()));
         headers
     }
 

@@ -19,6 +19,7 @@
 
 mod asking;
 mod body;
+mod compiled;
 mod fields;
 mod reading;
 mod scrubbing;
@@ -27,7 +28,9 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use asking::ask;
 pub(crate) use body::BodyScrub;
-pub(crate) use reading::Unsearchable;
+pub(crate) use compiled::Scrubbers;
+pub use reading::Unsearchable;
 pub(crate) use scrubbing::Scrubbing;
 pub(crate) use socket::{MessageScrub, NoFrames};

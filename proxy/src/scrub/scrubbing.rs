@@ -11,8 +11,8 @@ use outwall_policy::RequestPermit;
 use outwall_policy::brokered::CredentialName;
 
 use super::body::BodyScrub;
+use super::fields;
 use super::reading::{Unsearchable, as_decoded, codings_of, has_no_extensions, without_ranges};
-use super::{asking, fields};
 use crate::leaks::Place;
 use crate::sandbox_gate::SandboxGate;
 
@@ -43,11 +43,6 @@ impl Scrubbing {
             report: Box::new(report),
             reported: Mutex::default(),
         })
-    }
-
-    /// Asks only for what can be searched.
-    pub(crate) fn ask(request: &mut HeaderMap) {
-        asking::narrow(request);
     }
 
     /// Searches the head of a response, before the fields that concern its connection are removed, and shapes it for what its body

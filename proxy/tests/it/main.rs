@@ -26,6 +26,7 @@ mod overload;
 mod parent_proxy;
 mod reload;
 mod reload_under_load;
+mod scrub;
 mod streaming;
 mod trusted_writes;
 mod tunnels;

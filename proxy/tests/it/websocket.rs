@@ -35,7 +35,7 @@ const HELLO: &[u8] = &[
 ];
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-fn accept_for(key: &str) -> String {
+pub(crate) fn accept_for(key: &str) -> String {
     use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
     let salted = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     BASE64_STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, salted.as_bytes()))
