@@ -42,7 +42,7 @@ mod surroundings;
 pub use client::{AnsweredBy, Client, Connection, RawConnection, Response};
 pub use gate::TestGate;
 pub use identity::ServerIdentity;
-pub use origin::{Certificate, Received, TestOrigin, Versions};
+pub use origin::{Certificate, REFLECTIONS, Received, TestOrigin, Versions};
 pub use outwall::Outwall;
 pub use process::{Finished, TestSandbox};
 pub use resolver::TestResolver;

@@ -12,13 +12,16 @@
 //! | `/broken` | says that 1,000 bytes come, sends 4 and hangs up |
 //! | `/cookies` | two `set-cookie` fields, and one that its `connection` names |
 //! | `/redirect?to=URL` | 302 to there |
+//! | `/reflect?as=WAY` | the request's fields, in one of [`REFLECTIONS`] |
 //! | `/upgrade` | 101 as to a WebSocket's key of RFC 6455, then echoes bytes |
 //! | others | 200 `ok` |
 
 mod certificate;
+mod reflect;
 mod respond;
 
 pub use certificate::Certificate;
+pub use reflect::REFLECTIONS;
 
 use std::convert::Infallible;
 use std::future::Future;

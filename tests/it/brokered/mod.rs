@@ -1,5 +1,6 @@
 //! Credentials that are used from a sandbox and are never in it, through the real binary and curl.
 
+mod canary;
 mod rotation;
 
 use outwall_tests::{Outwall, TestOrigin};

@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::reflect::reflect;
 use crate::body::{Outgoing, Pattern};
 
 pub(super) async fn respond(request: Request<Incoming>) -> Response<Outgoing> {
@@ -57,6 +58,7 @@ async fn respond_in_full(request: Request<Incoming>) -> Response<Outgoing> {
         "/broken" => broken(),
         "/cookies" => cookies(),
         "/redirect" => redirect(&request),
+        "/reflect" => reflect(&request),
         "/upgrade" => upgrade(request),
         "/slow" => {
             sleep(Duration::from_millis(parameter(&request, "ms").unwrap_or(1000))).await;
