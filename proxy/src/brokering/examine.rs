@@ -1,5 +1,7 @@
 //! Looks at what a request presents, takes out what does not stay, and has the secret ready.
 
+use std::sync::Arc;
+
 use http::Request;
 use http::request::Parts;
 use hyper::body::Body as _;
@@ -64,7 +66,14 @@ pub(crate) async fn examine(
                 let refusal = unavailable(permit, &why, credential.name().clone());
                 refuse(gate, permit, &parts, refusal)
             })?;
-            let scrubber = gate.brokering.scrubbers.of(credential.name(), &way, &secret);
+            let mut known = gate.shared.secrets.keeper.known(credential.name());
+            if known
+                .iter()
+                .all(|other| other.generation() != secret.generation())
+            {
+                known.push(Arc::clone(&secret)); // the policy was replaced meanwhile
+            }
+            let scrubber = gate.brokering.scrubbers.of(credential.name(), &way, &known);
             let scrubber = scrubber.map_err(|why| {
                 let refusal = unavailable(permit, &why, credential.name().clone());
                 refuse(gate, permit, &parts, refusal)

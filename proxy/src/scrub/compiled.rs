@@ -7,49 +7,64 @@ use outwall_broker::Secret;
 use outwall_broker::aws::Keys;
 use outwall_broker::scrub::{Scrubber, Unscrubbable};
 use outwall_policy::brokered::{CredentialName, Injection};
+use zeroize::Zeroizing;
 
-/// The scrubbers of one sandbox, by credential: of the newest secret of each that was used.
+/// The scrubbers of one sandbox, by credential: of the newest secret of each that was used, and of those that it replaced lately,
+/// for an origin may tell what an earlier request brought.
 #[derive(Default)]
-pub(crate) struct Scrubbers(Mutex<HashMap<CredentialName, (u64, Compiled)>>);
+pub(crate) struct Scrubbers(Mutex<HashMap<CredentialName, (Vec<u64>, Compiled)>>);
 
 /// None where nothing of a secret is sent.
 type Compiled = Option<Arc<Scrubber>>;
 
 impl Scrubbers {
-    /// That of a secret which is about to be used; none where nothing of it is sent.
+    /// That of a credential which is about to be used, for all of its `secrets`; none where nothing of them is sent.
     pub(crate) fn of(
         &self,
         credential: &CredentialName,
         way: &Injection,
-        secret: &Secret,
+        secrets: &[Arc<Secret>],
     ) -> Result<Compiled, Unscrubbable> {
+        let generations: Vec<u64> = secrets.iter().map(|secret| secret.generation()).collect();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((generation, scrubber)) = known.get(credential)
-            && *generation == secret.generation()
+        if let Some((same, scrubber)) = known.get(credential)
+            && *same == generations
         {
             return Ok(scrubber.clone());
         }
-        let compiled = compile(credential, way, secret.expose())?.map(Arc::new);
-        known.insert(credential.clone(), (secret.generation(), compiled.clone()));
+        let texts = secrets.iter().map(|secret| secret.expose());
+        let compiled = compile(credential, way, texts)?.map(Arc::new);
+        known.insert(credential.clone(), (generations, compiled.clone()));
         Ok(compiled)
     }
 }
 
-/// Of the keys of AWS only a session token is sent; with the others is signed.
-fn compile(
+fn compile<'a>(
     credential: &CredentialName,
     way: &Injection,
-    secret: &[u8],
+    secrets: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<Option<Scrubber>, Unscrubbable> {
+    let sent: Vec<Zeroizing<Vec<u8>>> = secrets
+        .into_iter()
+        .flat_map(|secret| sent_of(way, secret))
+        .collect();
+    if sent.is_empty() {
+        return Ok(None);
+    }
+    Scrubber::new(sent.iter().map(|text| (credential.clone(), text.as_slice()))).map(Some)
+}
+
+/// Of the keys of AWS only a session token is sent, with the others is signed; where there is one, both are looked for.
+fn sent_of(way: &Injection, secret: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let keys = match way {
         Injection::Aws4 => Keys::parse(secret).ok(),
         _ => None,
     };
-    let named = |secret| (credential.clone(), secret);
-    match &keys {
-        Some(keys) if keys.secrets().count() < 2 => Ok(None),
-        Some(keys) => Scrubber::new(keys.secrets().map(|secret| named(secret.as_bytes()))).map(Some),
-        None => Scrubber::new([named(secret)]).map(Some),
+    let copied = |text: &[u8]| Zeroizing::new(text.to_vec());
+    match keys {
+        Some(keys) if keys.secrets().count() < 2 => Vec::new(),
+        Some(keys) => keys.secrets().map(|text| copied(text.as_bytes())).collect(),
+        None => vec![copied(secret)],
     }
 }
 
@@ -62,27 +77,36 @@ mod tests {
     fn a_secret_is_compiled_once_and_another_anew() {
         let (scrubbers, name) = (Scrubbers::default(), "model".parse().unwrap());
         let way = Injection::Query("key".to_owned());
-        let of = |secret: &Secret| scrubbers.of(&name, &way, secret).map(Option::unwrap);
-        let first = Secret::from_text(b"Zq8Lx2Vn7Rt4Yw9Kd3Mf").unwrap();
-        let (one, again) = (of(&first).unwrap(), of(&first).unwrap());
+        let of = |secrets: &[Arc<Secret>]| scrubbers.of(&name, &way, secrets).map(Option::unwrap);
+        let secret = |text: &[u8]| Arc::new(Secret::from_text(text).unwrap());
+        let (first, second) = (secret(b"Zq8Lx2Vn7Rt4Yw9Kd3Mf"), secret(b"6Hb1Js5Gp0TcZq8Lx2Vn"));
+        let (one, again) = (
+            of(&[Arc::clone(&first)]).unwrap(),
+            of(&[Arc::clone(&first)]).unwrap(),
+        );
         assert!(Arc::ptr_eq(&one, &again));
-        let other = of(&Secret::from_text(b"6Hb1Js5Gp0TcZq8Lx2Vn").unwrap()).unwrap();
+        let both = of(&[Arc::clone(&second), first]).unwrap();
+        assert!(
+            both.masked(b"7Rt4Yw9Kd3Mf").is_some(),
+            "the one that was replaced"
+        );
+        let other = of(&[second]).unwrap();
         assert!(!Arc::ptr_eq(&one, &other));
         assert!(
             other.masked(b"Zq8Lx2Vn7Rt4Yw9Kd3Mf").is_some(),
             "of what both have"
         );
         assert!(other.masked(b"7Rt4Yw9Kd3Mf").is_none());
-        assert!(of(&Secret::from_text(b"short").unwrap()).is_err());
+        assert!(of(&[secret(b"short")]).is_err());
     }
 
     #[test]
     fn of_the_keys_of_aws_only_what_is_secret_is_masked() {
         let name = "aws".parse().unwrap();
         let keys = b"AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY:IQoJb3JpZ2luX2VjEJr";
-        let scrubber = compile(&name, &Injection::Aws4, keys).unwrap().unwrap();
+        let scrubber = compile(&name, &Injection::Aws4, [&keys[..]]).unwrap().unwrap();
         let signs_only = &keys[..keys.len() - 20];
-        assert!(compile(&name, &Injection::Aws4, signs_only).unwrap().is_none());
+        assert!(compile(&name, &Injection::Aws4, [signs_only]).unwrap().is_none());
         assert!(scrubber.masked(b"AKIAIOSFODNN7EXAMPLE").is_none());
         assert!(
             scrubber
