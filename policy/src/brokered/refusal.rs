@@ -87,6 +87,18 @@ impl BrokerRefusal {
         }
     }
 
+    /// What security people should know of it.
+    pub fn finding(&self) -> String {
+        match self {
+            Self::Foreign { place, .. } => format!("{self} (in {place})"),
+            Self::Unreadable { .. }
+            | Self::Elsewhere { .. }
+            | Self::NotFor { .. }
+            | Self::Unsignable { .. }
+            | Self::Unavailable { .. } => self.to_string(),
+        }
+    }
+
     /// Where the request was to go.
     pub fn target(&self) -> &Target {
         match self {
@@ -102,7 +114,11 @@ impl BrokerRefusal {
     /// What to do about it.
     pub(crate) fn remedy(&self, environment: &EnvironmentName) -> String {
         match self {
-            Self::Foreign { target, instead, .. } => {
+            Self::Foreign {
+                target,
+                place,
+                instead,
+            } => {
                 let brokered = match instead {
                     Some(name) => format!(
                         "let the client use the placeholder of \"{name}\", or none: the gate puts the credential in"
@@ -111,7 +127,7 @@ impl BrokerRefusal {
                         .to_owned(),
                 };
                 format!(
-                    "{brokered}; or, for one that the sandbox may have itself: [environments.{environment}] \
+                    "it is in {place}: {brokered}; or, for one that the sandbox may have itself: [environments.{environment}] \
                      foreign_credentials = {{ \"{}\" = \"allow\" }}",
                     target.host
                 )
@@ -150,9 +166,11 @@ impl fmt::Display for BrokerRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = &self.target().host;
         match self {
-            Self::Foreign { place, .. } => write!(
+            // The place is in the remedy. Clients look into an error for the names of headers: told of `x-api-key`, Claude Code says
+            // that the key is invalid, and nothing of what it was told.
+            Self::Foreign { .. } => write!(
                 f,
-                "{place} has a credential that Outwall did not issue, and {host} is reached with those alone"
+                "the request has a credential that Outwall did not issue, and {host} is reached with those alone"
             ),
             Self::Unreadable { what, .. } => {
                 write!(

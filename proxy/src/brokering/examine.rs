@@ -188,7 +188,7 @@ pub(super) fn refuse(
             query: parts.uri.query(),
             ..Asked::default()
         };
-        gate.found_in(refusal.code(), &refusal.to_string(), asked);
+        gate.found_in(refusal.code(), &refusal.finding(), asked);
     }
     gate.denial(refusal.into())
 }

@@ -341,8 +341,8 @@ fn a_refusal_says_what_to_write() {
         )
     });
     insta::assert_snapshot!(said.join("\n"), @r#"
-    foreign-credential: the header x-api-key has a credential that Outwall did not issue, and api.example.com is reached with those alone
-      let the client use the placeholder of "model", or none: the gate puts the credential in; or, for one that the sandbox may have itself: [environments.web] foreign_credentials = { "api.example.com" = "allow" }
+    foreign-credential: the request has a credential that Outwall did not issue, and api.example.com is reached with those alone
+      it is in the header x-api-key: let the client use the placeholder of "model", or none: the gate puts the credential in; or, for one that the sandbox may have itself: [environments.web] foreign_credentials = { "api.example.com" = "allow" }
     placeholder-elsewhere: the request carries the placeholder of "model", which is not for api.example.com
       if the secret itself may go there, add "api.example.com" to `hosts` of the credential "model"
     credential-not-for-request: the credential "model" is for api.example.com, but not for this environment
