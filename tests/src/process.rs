@@ -103,7 +103,13 @@ impl TestSandbox {
     /// Waits for the end; fails the story when it does not come in time.
     #[track_caller]
     pub fn finish(self) -> Finished {
-        self.0.finish(TIME_LIMIT)
+        self.finish_within(TIME_LIMIT)
+    }
+
+    /// As [`TestSandbox::finish`], for a command that may take so long on a busy machine.
+    #[track_caller]
+    pub fn finish_within(self, limit: Duration) -> Finished {
+        self.0.finish(limit)
     }
 }
 

@@ -1,8 +1,9 @@
 """A stand-in for the servers of two model APIs: `model_server.py CERTIFICATE KEY PORT RECORD`.
 
-`STAND_IN_KEYS` has the real keys, as JSON by host; `STAND_IN_WEBSOCKET` is `accept` or `refuse`. It answers as the real ones do,
-in pieces, but says only what `plot.py` has it say, and fails a request that shows anything but the real key (`presented.py`).
-Each request becomes a line of JSON in RECORD: what came in, what was done with it, what was answered."""
+`STAND_IN_KEY` is the real key, `STAND_IN_PLACE` the header that it belongs in, with its scheme (`authorization Bearer`),
+`STAND_IN_WEBSOCKET` is `accept` or `refuse`. It answers as the real ones do, in pieces, but says only what `plot.py` has it say,
+and fails a request that shows anything but the real key (`presented.py`). Each request becomes a line of JSON in RECORD: what came
+in, what was done with it, what was answered."""
 
 import asyncio
 import gzip
@@ -20,11 +21,8 @@ import openai_responses
 from plot import Fault, Plot
 from presented import Expected
 
-KEYS = json.loads(os.environ["STAND_IN_KEYS"])
-EXPECTED = {
-    "api.anthropic.com": Expected(KEYS["api.anthropic.com"], "x-api-key"),
-    "api.openai.com": Expected(KEYS["api.openai.com"], "authorization", "Bearer"),
-}
+EXPECTED = Expected(os.environ["STAND_IN_KEY"], *os.environ["STAND_IN_PLACE"].split())
+HOSTS = ("api.anthropic.com", "api.openai.com")
 PLOT = Plot()
 BETWEEN_PIECES = 0.004  # seconds
 RESPONSES = count(1)
@@ -54,9 +52,9 @@ class Request:
         return self.host == "api.anthropic.com"
 
     def has_key(self):
-        if self.host not in EXPECTED:
+        if self.host not in HOSTS:
             raise Fault(f"nobody serves `{self.host}` here")
-        return EXPECTED[self.host].is_shown(self)
+        return EXPECTED.is_shown(self)
 
 
 def record(request, did, **more):
@@ -186,7 +184,7 @@ async def websocket(scope, receive, send):
 
 async def converse(request, socket, send):
     try:
-        EXPECTED[request.host].check("a message", request.body)
+        EXPECTED.check("a message", request.body)
         body = socket.whole(json.loads(request.body))
         identity, output = f"resp_{next(RESPONSES)}", []
         if body.get("generate", True):

@@ -18,6 +18,12 @@ def read(body):
         elif kind == "message" and item["role"] in ("user", "assistant"):
             who = {"user": "person", "assistant": "model"}[item["role"]]
             conversation.said.append((who, text_of(item["content"])))
+    return without_surroundings(conversation)
+
+
+def without_surroundings(conversation):
+    """Codex says in a person's name where it is and what day, and says it again when the day has changed."""
+    conversation.said = [(who, text) for who, text in conversation.said if not text.startswith("<environment_context>")]
     return conversation
 
 

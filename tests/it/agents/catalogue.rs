@@ -5,9 +5,7 @@ pub(super) struct Case {
     pub(super) agent: &'static str,
     /// The model's API and how it is spoken.
     pub(super) api: &'static str,
-    pub(super) host: &'static str,
-    /// Where it looks for its key.
-    pub(super) variable: &'static str,
+    pub(super) service: &'static Service,
     /// What it is run as for a person's words, which come last.
     pub(super) first: &'static [&'static str],
     /// The same to go on where it ended.
@@ -22,10 +20,33 @@ pub(super) struct Case {
     pub(super) twins: bool,
 }
 
+/// Whose model it is, and how a key is shown there.
+pub(super) struct Service {
+    pub(super) host: &'static str,
+    /// What a user writes in the policy.
+    pub(super) preset: &'static str,
+    /// Where the agent looks for its key.
+    pub(super) variable: &'static str,
+    /// How keys begin there.
+    pub(super) prefix: &'static str,
+    /// The header in which the server wants it, with its scheme.
+    pub(super) place: &'static str,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Socket {
     Accepted,
     Refused,
+}
+
+impl Socket {
+    /// As the stand-in is told.
+    pub(super) fn described(self) -> &'static str {
+        match self {
+            Self::Accepted => "accept",
+            Self::Refused => "refuse",
+        }
+    }
 }
 
 impl Case {
@@ -39,11 +60,35 @@ impl Case {
     }
 }
 
+const ANTHROPIC: &Service = &Service {
+    host: "api.anthropic.com",
+    preset: "anthropic",
+    variable: "ANTHROPIC_API_KEY",
+    prefix: "sk-ant-api03-",
+    place: "x-api-key",
+};
+
+const SUBSCRIPTION: &Service = &Service {
+    preset: "claude-subscription",
+    variable: "CLAUDE_CODE_OAUTH_TOKEN",
+    prefix: "sk-ant-oat01-",
+    place: "authorization Bearer",
+    ..*ANTHROPIC
+};
+
+/// `codex exec` reads `CODEX_API_KEY`: the other variable of the preset it only offers to log in with.
+const OPENAI: &Service = &Service {
+    host: "api.openai.com",
+    preset: "openai",
+    variable: "CODEX_API_KEY",
+    prefix: "sk-proj-",
+    place: "authorization Bearer",
+};
+
 const CLAUDE: Case = Case {
     agent: "Claude Code",
     api: "Anthropic Messages, a stream over HTTP",
-    host: "api.anthropic.com",
-    variable: "ANTHROPIC_API_KEY",
+    service: ANTHROPIC,
     first: &["claude", "--dangerously-skip-permissions", "-p"],
     again: &["claude", "--dangerously-skip-permissions", "--continue", "-p"],
     socket: Socket::Refused,
@@ -52,13 +97,11 @@ const CLAUDE: Case = Case {
     twins: true,
 };
 
-/// The flag is the one that Codex has for machines that are sandboxes themselves. Its own variable is the one that `codex exec`
-/// reads: `OPENAI_API_KEY` it only offers to log in with.
+/// The flag is the one that Codex has for machines that are sandboxes themselves.
 const CODEX: Case = Case {
     agent: "Codex",
     api: "OpenAI Responses, a WebSocket",
-    host: "api.openai.com",
-    variable: "CODEX_API_KEY",
+    service: OPENAI,
     first: &[
         "codex",
         "exec",
@@ -89,6 +132,12 @@ const OPENCODE: Case = Case {
 pub(super) const CASES: &[Case] = &[
     OPENCODE,
     CLAUDE,
+    Case {
+        api: "Anthropic Messages, a stream over HTTP, with a subscription's token",
+        service: SUBSCRIPTION,
+        twins: false,
+        ..CLAUDE
+    },
     CODEX,
     Case {
         api: "OpenAI Responses, a stream over HTTP after a refused WebSocket",
@@ -121,8 +170,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         api: "OpenAI Responses, a stream over HTTP",
-        host: "api.openai.com",
-        variable: "OPENAI_API_KEY",
+        service: &Service {
+            variable: "OPENAI_API_KEY",
+            ..*OPENAI
+        },
         twins: false,
         ..OPENCODE
     },

@@ -27,8 +27,8 @@ use outwall_tests::{namespaces_available, skip};
 use catalogue::{CASES, Case};
 use story::Row;
 
-/// Agents wait most of their time, for their model and for what they retry.
-const AT_ONCE: usize = 3;
+/// Agents wait for half of their time, for what they retry.
+const AT_ONCE: usize = 2;
 
 #[test]
 #[ignore = "needs the agents of tests/clients/install.sh: bash tests/all.sh runs it"]

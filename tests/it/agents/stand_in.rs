@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use outwall_tests::ServerIdentity;
 use serde_json::Value;
 
-use super::catalogue::Socket;
+use super::catalogue::Case;
 use super::key::Key;
 use super::{clients_dir, programs};
 
@@ -27,32 +27,22 @@ pub(super) struct StandIn {
 }
 
 impl StandIn {
-    /// Starts one that takes this key and no other, at every host.
-    pub(super) fn start(key: &Key, socket: Socket) -> Result<Self> {
+    /// Starts one that takes this key and no other, where the case's service wants it.
+    pub(super) fn start(case: &Case, key: &Key) -> Result<Self> {
         let free = TcpListener::bind("127.0.0.1:0")?;
         let address = free.local_addr()?;
         drop(free);
         let identity = ServerIdentity::of(HOSTS);
         let directory = tempfile::tempdir()?;
-        let keys: serde_json::Map<_, _> = HOSTS
-            .iter()
-            .map(|host| ((*host).to_owned(), key.real().into()))
-            .collect();
         let child = Command::new(clients_dir().join("venv-protocols/bin/python3"))
             .arg(programs().join("model_server.py"))
             .args([identity.certificate_file(), identity.key_file()])
             .arg(address.port().to_string())
             .arg(directory.path().join(RECORD))
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("STAND_IN_KEYS", Value::from(keys).to_string())
-            .env(
-                "STAND_IN_WEBSOCKET",
-                if socket == Socket::Accepted {
-                    "accept"
-                } else {
-                    "refuse"
-                },
-            )
+            .env("STAND_IN_KEY", key.real())
+            .env("STAND_IN_PLACE", case.service.place)
+            .env("STAND_IN_WEBSOCKET", case.socket.described())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(directory.path().join(LOG))?)
@@ -114,17 +104,21 @@ impl Drop for StandIn {
 pub(super) struct Received(Vec<Value>);
 
 impl Received {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// What it would not have: each is a sentence.
     pub(super) fn faults(&self) -> Vec<&str> {
         self.0.iter().filter_map(|line| line["fault"].as_str()).collect()
+    }
+
+    /// How many of them showed the real key, of those that were no model's.
+    pub(super) fn with_key(&self) -> usize {
+        self.0.iter().filter(|line| line["key"] == true).count()
+    }
+
+    /// How many asked the model, whatever they showed and were told.
+    pub(super) fn models(&self) -> usize {
+        let asks = |target: &str| target.starts_with("/v1/messages") || target.starts_with("/v1/responses");
+        let targets = self.0.iter().filter_map(|line| line["target"].as_str());
+        targets.filter(|target| asks(target)).count()
     }
 
     /// How often it did this.

@@ -4,40 +4,36 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::story::Row;
+use super::story::{Row, Twin};
 
 pub(super) fn render(rows: &[Row]) -> String {
     let mut text = String::from(HEAD);
     for row in rows {
-        let Row {
-            case,
-            version,
-            refused,
-            ..
-        } = row;
-        let seconds = row.took.as_secs_f64();
-        let twins: Vec<_> = row
-            .twins
-            .iter()
-            .map(|(twin, _)| format!("`{}`", twin.reason()))
-            .collect();
-        let twins = if twins.is_empty() {
-            "as above".to_owned()
-        } else {
-            twins.join(", ")
+        let Row { case, version, .. } = row;
+        let refused = match &row.twins[..] {
+            [] => "as above".to_owned(),
+            twins => twins
+                .iter()
+                .map(|twin| twin_in_words(*twin))
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         let _ = writeln!(
             text,
-            "| {} | {version} | {} | {} | `{}` | {} | {seconds:.0} s | {} | {twins} |",
+            "| {} | {version} | {} | {} | `{}` | {} | {refused} |",
             case.agent,
             case.api,
-            case.host,
+            case.service.host,
             case.protocol,
-            row.requests,
-            refused.join(", ")
+            row.refused.join(", ")
         );
     }
     text
+}
+
+fn twin_in_words(twin: Twin) -> String {
+    twin.reason()
+        .map_or_else(|| "no key".to_owned(), |reason| format!("`{reason}`"))
 }
 
 pub(super) fn write(table: &str) {
@@ -51,11 +47,14 @@ const HEAD: &str = "\
 Written by the test `tests/it/agents`; do not edit. Each agent is the npm package as it is, in a captured sandbox without proxy
 variable or certificate flag, with a stand-in for its model's servers at their real name.
 
+- The sandbox had a placeholder, the server the real key and nothing else that looks like one. Afterwards the sandbox's variables,
+  processes and kept home were read: nothing of the key.
 - The model's stream had the agent run a command; the command's result came back with the sandbox's name in it; the answer was printed.
 - A second run with the same `--home` went on with the conversation (`--continue`, `resume --last`).
 - *Asked for as well*: hosts that the agent tried, was refused, and did without.
-- *Refused*: what the audit says where the agent must not get through; nothing went out, and the agent printed the reason.
+- *Refused*: with its model's host off the list; with a credential for another environment only, so that it has no key; with a key
+  of somebody else's in its variables. What was refused is in the audit, with this code, and the agent printed the sentence.
 
-| agent | version | API | host | in the audit | requests | time | asked for as well | refused |
-|---|---|---|---|---|---|---|---|---|
+| agent | version | API | host | in the audit | asked for as well | refused |
+|---|---|---|---|---|---|---|
 ";

@@ -2,6 +2,7 @@
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use outwall_tests::{Finished, Outwall, is_root};
@@ -14,8 +15,9 @@ use super::{clients_dir, path};
 
 /// A place for one agent: its runs share a working directory and a home that is kept.
 pub(super) struct Place {
+    case: &'static Case,
+    access: Access,
     outwall: Outwall,
-    options: Vec<String>,
 }
 
 /// One run, ended.
@@ -26,32 +28,35 @@ pub(super) struct Ran {
 }
 
 impl Place {
-    /// A policy that allows these hosts and nothing else. An ordinary user's, where root runs the tests.
-    pub(super) fn new(case: &Case, stand_in: &StandIn, access: Access, key: &Key, allowed: &[&str]) -> Self {
+    /// A policy that allows this host and nothing else. An ordinary user's, where root runs the tests.
+    pub(super) fn new(
+        case: &'static Case,
+        (stand_in, key): (&StandIn, &Key),
+        access: Access,
+        allowed: &str,
+    ) -> Self {
         let policy = format!(
-            "default_environment = \"agents\"\n[environments.agents]\nnetwork = \"custom\"\nallowed_domains = {allowed:?}\n\
-             nested_namespaces = {}\n",
-            case.nested
+            "default_environment = \"agents\"\n[environments.agents]\nnetwork = \"custom\"\nallowed_domains = [{allowed:?}]\n\
+             nested_namespaces = {}\n{}",
+            case.nested,
+            access.policy(case.service)
         );
         let outwall = Outwall::at(env!("CARGO_BIN_EXE_outwall"))
             .policy(&policy)
             .root(stand_in.ca_file())
-            .host(&format!("{}:443", case.host), &stand_in.address())
+            .host(&format!("{}:443", case.service.host), &stand_in.address())
             .variable("PATH", &path());
+        let outwall = Access::prepare(outwall, key);
         let outwall = if is_installed_for_users() {
             outwall.as_ordinary_user()
         } else {
             outwall
         };
-        let mount = clients_dir().join("agents").display().to_string();
-        let mut options = vec![
-            "--mount".to_owned(),
-            mount,
-            "--home".to_owned(),
-            "agent".to_owned(),
-        ];
-        options.extend(access.options(case, key));
-        Self { outwall, options }
+        Self {
+            case,
+            access,
+            outwall,
+        }
     }
 
     /// Runs the agent with a person's words.
@@ -60,8 +65,14 @@ impl Place {
     }
 
     pub(super) fn run(&self, command: &[&str]) -> Result<Ran> {
-        let options: Vec<_> = self.options.iter().map(String::as_str).collect();
-        let finished = self.outwall.sandbox(&options, command);
+        let mount = clients_dir().join("agents").display().to_string();
+        let command = self.access.command(self.case, command);
+        let command: Vec<_> = command.iter().map(String::as_str).collect();
+        let options = ["--mount", &mount, "--home", "agent"];
+        let finished = self
+            .outwall
+            .start_sandbox(&options, &command)
+            .finish_within(PATIENCE);
         let (_, after) = finished
             .stderr
             .rsplit_once("--sandbox ")
@@ -73,6 +84,14 @@ impl Place {
         let events = self.outwall.audit_with(&["--sandbox", &sandbox]);
         Ok(Ran { finished, events })
     }
+
+    /// All that a sandbox of this place can read of its variables, its home and its processes.
+    pub(super) fn everything_inside(&self) -> Result<String> {
+        let script =
+            "env; cat /proc/*/environ /proc/*/cmdline; find ~ -type f -size -1M -exec cat {} + 2>/dev/null";
+        let Finished { stdout, .. } = self.run(&["sh", "-c", script])?.finished;
+        Ok(stdout)
+    }
 }
 
 impl Ran {
@@ -81,14 +100,11 @@ impl Ran {
         self.finished.stdout.contains(text) || self.finished.stderr.contains(text)
     }
 
-    /// How often something was let out to `host`, by protocol.
-    pub(super) fn protocols(&self, host: &str) -> Vec<&str> {
+    /// What was let out to `host`.
+    pub(super) fn went_out(&self, host: &str) -> Vec<&Value> {
         let target = format!("{host}:443");
-        let out = self
-            .events
-            .iter()
-            .filter(|event| event["kind"] == "exchange.going_out" && event["target"] == target);
-        out.filter_map(|event| event["protocol"].as_str()).collect()
+        let is_out = |event: &&Value| event["kind"] == "exchange.going_out" && event["target"] == target;
+        self.events.iter().filter(is_out).collect()
     }
 
     /// Hosts that were refused, and why, each once.
@@ -103,6 +119,15 @@ impl Ran {
         }
         refused.sort();
         refused
+    }
+
+    /// Those of them that are off the list, in order.
+    pub(super) fn refused_hosts(&self) -> Vec<String> {
+        let off = self
+            .refused()
+            .into_iter()
+            .filter(|(_, reason)| reason == "host-not-allowed");
+        off.map(|(host, _)| host).collect()
     }
 
     /// The ends of what it said, for a person who must find out what went wrong.
@@ -160,5 +185,7 @@ fn is_installed_for_users() -> bool {
             .is_ok_and(|status| status.success())
 }
 
+/// An agent computes for seconds before it asks anything; of an idle machine.
+const PATIENCE: Duration = Duration::from_mins(4);
 /// The test library's ordinary user.
 const ORDINARY: u32 = 1000;
