@@ -41,8 +41,7 @@ pub(crate) fn surroundings(in_force: &PolicyInForce) -> Surroundings {
 /// What should be mended about those files, although they can be used.
 pub(crate) fn warnings(in_force: &PolicyInForce) -> Vec<String> {
     let origins = in_force.policy.origins();
-    let readable = origins.secret_files().filter_map(|file| {
-        let path = in_force.place(file);
+    let readable = in_force.secret_files().into_iter().filter_map(|path| {
         let others = path.metadata().is_ok_and(|found| found.mode() & 0o077 != 0);
         let shown = path.display();
         others.then(|| format!("others may read `{shown}`, which is secret\n  hint: `chmod 600 {shown}`"))

@@ -139,10 +139,11 @@ impl PolicyInForce {
         own.chain(named).collect()
     }
 
-    /// Those of them that no sandbox may read.
+    /// The files that no sandbox may read.
     pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
-        let named = self.policy.origins().secret_files();
-        named.map(|file| self.named.place(file)).collect()
+        let surroundings = origin_files::surroundings(self);
+        let named = self.policy.secret_files();
+        named.map(|file| surroundings.place(file)).collect()
     }
 
     /// Where a file is that the policy names, for people.

@@ -84,6 +84,14 @@ impl Policy {
         self.public_files().chain(self.origins.secret_files())
     }
 
+    /// The files that no sandbox may read, as written. Those of credentials, which may begin with `~/`, say nothing about what is in
+    /// force, and are none of [`Self::files`]: they are replaced whenever a secret is.
+    pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        let credentials = self.credentials().iter();
+        let named = credentials.filter_map(|credential| credential.source().secret_file());
+        self.origins.secret_files().chain(named)
+    }
+
     /// Those of them that hold no secret.
     pub fn public_files(&self) -> impl Iterator<Item = &Path> {
         let lists = self.blocklist_files.iter().map(PathBuf::as_path);

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::clientele::{Clientele, Clients};
 use crate::current::CurrentPolicy;
-use crate::dialer::{Doors, Resolvers};
+use crate::dialer::{Doors, Resolvers, ServiceDialer};
 use crate::dns::{NameLimits, NameTable, Responder, serve_tcp, serve_udp};
 use crate::lanes::Lanes;
 use crate::limits::Limits;
@@ -22,6 +22,7 @@ use crate::metrics::{Gauges, Metrics};
 use crate::oversight::Recording;
 use crate::questions::Questions;
 use crate::sandbox_gate::SandboxGate;
+use crate::services::GateServices;
 use crate::shutdown::ServeHandle;
 use crate::tls::ClientTls;
 use crate::trust::InForce;
@@ -125,14 +126,18 @@ impl Gate {
             limits,
         } = parts;
         let lanes = Lanes::start(limits.lanes)?;
+        let policy = Arc::new(CurrentPolicy::new(in_force.clone()));
+        let (resolvers, doors) = (Arc::default(), Arc::default());
+        let services = ServiceDialer::new(Arc::clone(&policy), Arc::clone(&resolvers), Arc::clone(&doors));
+        secrets.keeper.ask_through(Box::new(GateServices::new(services)));
         secrets.keep(&in_force, &lanes);
         let shared = Shared {
-            policy: Arc::new(CurrentPolicy::new(in_force)),
+            policy,
             audit,
             secrets,
             client_tls: ClientTls::new(Arc::new(ca))?,
-            resolvers: Arc::default(),
-            doors: Arc::default(),
+            resolvers,
+            doors,
             metrics: Metrics::new(limits.lanes),
             questions: Arc::default(),
             room: Arc::new(Semaphore::new(limits.connections_in_all)),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use outwall_broker::{CredentialState, Keeper, Residence, Standing};
 use outwall_policy::brokered::{BrokeredCredential, CredentialName};
 use outwall_policy::{EnvironmentName, Overrides};
+use outwall_proxy::GateServices;
 use serde_json::json;
 
 use crate::arguments::Session;
@@ -70,6 +71,7 @@ impl Check {
 
 async fn check(in_force: &PolicyInForce, asked: &[Arc<BrokeredCredential>]) -> Result<bool, Failure> {
     let keeper = Keeper::new(Arc::new(Timestamp::now));
+    keeper.ask_through(Box::new(GateServices::of(in_force.read_files()?)));
     let sources = asked.iter().map(|known| (known.name(), known.source()));
     keeper.replace(&origin_files::surroundings(in_force), sources);
     let mut usable = true;

@@ -10,6 +10,7 @@
 mod doors;
 mod parent;
 mod resolvers;
+mod service;
 mod transport;
 
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +27,7 @@ use tokio::net::TcpStream;
 pub(crate) use doors::Doors;
 pub use parent::ParentError;
 pub(crate) use resolvers::Resolvers;
+pub(crate) use service::ServiceDialer;
 pub(crate) use transport::{Form, Transport};
 
 use crate::current::CurrentPolicy;

@@ -182,7 +182,11 @@ fn of_parent(failure: Failure) -> Failure {
 }
 
 /// Asks for `target`; what comes after the answer is the origin's.
-async fn ask(mut link: Link, target: &Target, authorization: Option<&str>) -> Result<Transport, ParentError> {
+pub(super) async fn ask(
+    mut link: Link,
+    target: &Target,
+    authorization: Option<&str>,
+) -> Result<Transport, ParentError> {
     let question = connect_head(target, authorization);
     link.write_all(&question).await.map_err(ParentError::Lost)?;
     link.flush().await.map_err(ParentError::Lost)?;

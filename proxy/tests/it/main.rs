@@ -27,6 +27,7 @@ mod parent_proxy;
 mod reload;
 mod reload_under_load;
 mod scrub;
+mod services;
 mod streaming;
 mod trusted_writes;
 mod tunnels;

@@ -16,10 +16,13 @@ pub(super) struct Server<'a> {
     pub(super) namespace: Option<String>,
 }
 
-/// What Vault answers with every status of 400 and above.
+/// What Vault answers with every status of 400 and above; `RustyVault` has one of them.
 #[derive(Deserialize)]
 struct ErrorAnswer {
+    #[serde(default)]
     errors: Vec<String>,
+    #[serde(default)]
+    error: Option<String>,
 }
 
 impl Server<'_> {
@@ -65,12 +68,11 @@ impl Server<'_> {
 /// What it said was wrong.
 pub(super) fn errors(answer: &Answer, secrets: &[&[u8]]) -> Shown {
     let read = serde_json::from_slice::<ErrorAnswer>(&answer.body);
-    Shown::of(
-        read.map(|read| read.errors.join("; "))
-            .unwrap_or_default()
-            .as_bytes(),
-        secrets,
-    )
+    let said: Vec<String> = read.map_or_else(
+        |_| Vec::new(),
+        |read| read.errors.into_iter().chain(read.error).collect(),
+    );
+    Shown::of(said.join("; ").as_bytes(), secrets)
 }
 
 /// A status that says nothing about what was asked.

@@ -351,3 +351,28 @@ fn a_refusal_says_what_to_write() {
       `outwall credential check model` says what is wrong with its source
     "#);
 }
+
+#[test]
+fn no_sandbox_may_read_the_files_of_credentials_and_what_they_hold_says_nothing_about_what_is_in_force() {
+    let source = |written: &str| MODEL.replace("{ env = \"MODEL_API_KEY\" }", written);
+    for (written, files) in [
+        ("{ env = \"MODEL_API_KEY\" }", vec![]),
+        ("{ file = \"~/model.key\" }", vec!["~/model.key"]),
+        (
+            "{ vault = \"a\", key = \"k\", role_id = \"r\", secret_id = { file = \"id\" } }",
+            vec!["id"],
+        ),
+        (
+            "{ github_app = 1, installation = 2, private_key = { file = \"app.pem\" }, repositories = [3] }",
+            vec!["app.pem"],
+        ),
+    ] {
+        let policy = policy(&source(written));
+        let secret: Vec<String> = policy
+            .secret_files()
+            .map(|file| file.display().to_string())
+            .collect();
+        assert_eq!(secret, files);
+        assert_eq!(policy.files().count(), 0);
+    }
+}
