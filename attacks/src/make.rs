@@ -311,12 +311,13 @@ pub(crate) const TAKEN_UP: &str = "the session was taken up";
 pub(crate) const BEGUN_ANEW: &str = "a new session";
 pub(crate) const EARLY_DATA_TAKEN: &str = "early data was taken";
 
-/// How long an answer may take that must come.
-const ANSWER: Duration = Duration::from_secs(12);
+/// How long an answer may take that must come. It comes at once but on a machine that is busy with something else, and a row must
+/// not fail for that: seen were 15 s at twenty runnable processes for two cores.
+const ANSWER: Duration = Duration::from_mins(1);
 /// And one that need not.
 const SILENCE: Duration = Duration::from_millis(600);
 /// How long silence is after something came.
 const QUIET: Duration = Duration::from_millis(200);
 const BETWEEN: Duration = Duration::from_millis(60);
-const LONGEST: Duration = Duration::from_secs(14);
+const LONGEST: Duration = Duration::from_secs(75);
 const MOST: usize = 4 << 20;

@@ -81,6 +81,7 @@ impl Arguments {
             objection: Box::new(move |next| exposure.check(&next.policy)),
         };
         say_who_is_served(&in_force.policy);
+        say_what_is_not_done(&in_force.policy);
         let reloader = Reloader::new(source, gate, audit.clone(), (in_force, files))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -200,6 +201,17 @@ fn say_who_is_served(policy: &Policy) {
         None => "clients have to show a credential: `outwall credential issue` prints one".to_owned(),
     };
     let _ = writeln!(std::io::stderr(), "outwall: {text}");
+}
+
+/// A proxy makes no sandboxes: what the policy says about them is for `outwall run`.
+fn say_what_is_not_done(policy: &Policy) {
+    for environment in policy.environments().filter(|one| !one.publish().is_empty()) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "outwall: `publish` of environment `{}` has no effect here: `outwall run` publishes ports of the sandbox that it makes",
+            environment.name()
+        );
+    }
 }
 
 /// What a signal asks for.

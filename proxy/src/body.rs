@@ -2,8 +2,8 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::allowance::Bounds;
 use crate::arriving::Arriving;
 use crate::brokering::Outbound;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::h2_pipe::{Piped, Resets};
 use crate::hop_by_hop;
 use crate::http_error::HttpError;
@@ -35,8 +35,42 @@ pub(crate) enum Upload {
         waits: Option<ToBeAsked>,
         body: Outbound,
         bounds: Option<Arc<Bounds>>,
-        sent: Arc<AtomicU64>,
+        sent: Sent,
     },
+}
+
+/// How far a request's body has come: shared by who sends it and who writes the record.
+#[derive(Clone, Default)]
+pub(crate) struct Sent {
+    bytes: Arc<AtomicU64>,
+    broken: Arc<OnceLock<String>>,
+}
+
+impl Sent {
+    /// Counted by somebody else.
+    pub(crate) fn counted(bytes: Arc<AtomicU64>) -> Self {
+        Self {
+            bytes,
+            broken: Arc::default(),
+        }
+    }
+
+    /// Bytes that left.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    /// What the client did wrong in it, if anything.
+    pub(crate) fn broken(&self) -> Option<&str> {
+        self.broken.get().map(String::as_str)
+    }
+
+    /// What we cut ourselves is not the client's fault.
+    fn failed(&self, error: &HttpError) {
+        if !matches!(error, HttpError::Cut(_)) {
+            let _already_known = self.broken.set(chain(error));
+        }
+    }
 }
 
 impl Upload {
@@ -45,17 +79,17 @@ impl Upload {
         body: Outbound,
         bounds: Option<Arc<Bounds>>,
         waits: Option<ToBeAsked>,
-    ) -> (Self, Option<Arc<AtomicU64>>) {
+    ) -> (Self, Option<Sent>) {
         if body.is_end_stream() {
             return (Self::Empty, None);
         }
-        let sent = Arc::new(AtomicU64::new(0));
+        let sent = Sent::default();
         (
             Self::Streaming {
                 waits,
                 body,
                 bounds,
-                sent: Arc::clone(&sent),
+                sent: sent.clone(),
             },
             Some(sent),
         )
@@ -90,14 +124,18 @@ impl Body for Upload {
         }
         let frame = match ready!(Pin::new(body).poll_frame(cx)) {
             Some(Ok(frame)) => without_smuggled_trailers(frame),
-            ended => return Poll::Ready(ended),
+            Some(Err(error)) => {
+                sent.failed(&error);
+                return Poll::Ready(Some(Err(error)));
+            }
+            None => return Poll::Ready(None),
         };
         let passed = match bounds {
             Some(bounds) => bounds.send(frame).map_err(HttpError::Cut),
             None => Ok(frame),
         };
         if let Ok(frame) = &passed {
-            sent.fetch_add(length_of(frame), Relaxed);
+            sent.bytes.fetch_add(length_of(frame), Relaxed);
         }
         Poll::Ready(Some(passed))
     }
@@ -197,7 +235,7 @@ impl Relayed {
             if let Some(bounds) = self.running.as_ref().and_then(|(_, record)| record.bounds())
                 && let Err(denial) = bounds.receive(frame)
             {
-                return Poll::Ready(Some(Err(Error::OverLimit(denial))));
+                return Poll::Ready(Some(Err(Error::CutOff(denial))));
             }
             self.received += length_of(frame);
         }

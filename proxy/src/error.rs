@@ -16,6 +16,7 @@ use crate::brokering::Unfit;
 use crate::dialer::ParentError;
 use crate::http_error::HttpError;
 use crate::protected::alert_in;
+use crate::refusal::status_of;
 use crate::scrub::Unsearchable;
 use crate::websocket::NoSocket;
 
@@ -39,6 +40,9 @@ pub enum Error {
     /// The client sent what is no HTTP, or went away within it.
     #[error("the client's HTTP failed")]
     ClientHttp(#[source] HttpError),
+    /// The body of the client's request ended otherwise than it must, so that its origin never had the whole of it.
+    #[error("the body of the client's request is broken: {0}")]
+    ClientBody(String),
     /// The client and we did not agree on TLS; a client that pins certificates ends here.
     #[error("the TLS handshake with the client failed")]
     ClientTls(#[source] io::Error),
@@ -75,9 +79,10 @@ pub enum Error {
     /// The target is reached through a parent proxy, and that did not lead there.
     #[error("the parent proxy did not carry this")]
     Parent(#[source] ParentError),
-    /// What runs came to the end of what its environment lets it use. It was recorded when that happened.
+    /// We ended what ran: it came to the end of what its environment lets it use, or a credential was about to leave. It was
+    /// recorded when that happened.
     #[error("{0}")]
-    OverLimit(Denial),
+    CutOff(Denial),
     /// The origin's TLS failed; most often its certificate.
     #[error("the origin's TLS cannot be trusted: {}", what_is_wrong(.0))]
     OriginTls(#[source] io::Error),
@@ -175,7 +180,9 @@ impl Error {
     fn consequence(&self) -> (Side, StatusCode, &'static str) {
         match self {
             Self::ClientLost(_) => (Side::Client, StatusCode::BAD_REQUEST, "client-lost"),
-            Self::ClientHttp(_) => (Side::Client, StatusCode::BAD_REQUEST, "client-http"),
+            Self::ClientHttp(_) | Self::ClientBody(_) => {
+                (Side::Client, StatusCode::BAD_REQUEST, "client-http")
+            }
             Self::ClientTls(_) => (Side::Client, StatusCode::BAD_REQUEST, "client-tls"),
             Self::ClientSilent => (Side::Client, StatusCode::REQUEST_TIMEOUT, "client-silent"),
             Self::Unresolved(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "unresolved-name"),
@@ -184,11 +191,7 @@ impl Error {
             Self::ConnectTimeout => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "origin-timeout"),
             Self::Address(denial) => (Side::Origin, StatusCode::FORBIDDEN, denial.reason().code()),
             Self::Parent(error) => (error.side(), StatusCode::BAD_GATEWAY, error.code()),
-            Self::OverLimit(denial) => (
-                Side::Client,
-                StatusCode::TOO_MANY_REQUESTS,
-                denial.reason().code(),
-            ),
+            Self::CutOff(denial) => (Side::Client, status_of(denial.reason()), denial.reason().code()),
             Self::OriginTls(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "origin-tls"),
             Self::ClientCertificateRefused { .. } => (
                 Side::Origin,
@@ -265,17 +268,7 @@ impl Error {
 
     /// The whole chain in one line, for the audit log and for a client that must know why.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(error) = source {
-            let said = error.to_string();
-            if !text.contains(&said) {
-                text.push_str(": ");
-                text.push_str(&said);
-            }
-            source = error.source();
-        }
-        text
+        chain(self)
     }
 
     /// Logs at the level that fits the side: only our own failures are an operator's business.
@@ -285,6 +278,21 @@ impl Error {
             Side::Proxy => tracing::warn!(code = self.code(), error = %self.chain()),
         }
     }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = error.source();
+    }
+    text
 }
 
 /// Says which problem a certificate has, in the words of people who read certificates.

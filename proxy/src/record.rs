@@ -1,13 +1,14 @@
 //! The record of one exchange while it runs: the proof that it was written down, and what its closing record will say.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 
 use http::StatusCode;
 use outwall_audit::{CameBack, Recorded};
 use outwall_policy::Denial;
 
 use crate::allowance::Bounds;
+use crate::body::Sent;
 use crate::error::Error;
 use crate::leaks::Watch;
 
@@ -15,16 +16,16 @@ use crate::leaks::Watch;
 pub(crate) struct ExchangeRecord {
     recorded: Recorded,
     status: Option<u16>,
-    sent: Option<Arc<AtomicU64>>,
+    sent: Option<Sent>,
     bounds: Option<Arc<Bounds>>,
     watch: Option<Arc<Watch>>,
 }
 
 impl ExchangeRecord {
-    /// `sent` counts the bytes of the request's body, if it has one.
+    /// `sent` is of the request's body, if it has one.
     pub(crate) fn new(
         recorded: Recorded,
-        sent: Option<Arc<AtomicU64>>,
+        sent: Option<Sent>,
         bounds: Option<Arc<Bounds>>,
         watch: Option<Arc<Watch>>,
     ) -> Self {
@@ -44,7 +45,7 @@ impl ExchangeRecord {
 
     /// What is sent is counted here, from now on.
     pub(crate) fn sending(&mut self, sent: Arc<AtomicU64>) {
-        self.sent = Some(sent);
+        self.sent = Some(Sent::counted(sent));
     }
 
     pub(crate) fn answered(&mut self, status: StatusCode) {
@@ -67,6 +68,15 @@ impl ExchangeRecord {
         by_bounds.or_else(|| self.watch.as_ref().and_then(|watch| watch.cut()))
     }
 
+    /// A failure, by its cause: what we cut, or what the client broke, fails at the origin too.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        if let Some(denial) = self.cut() {
+            return Error::CutOff(denial.clone());
+        }
+        let broken = self.sent.as_ref().and_then(Sent::broken);
+        broken.map_or(error, |what| Error::ClientBody(what.to_owned()))
+    }
+
     /// Closes the record: `received` bytes of body came back, all of them unless there is an error.
     pub(crate) fn came_back(self, received: u64, error: Option<&Error>) {
         match error {
@@ -83,7 +93,7 @@ impl ExchangeRecord {
     fn close(self, received: u64, error: Option<&str>) {
         let cut = self.cut().map(ToString::to_string);
         let error = cut.as_deref().or(error);
-        let bytes_up = self.sent.map_or(0, |sent| sent.load(Relaxed));
+        let bytes_up = self.sent.map_or(0, |sent| sent.bytes());
         let status = self.status;
         self.recorded.came_back(CameBack {
             status,

@@ -104,7 +104,7 @@ impl Refusal {
 
     /// Something failed on the way.
     pub(crate) fn of_error(error: &Error) -> Self {
-        if let Error::Address(denial) | Error::OverLimit(denial) = error {
+        if let Error::Address(denial) | Error::CutOff(denial) = error {
             return Self::of_denial(denial);
         }
         Self {
@@ -271,7 +271,7 @@ impl Refusal {
 }
 
 /// A denial is 403, except where the client did something that has a status of its own.
-fn status_of(reason: &Reason) -> StatusCode {
+pub(crate) fn status_of(reason: &Reason) -> StatusCode {
     match reason {
         Reason::MalformedTarget { .. } | Reason::MalformedRequest { .. } => StatusCode::BAD_REQUEST,
         Reason::UpgradeRefused { .. } => StatusCode::NOT_IMPLEMENTED,

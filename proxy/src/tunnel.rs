@@ -94,7 +94,7 @@ async fn exchange_bytes(
             Ok(_) => Ok(()),
             Err(_consequence) if bounds.cut().is_some() => {
                 let denial = bounds.cut().cloned().expect("it was just there");
-                Err(Error::OverLimit(denial))
+                Err(Error::CutOff(denial))
             }
             // A reset ends a tunnel as it ends a connection.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),

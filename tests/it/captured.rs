@@ -48,18 +48,19 @@ fn curl_reaches_an_allowed_host_and_is_refused_another() {
 }
 
 #[test]
-fn with_no_network_every_attempt_is_answered_at_once_with_a_reason() {
+fn with_no_network_every_attempt_is_answered_with_a_reason() {
     as_each_user(|outwall| {
         let finished = outwall.sandbox(&["--quiet", "--network", "none"], &["python3", "-c", ATTEMPTS]);
         assert_eq!(finished.code(), 0, "{finished:?}");
-        for line in finished.stdout.lines() {
-            let (what, ms) = line.rsplit_once(' ').unwrap();
-            assert!(
-                ms.parse::<f64>().unwrap() < 100.0,
-                "{what} took {ms} ms: {finished:?}"
-            );
-        }
-        assert_eq!(finished.stdout.lines().count(), 5, "{finished:?}");
+        let names = [
+            "name over http",
+            "name over https",
+            "literal",
+            "literal v6",
+            "udp",
+        ];
+        let all = names.map(|name| format!("{name}: answered\n")).concat();
+        assert_eq!(finished.stdout, all, "{finished:?}");
         let denied = outwall.audit_of("denied");
         assert!(denied.len() >= 3, "{denied:#?}");
         assert!(
@@ -69,25 +70,29 @@ fn with_no_network_every_attempt_is_answered_at_once_with_a_reason() {
     });
 }
 
-/// Tries to get out in several ways and prints how long the answer took, whatever it was.
+/// Tries to get out in several ways and prints whether each was answered, whatever the answer: what waits until it is given up is
+/// the program that hangs. How long an answer takes is measured by `tests/bench/refusals.rs`.
 const ATTEMPTS: &str = r#"
-import socket, ssl, time, urllib.request, urllib.error
+import socket, ssl, urllib.request, urllib.error
+LONG = 60
 def attempt(name, way):
-    start = time.monotonic()
-    try: way()
-    except (OSError, urllib.error.URLError): pass
-    print(name, f"{(time.monotonic() - start) * 1000:.1f}")
+    try: way(); what = "answered"
+    except urllib.error.HTTPError: what = "answered"
+    except urllib.error.URLError as error: what = "given up" if isinstance(error.reason, TimeoutError) else "answered"
+    except TimeoutError: what = "given up"
+    except OSError: what = "answered"
+    print(f"{name}: {what}")
 def read(address, bytes):
-    with socket.create_connection(address, timeout=5) as s:
+    with socket.create_connection(address, timeout=LONG) as s:
         s.sendall(bytes); s.recv(100)
 def udp():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.settimeout(5); s.connect(("8.8.8.8", 443)); s.send(b"x"); s.recv(10)
+        s.settimeout(LONG); s.connect(("8.8.8.8", 443)); s.send(b"x"); s.recv(10)
 def tls():
-    with socket.create_connection(("pypi.org", 443), timeout=5) as s:
+    with socket.create_connection(("pypi.org", 443), timeout=LONG) as s:
         with ssl.create_default_context().wrap_socket(s, server_hostname="pypi.org") as t:
             t.sendall(b"GET / HTTP/1.1\r\nhost: pypi.org\r\n\r\n"); t.recv(100)
-attempt("name over http", lambda: urllib.request.urlopen("http://pypi.org/", timeout=5))
+attempt("name over http", lambda: urllib.request.urlopen("http://pypi.org/", timeout=LONG))
 attempt("name over https", tls)
 attempt("literal", lambda: read(("93.184.216.34", 80), b"GET / HTTP/1.1\r\nhost: 93.184.216.34\r\n\r\n"))
 attempt("literal v6", lambda: read(("2606:2800:220:1::1", 80), b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"))

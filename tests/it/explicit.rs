@@ -32,6 +32,17 @@ fn an_allowed_host_is_reached_over_tls_and_in_plaintext() {
 }
 
 #[test]
+fn what_a_proxy_does_not_do_is_said() {
+    let without = outwall().policy("[environments.default]\n").gate();
+    let with = outwall()
+        .policy("[environments.default]\npublish = [\"3000\"]\n")
+        .gate();
+    let words = "`publish` of environment `default` has no effect here";
+    with.wait_for_stderr(words);
+    assert!(!without.stderr().contains("publish"), "{}", without.stderr());
+}
+
+#[test]
 fn a_host_that_is_not_allowed_is_refused_and_never_reached() {
     let origin = TestOrigin::start();
     let outwall = outwall()

@@ -111,13 +111,7 @@ impl Exclusive {
         mut request: Request<Upload>,
         interims: &Interims,
     ) -> Result<Response<Arriving>, Unanswered> {
-        let told = interims.clone();
-        hyper::ext::on_informational(&mut request, move |interim| {
-            let mut response = Response::new(());
-            *response.status_mut() = interim.status();
-            interim.headers().clone_into(response.headers_mut());
-            told.pass(response);
-        });
+        pass_interims(&mut request, interims);
         let connection = &mut *self.connection;
         // What happened while it rested is seen before a request is risked on it.
         poll_fn(|cx| {
@@ -180,6 +174,17 @@ impl Exclusive {
             pool.give_back(self.connection);
         }
     }
+}
+
+/// What the origin says before its answer reaches the client.
+pub(super) fn pass_interims(request: &mut Request<Upload>, interims: &Interims) {
+    let told = interims.clone();
+    hyper::ext::on_informational(request, move |interim| {
+        let mut response = Response::new(());
+        *response.status_mut() = interim.status();
+        interim.headers().clone_into(response.headers_mut());
+        told.pass(response);
+    });
 }
 
 type Driver = http1::Connection<TokioIo<OriginStream>, Upload>;

@@ -218,7 +218,7 @@ impl Origins {
         held.interims.settle();
         match (answered, handshake) {
             (Err(error), _) => {
-                let error = record.cut().cloned().map_or(error, Error::OverLimit);
+                let error = record.explained(error);
                 record.came_back(0, Some(&error));
                 Err(error)
             }

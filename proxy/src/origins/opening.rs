@@ -10,7 +10,7 @@ use hyper::body::Body as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::exclusive::{Connection, Exclusive};
+use super::exclusive::{Connection, Exclusive, pass_interims};
 use super::{Carrier, Lease, Offer, Sending, Shared, Unanswered, shape_for_h2, shape_for_http1};
 use crate::allowance::Bounds;
 use crate::arriving::Arriving;
@@ -94,7 +94,7 @@ impl Asked {
     /// A response that is larger than there is room for does not begin.
     pub(super) fn within(self, bounds: Option<&Bounds>) -> Result<Self, Error> {
         if let (Self::Answered(response, _), Some(bounds)) = (&self, bounds) {
-            bounds.expect(response).map_err(Error::OverLimit)?;
+            bounds.expect(response).map_err(Error::CutOff)?;
         }
         Ok(self)
     }
@@ -130,6 +130,7 @@ impl Sending<'_> {
             })
         };
         ask_over_http1(request.headers_mut(), key.clone());
+        pass_interims(&mut request, self.interims);
         let (mut sender, mut driver) = http1::Builder::new()
             .max_headers(self.origins.limits.head_fields)
             .handshake(TokioIo::new(stream))
@@ -172,6 +173,6 @@ impl Sending<'_> {
         };
         shape_for_h2(&mut request, &self.authority, self.permit.scheme());
         ask_over_h2(&mut request);
-        shared.ask(request).await
+        shared.ask(request, self.interims).await
     }
 }

@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use h2::client::{self, Connection, SendRequest};
-use h2::{Ping, PingPong};
+use h2::client::{self, Connection, ResponseFuture, SendRequest};
+use h2::{Ping, PingPong, RecvStream};
 use http::{Method, Request, Response};
 use hyper::body::Body as _;
 use tokio::task::JoinHandle;
@@ -107,19 +107,17 @@ impl Shared {
             _connection: Arc::clone(self),
             upload,
         };
-        let response = poll_fn(|cx| {
-            while let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
-                interims.pass(interim);
-            }
-            Pin::new(&mut response).poll(cx)
-        })
-        .await
-        .map_err(|error| self.unanswered(error))?;
+        let answered = answered(&mut response, interims).await;
+        let response = answered.map_err(|error| self.unanswered(error))?;
         Ok((Arriving::response_h2(response, &method), share))
     }
 
     /// Asks for a socket by extended CONNECT (RFC 8441), if the origin has said that it takes it.
-    pub(super) async fn ask(self: &Arc<Self>, request: Request<Upload>) -> Result<Asked, Error> {
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        request: Request<Upload>,
+        interims: &Interims,
+    ) -> Result<Asked, Error> {
         self.greeted().await;
         let mut sender = self.sender.clone();
         let failed = |error: h2::Error| Error::OriginHttp(error.into());
@@ -128,10 +126,10 @@ impl Shared {
             return Err(Error::NoSocket(NoSocket::NotOverH2));
         }
         let (parts, _no_body) = request.into_parts();
-        let (response, mut send) = sender
+        let (mut response, mut send) = sender
             .send_request(Request::from_parts(parts, ()), false)
             .map_err(failed)?;
-        let response = response.await.map_err(failed)?;
+        let response = answered(&mut response, interims).await.map_err(failed)?;
         if response.status().is_success() {
             let (parts, receive) = response.into_parts();
             let socket = Box::new(H2Duplex::new(send, receive));
@@ -178,6 +176,20 @@ impl Shared {
     pub(super) fn unused_for(&self) -> Duration {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
+}
+
+/// The answer; what is said before it is passed on.
+async fn answered(
+    response: &mut ResponseFuture,
+    interims: &Interims,
+) -> Result<Response<RecvStream>, h2::Error> {
+    poll_fn(|cx| {
+        while let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
+            interims.pass(interim);
+        }
+        Pin::new(&mut *response).poll(cx)
+    })
+    .await
 }
 
 impl Share {

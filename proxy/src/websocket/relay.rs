@@ -81,9 +81,9 @@ async fn exchange_bytes<C: Duplex>(
     let mut origin = Ending::new(origin, over.clone());
     tokio::select! {
         copied = copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER, BUFFER) => match copied {
-            Err(_consequence) if let Some(denial) = bounds.cut() => Err(Error::OverLimit(denial.clone())),
+            Err(_consequence) if let Some(denial) = bounds.cut() => Err(Error::CutOff(denial.clone())),
             Err(_consequence) if let Some(denial) = watch.as_ref().and_then(|watch| watch.cut()) => {
-                Err(Error::OverLimit(denial.clone()))
+                Err(Error::CutOff(denial.clone()))
             }
             Err(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NoFrames>) => {
                 Err(Error::OriginFrames(error))

@@ -1,15 +1,18 @@
 //! Certificates that the gate shows to origins: where the policy says, and nowhere else.
 
+use outwall_broker::scoped::{Audience, Request, Scope, Subject};
 use outwall_certs::ClientIdentity;
 use outwall_proxy::{InForce, Incomplete};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::version::{TLS12, TLS13};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::support::client::{connect, empty, handshake, read};
 use crate::support::gate::{policy, trust};
 use crate::support::origin::{Wants, ca};
+use crate::support::wire::read_head;
 use crate::support::{Client, Origin, OriginKind, TestGate, Via};
 
 /// `client.pem` is shown to allowed.test and to nobody else.
@@ -182,4 +185,45 @@ async fn a_policy_does_not_come_in_force_without_the_certificates_that_it_names(
         "the policy names 1 client certificates, and 0 were read"
     );
     assert!(InForce::new(policy, trust().showing(vec![identity().0])).is_ok());
+}
+
+/// What the gate may show is a sandbox's own, and who shows nothing is none.
+#[tokio::test]
+async fn clients_without_a_credential_are_shown_no_certificate_for() {
+    for via in [Via::Http1, Via::H2] {
+        for kind in KINDS {
+            let wants = Wants {
+                required: false,
+                version: &TLS13,
+            };
+            let origin = Origin::asking(kind, wants).await;
+            let (identity, certificate) = identity();
+            let anonymous = "[proxy]\nanonymous_environment = \"default\"\n";
+            let document = document(&origin, "\"default\"") + anonymous;
+            let gate = TestGate::shared_showing(&document, vec![identity]).await;
+            let mut client = Client::to(&gate, "allowed.test", via).await;
+            assert_eq!(client.get("allowed.test", "/hello").await.0, 200);
+            assert_eq!(origin.shown(), [None], "{via:?} {kind:?}");
+
+            let request = Request {
+                audience: Audience::Proxy,
+                subject: Subject::New,
+                environment: "default".parse().unwrap(),
+                scope: Scope::default(),
+                life: jiff::SignedDuration::from_hours(1),
+            };
+            let fresh = gate.issuer().issue(&request, jiff::Timestamp::now()).unwrap();
+            let mut stream = tokio::net::TcpStream::connect(gate.address).await.unwrap();
+            let head = format!(
+                "CONNECT allowed.test:443 HTTP/1.1\r\nHost: allowed.test:443\r\nProxy-Authorization: Bearer {}\r\n\r\n",
+                fresh.token.expose()
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200 "));
+            let stream = handshake(&gate, stream, "allowed.test", via).await.unwrap();
+            let mut client = Client::over(stream, via).await;
+            assert_eq!(client.get("allowed.test", "/hello").await.0, 200);
+            assert_eq!(origin.shown(), [None, Some(certificate)], "{via:?} {kind:?}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::intercepted::document;
 use crate::support::client::{empty, full, read};
+use crate::support::wire::{raw, read_head};
 use crate::support::{Client, Origin, OriginKind, TestGate, Via};
 
 /// Set in the process that may write no more than a few kilobytes to any file.
@@ -174,4 +175,35 @@ async fn a_connection_that_rests_unclosed_is_used_again() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(origin.connections(), 1);
+}
+
+/// The origin never has the whole of it, so it is the origin that fails first; the fault is the client's all the same.
+#[tokio::test]
+async fn a_body_that_its_client_breaks_is_the_clients_fault() {
+    for kind in [OriginKind::Http1, OriginKind::H2] {
+        let origin = Origin::start(kind).await;
+        let gate = TestGate::explicit(&document(&origin)).await;
+        for (chunk, status, reason) in [("zz", 400, "client-http"), ("5", 200, "")] {
+            let mut client = raw(&gate).await;
+            let head = "POST /count HTTP/1.1\r\nHost: allowed.test\r\nTransfer-Encoding: chunked\r\n\r\n";
+            client.write_all(head.as_bytes()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await; // the request is on its way
+            let rest = format!("{chunk}\r\nhello\r\n0\r\n\r\n");
+            client.write_all(rest.as_bytes()).await.unwrap();
+            let head = read_head(&mut client).await;
+            assert!(
+                head.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{kind:?} {chunk}: {head}"
+            );
+            assert_eq!(head.contains("x-outwall-reason: "), !reason.is_empty(), "{head}");
+            assert!(head.contains(reason), "{kind:?}: {head}");
+        }
+        let back = gate.events_of("exchange.came_back", 2).await;
+        let failed = back.iter().filter_map(|event| event["error"].as_str());
+        let failed: Vec<_> = failed.collect();
+        assert!(
+            failed.len() == 1 && failed[0].contains("the body of the client's request is broken"),
+            "{failed:?}"
+        );
+    }
 }

@@ -377,3 +377,24 @@ async fn a_credential_in_a_trailer_is_found() {
     }
     assert_eq!(origin.trailers().len(), 1);
 }
+
+/// Else whoever is refused could go on trying what passes for as long as it likes, at the cost of a scan each time.
+#[tokio::test]
+async fn a_request_that_is_refused_for_what_it_carries_has_been_counted() {
+    let origin = origin(OriginKind::H2).await;
+    for (limit, last) in [(2, 429), (3, 200)] {
+        let limits = format!("[environments.default.limits]\nrequests_per_minute = {limit}\n");
+        let gate = TestGate::explicit(&(document(&origin, "block") + &limits)).await;
+        let mut client = Client::to(&gate, "allowed.test", Via::H2).await;
+        assert_eq!(client.get("allowed.test", "/hello").await.0, 200);
+        let mut request = client.request("GET", "allowed.test", "/hello", empty());
+        request.headers_mut().insert("x-note", acme().parse().unwrap());
+        let (status, reason, _) = read(client.send(request).await.unwrap()).await;
+        assert_eq!((status, reason.as_str()), (403, "credential-leaving"));
+        assert_eq!(
+            client.get("allowed.test", "/hello").await.0,
+            last,
+            "limit {limit}"
+        );
+    }
+}

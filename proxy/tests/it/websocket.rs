@@ -668,3 +668,57 @@ async fn a_credential_in_a_message_does_not_pass_where_credentials_are_kept() {
         assert!(received < harmless.len() * 2, "no part of the secret: {received}");
     }
 }
+
+const HINTS_THEN_SWITCHES: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n\
+                        HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                        Sec-WebSocket-Accept: {accept}\r\n\r\n";
+
+/// Over h2 it takes extended CONNECT, and hints as well.
+async fn hints_over_h2() -> SocketAddr {
+    scripted(&["h2"], move |stream| async move {
+        let mut builder = h2::server::Builder::new();
+        builder.enable_connect_protocol();
+        let mut connection = builder.handshake::<_, Bytes>(stream).await.unwrap();
+        while let Some(Ok((_request, mut respond))) = connection.accept().await {
+            let hints = Response::builder().status(103).header("link", "</a.css>");
+            respond.send_informational(hints.body(()).unwrap()).unwrap();
+            let mut send = respond.send_response(Response::new(()), false).unwrap();
+            send.send_data(Bytes::from_static(b"hi"), true).unwrap();
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_an_origin_says_before_it_opens_a_websocket_reaches_the_client() {
+    for h2_origin in [false, true] {
+        let address = if h2_origin {
+            hints_over_h2().await
+        } else {
+            http1(&Noted::default(), HINTS_THEN_SWITCHES).await
+        };
+        let gate = TestGate::explicit(&document_for(address)).await;
+        let mut client = raw(&gate).await;
+        client.write_all(asks("/chat").as_bytes()).await.unwrap();
+        let hints = read_head(&mut client).await;
+        assert!(
+            hints.starts_with("HTTP/1.1 103 ") && hints.contains("</a.css>"),
+            "{hints}"
+        );
+        let head = read_head(&mut client).await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+
+        let mut sender = h2_client(&gate).await;
+        let request = Request::builder()
+            .method("CONNECT")
+            .uri("https://allowed.test/chat")
+            .extension(h2::ext::Protocol::from_static("websocket"))
+            .header("sec-websocket-version", "13")
+            .body(())
+            .unwrap();
+        let (mut response, _send) = sender.send_request(request, false).unwrap();
+        let hints = std::future::poll_fn(|cx| response.poll_informational(cx)).await;
+        assert_eq!(hints.unwrap().unwrap().status(), 103);
+        assert_eq!(response.await.unwrap().status(), 200);
+    }
+}

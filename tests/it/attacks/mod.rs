@@ -34,7 +34,7 @@ impl Ran {
     fn of(user: &'static str, outwall: &Outwall) -> Self {
         // One at a time: each keeps both cores busy, and none is to wait for another's answers.
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let finished = outwall.run(&["doctor", "--attack", "--format", "json"]);
+        let finished = outwall.run_patiently(&["doctor", "--attack", "--format", "json"]);
         let report =
             serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"));
         Self {

@@ -139,7 +139,7 @@ def write_kernel_setting():
 def udp(address, port):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     channel = socket.socket(family, socket.SOCK_DGRAM)
-    channel.settimeout(2)
+    channel.settimeout(30)  # a refusal comes at once, but on a machine that is busy with something else
     channel.connect((address, int(port)))
     channel.send(b"outwall")
     started = time.monotonic()

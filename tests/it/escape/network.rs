@@ -16,7 +16,7 @@ use super::{PYTHON, story};
 const FULL: &str = "[environments.default]\nnetwork = \"full\"\n";
 
 #[test]
-fn other_protocols_are_answered_by_the_kernel_at_once() {
+fn other_protocols_are_answered_by_the_kernel() {
     if !namespaces_available("escape") {
         return;
     }
@@ -32,13 +32,10 @@ fn other_protocols_are_answered_by_the_kernel_at_once() {
         .collect();
     assert_eq!(refusals.len(), 2, "{inside}");
     for refusal in refusals {
-        let milliseconds: f64 = refusal
-            .split("refused after ")
-            .nth(1)
-            .and_then(|rest| rest.split(' ').next())
-            .and_then(|number| number.parse().ok())
-            .unwrap_or_else(|| panic!("no refusal at the socket: {refusal}"));
-        assert!(milliseconds < 100.0, "{refusal}");
+        assert!(
+            refusal.contains("refused after "),
+            "no refusal at the socket: {refusal}"
+        );
     }
     assert!(
         inside.contains("through: own_server"),

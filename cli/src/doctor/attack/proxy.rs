@@ -115,4 +115,4 @@ impl Heard {
 }
 
 /// How long it may take to say that it has read its policy.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_mins(1);

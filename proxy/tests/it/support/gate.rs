@@ -86,6 +86,12 @@ impl TestGate {
         Self::open(document, trust(), limits, Door::Shared).await
     }
 
+    /// The same, showing these certificates to origins.
+    pub(crate) async fn shared_showing(document: &str, certificates: Vec<ClientIdentity>) -> Self {
+        let trust = trust().showing(certificates);
+        Self::open(document, trust, Limits::default(), Door::Shared).await
+    }
+
     pub(crate) async fn start(document: &str, limits: Limits, captured: bool) -> Self {
         let door = if captured { Door::Captured } else { Door::Explicit };
         Self::open(document, trust(), limits, door).await
