@@ -1,5 +1,7 @@
 //! AWS from a sandbox that has no keys, through the real binary and curl, which signs for itself.
 
+use std::process::Command;
+
 use http::Request;
 use http::request::Parts;
 use jiff::Timestamp;
@@ -21,7 +23,7 @@ fn story(origin: &TestOrigin) -> Outwall {
 default_environment = "web"
 [environments.web]
 network = "custom"
-allowed_domains = ["{STS}", "{S3}", "{TABLES}", "sts.eu-west-1.amazonaws.com"]
+allowed_domains = ["{STS}", "{S3}", "bucket.{S3}", "bucket.s3.amazonaws.com", "{TABLES}", "sts.eu-west-1.amazonaws.com"]
 [[credentials]]
 preset = "aws"
 source = {{ env = "REAL_AWS" }}
@@ -33,6 +35,8 @@ environments = ["web"]
         .origin(STS, origin)
         .origin(S3, origin)
         .origin(TABLES, origin)
+        .origin(&format!("bucket.{S3}"), origin)
+        .origin("bucket.s3.amazonaws.com", origin)
         .origin("sts.eu-west-1.amazonaws.com", origin)
         .variable("REAL_AWS", &format!("{ID}:{SECRET}:{TOKEN}"))
 }
@@ -220,4 +224,54 @@ fn a_secret_that_is_no_key_of_aws_says_so() {
         "{told}"
     );
     assert_eq!(origin.requests().len(), 0);
+}
+
+/// The real SDK, with what a sandbox has and nothing else.
+const BOTO3: &str = r#"
+import io
+import boto3
+s3 = boto3.client("s3", region_name="us-east-1")
+print("put", s3.put_object(Bucket="bucket", Key="status/204", Body=b"hello")["ResponseMetadata"]["HTTPStatusCode"])
+print("stream", s3.put_object(Bucket="bucket", Key="status/204", Body=io.BytesIO(b"x" * 300_000))["ResponseMetadata"]["HTTPStatusCode"])
+print("get", s3.get_object(Bucket="bucket", Key="a b/é+1")["Body"].read())
+url = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "presigned"})
+import urllib.request
+print("url", urllib.request.urlopen(url).read())
+tables = boto3.client("dynamodb", region_name="us-east-1")
+try:
+    tables.list_tables()
+except Exception:
+    pass  # the origin knows no tables
+print("tables")
+"#;
+
+#[test]
+#[ignore = "needs PyPI"]
+fn boto3_works_unpatched_and_without_keys() {
+    let origin = TestOrigin::start();
+    let outwall = story(&origin);
+    let story = outwall.write_work_file("story.py", BOTO3);
+    let library = story.with_file_name("lib");
+    let install = ["-m", "pip", "install", "--quiet", "--target"];
+    let installed = Command::new("python3")
+        .args(install)
+        .arg(&library)
+        .arg("boto3")
+        .status();
+    if !installed.is_ok_and(|status| status.success()) {
+        return eprintln!("SKIPPED: boto3: it cannot be had from PyPI");
+    }
+    let finished = outwall.shell(&[], "PYTHONPATH=lib python3 story.py");
+    let requests = origin.requests();
+    assert_eq!(requests.len(), 5, "{finished:?} {requests:?}");
+    let done = ["put 204", "stream 204", "get b'ok'", "url b'ok'", "tables"];
+    assert!(
+        done.iter().all(|line| finished.stdout.contains(line)),
+        "{finished:?}"
+    );
+    for received in &requests {
+        let host = received.header("host").to_owned();
+        let body: &[u8] = if host == TABLES { b"{}" } else { b"" }; // storage states the hash itself
+        assert_signed(received, &host, body);
+    }
 }
