@@ -3,6 +3,7 @@
 
 use thiserror::Error;
 
+mod aws_chunked;
 mod brotli;
 mod inflate;
 mod stack;
@@ -10,6 +11,7 @@ mod zstd;
 
 pub(crate) use stack::Codings;
 
+use aws_chunked::AwsChunked;
 use brotli::Brotli;
 use inflate::Inflate;
 use zstd::Zstd;
@@ -26,6 +28,7 @@ enum Kind {
     Inflate(Box<Inflate>),
     Brotli(Box<Brotli>),
     Zstd(Box<Zstd>),
+    AwsChunked(AwsChunked),
 }
 
 /// Why what is in a body cannot be looked at.
@@ -82,6 +85,7 @@ impl Decoder {
             "deflate" => Kind::Inflate(Box::new(Inflate::deflate())),
             "br" => Kind::Brotli(Box::new(Brotli::new())),
             "zstd" => Kind::Zstd(Box::new(Zstd::new())),
+            "aws-chunked" => Kind::AwsChunked(AwsChunked::new()),
             _ => return Err(Unreadable::Unknown),
         };
         Ok(Self {
@@ -121,6 +125,7 @@ impl Decoder {
             Kind::Inflate(inflate) => all(bytes, |bytes| inflate.step(bytes, &mut counted))?,
             Kind::Brotli(brotli) => all(bytes, |bytes| brotli.step(bytes, &mut counted))?,
             Kind::Zstd(zstd) => zstd.decode(bytes, &mut counted)?,
+            Kind::AwsChunked(chunked) => all(bytes, |bytes| chunked.step(bytes, &mut counted))?,
         };
         Ok(self.coded - waiting)
     }
@@ -135,6 +140,7 @@ impl Decoder {
             Kind::Inflate(inflate) => inflate.step(bytes, give),
             Kind::Brotli(brotli) => brotli.step(bytes, give),
             Kind::Zstd(zstd) => zstd.step(bytes, give),
+            Kind::AwsChunked(chunked) => chunked.step(bytes, give),
         }?;
         self.coded += step.used as u64;
         Ok(step)
@@ -147,6 +153,7 @@ impl Decoder {
             Kind::Inflate(inflate) => (inflate.is_whole(), inflate.coding()),
             Kind::Brotli(brotli) => (brotli.is_whole(), "br"),
             Kind::Zstd(zstd) => (zstd.is_whole(), "zstd"),
+            Kind::AwsChunked(chunked) => (chunked.is_whole(), "aws-chunked"),
         };
         if whole || self.coded == 0 {
             Ok(())
@@ -245,6 +252,31 @@ mod tests {
         let trailed = [&whole[..], &text[..]].concat();
         assert!(decoded("gzip", &trailed, 5).is_err(), "what follows could hide");
         assert!(decoded("br", &[BROTLI, text].concat(), 5).is_err());
+    }
+
+    #[test]
+    fn uploads_to_s3_are_read_without_the_lines_between_their_chunks() {
+        let signed = format!(";chunk-signature={}", "0".repeat(64));
+        for signature in ["", &signed] {
+            let body = format!(
+                "3{signature}\r\nabc\r\nA{signature}\r\n0123456789\r\n0{signature}\r\nx-amz-checksum-crc32:x\r\n\r\n"
+            );
+            for step in [1, 2, 7, 1000] {
+                let read = decoded("aws-chunked", body.as_bytes(), step).unwrap();
+                assert_eq!(read, b"abc0123456789\nx-amz-checksum-crc32:x");
+            }
+            assert!(decoded("aws-chunked", &body.as_bytes()[..body.len() - 2], 9).is_err());
+            assert!(decoded("aws-chunked", format!("{body}more\r\n").as_bytes(), 9).is_err());
+        }
+        for hides in [
+            "3;a=secret\r\nabc\r\n",
+            "3\nabc",
+            "3\r\nabcd\r\n",
+            "+3\r\nabc\r\n",
+            "3;chunk-signature=ab\r\nabc\r\n",
+        ] {
+            assert!(decoded("aws-chunked", hides.as_bytes(), 9).is_err(), "{hides:?}");
+        }
     }
 
     #[test]
