@@ -214,7 +214,7 @@ fn what_the_service_would_refuse_is_refused_with_the_reason_and_nothing_is_sent(
 #[test]
 fn a_secret_that_is_no_key_of_aws_says_so() {
     let origin = TestOrigin::start();
-    let outwall = story(&origin).variable("REAL_AWS", "hunter2");
+    let outwall = story(&origin).variable("REAL_AWS", "hunter2hunter2");
     let told = outwall
         .shell(&[], &by_hand("", &format!("https://{S3}/")))
         .succeeded()
@@ -230,13 +230,22 @@ fn a_secret_that_is_no_key_of_aws_says_so() {
 const BOTO3: &str = r#"
 import io
 import boto3
+import botocore.config
 s3 = boto3.client("s3", region_name="us-east-1")
 print("put", s3.put_object(Bucket="bucket", Key="status/204", Body=b"hello")["ResponseMetadata"]["HTTPStatusCode"])
 print("stream", s3.put_object(Bucket="bucket", Key="status/204", Body=io.BytesIO(b"x" * 300_000))["ResponseMetadata"]["HTTPStatusCode"])
 print("get", s3.get_object(Bucket="bucket", Key="a b/é+1")["Body"].read())
-url = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "presigned"})
+import urllib.error
 import urllib.request
-print("url", urllib.request.urlopen(url).read())
+def presigned(client):
+    return client.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "presigned"})
+newer = boto3.client("s3", region_name="us-east-1", config=botocore.config.Config(signature_version="s3v4"))
+print("url", urllib.request.urlopen(presigned(newer)).read())
+older = boto3.client("s3", region_name="us-east-1", config=botocore.config.Config(signature_version="s3"))
+try:
+    urllib.request.urlopen(presigned(older))
+except urllib.error.HTTPError as refusal:
+    print("older", refusal.code, b"Signature Version 4" in refusal.read())
 tables = boto3.client("dynamodb", region_name="us-east-1")
 try:
     tables.list_tables()
@@ -264,7 +273,14 @@ fn boto3_works_unpatched_and_without_keys() {
     let finished = outwall.shell(&[], "PYTHONPATH=lib python3 story.py");
     let requests = origin.requests();
     assert_eq!(requests.len(), 5, "{finished:?} {requests:?}");
-    let done = ["put 204", "stream 204", "get b'ok'", "url b'ok'", "tables"];
+    let done = [
+        "put 204",
+        "stream 204",
+        "get b'ok'",
+        "url b'ok'",
+        "older 403 True",
+        "tables",
+    ];
     assert!(
         done.iter().all(|line| finished.stdout.contains(line)),
         "{finished:?}"

@@ -1,6 +1,6 @@
 //! Requests that are signed with a placeholder: looked at and made ready before anything leaves, signed when all else is done.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::request::Parts;
 use http::uri::Authority;
@@ -11,7 +11,8 @@ use outwall_broker::aws::{
     Keys, LARGEST_BODY, LARGEST_CHUNK, Payload, PayloadError, PayloadHash, ResignError, Signature,
 };
 use outwall_broker::placeholder::Placeholders;
-use outwall_policy::brokered::{BrokerRefusal, BrokeredCredential, Injection};
+use outwall_broker::presented::{Presented, read};
+use outwall_policy::brokered::{BrokerRefusal, BrokeredCredential, CredentialPlace, Injection};
 use outwall_policy::{Denial, RequestPermit};
 
 use super::examine::{Objection, refuse};
@@ -32,9 +33,18 @@ pub(super) fn signed_with<'a>(
     if !signs.any(|ways| ways.contains(&Injection::Aws4)) {
         return None;
     }
-    let signature = Signature::read(parts).ok().flatten()?;
-    placeholders.whose(signature.key_id().as_bytes())
+    match Signature::read(parts).ok().flatten() {
+        Some(signature) => placeholders.whose(signature.key_id().as_bytes()),
+        None => read([&*OLDER], parts)
+            .iter()
+            .flat_map(Presented::values)
+            .find_map(|key_id| placeholders.whose(key_id)),
+    }
 }
+
+/// Where version 2 has the key id in a presigned URL. It is not made again here, and said so rather than sent.
+static OLDER: LazyLock<CredentialPlace> =
+    LazyLock::new(|| CredentialPlace::Query("AWSAccessKeyId".to_owned()));
 
 /// Whoever is to sign a request.
 pub(super) struct Signer<'a> {
@@ -62,7 +72,7 @@ impl Signer<'_> {
     ) -> Result<(Arriving, Signing), Objection> {
         let no = |what: String| Objection::Denied(self.refuse(parts, what));
         let signature = Signature::read(parts).map_err(|why| no(why.to_string()))?;
-        let signature = signature.ok_or_else(|| no("it has no signature".to_owned()))?;
+        let signature = signature.ok_or_else(|| no("it has no signature of version 4".to_owned()))?;
         let target = self.permit.target().to_string();
         signature
             .check(parts, &target, Timestamp::now())
