@@ -1,7 +1,7 @@
 //! Credentials of a request: those that the client brings are refused, taken out or let pass, and where the policy has one of ours
 //! for the request, its secret is put in.
 //!
-//! [`examine`] is the step of an exchange that comes before anything else looks at the request: it says what is wrong with what the
+//! [`examine()`] is the step of an exchange that comes before anything else looks at the request: it says what is wrong with what the
 //! client presents, takes that out, and has the secret ready. [`Ready::inject`] puts it in when everything that looks at what the
 //! *sandbox* sent has looked, and when it is on record that the request goes out.
 //!
