@@ -22,6 +22,7 @@ use crate::metrics::{Gauges, Metrics};
 use crate::oversight::Recording;
 use crate::questions::Questions;
 use crate::sandbox_gate::SandboxGate;
+use crate::scrub::Scrubbers;
 use crate::services::GateServices;
 use crate::shutdown::ServeHandle;
 use crate::tls::ClientTls;
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) policy: Arc<CurrentPolicy>,
     pub(crate) audit: AuditLog,
     pub(crate) secrets: Secrets,
+    pub(crate) scrubbers: Scrubbers,
     pub(crate) client_tls: ClientTls,
     pub(crate) resolvers: Arc<Resolvers>,
     pub(crate) doors: Arc<Doors>,
@@ -135,6 +137,7 @@ impl Gate {
             policy,
             audit,
             secrets,
+            scrubbers: Scrubbers::default(),
             client_tls: ClientTls::new(Arc::new(ca))?,
             resolvers,
             doors,
@@ -223,6 +226,7 @@ impl Gate {
     /// tunnels and running exchanges that it does not grant end.
     pub fn replace(&self, next: InForce) {
         self.shared.secrets.keep(&next, &self.shared.lanes);
+        self.shared.scrubbers.forget();
         self.shared.policy.replace(next);
     }
 

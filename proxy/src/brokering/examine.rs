@@ -73,7 +73,7 @@ pub(crate) async fn examine(
             {
                 known.push(Arc::clone(&secret)); // the policy was replaced meanwhile
             }
-            let scrubber = gate.brokering.scrubbers.of(credential.name(), &way, &known);
+            let scrubber = gate.shared.scrubbers.of(credential.name(), &way, &known);
             let scrubber = scrubber.map_err(|why| {
                 let refusal = unavailable(permit, &why, credential.name().clone());
                 refuse(gate, permit, &parts, refusal)

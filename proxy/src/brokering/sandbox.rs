@@ -1,17 +1,15 @@
-//! What one sandbox sees instead of secrets, and what masks those in what comes back to it.
+//! What one sandbox sees instead of secrets.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use outwall_broker::placeholder::Placeholders;
 
 use crate::sandbox_gate::SandboxGate;
-use crate::scrub::Scrubbers;
 
-/// The placeholders of one sandbox, made once per policy, and the scrubbers, made once per secret.
+/// The placeholders of one sandbox, made once per policy.
 #[derive(Default)]
 pub(crate) struct Brokering {
     current: Mutex<Option<(u64, Arc<Placeholders>)>>,
-    pub(super) scrubbers: Scrubbers,
 }
 
 impl Brokering {

@@ -9,11 +9,14 @@ use outwall_broker::scrub::{Scrubber, Unscrubbable};
 use outwall_policy::brokered::{CredentialName, Injection};
 use zeroize::Zeroizing;
 
-/// The scrubbers of one sandbox, by credential: of the newest secret of each that was used, and of those that it replaced lately,
-/// for an origin may tell what an earlier request brought.
+/// The scrubbers of a gate, by credential and by whether it signs: of the newest secret of each that was used, and of those that it
+/// replaced lately, for an origin may tell what an earlier request brought.
 #[derive(Default)]
-pub(crate) struct Scrubbers(Mutex<HashMap<CredentialName, (Vec<u64>, Compiled)>>);
+pub(crate) struct Scrubbers(Mutex<HashMap<Signing, (Generations, Compiled)>>);
 
+/// Whose, and whether it signs.
+type Signing = (CredentialName, bool);
+type Generations = Vec<u64>;
 /// None where nothing of a secret is sent.
 type Compiled = Option<Arc<Scrubber>>;
 
@@ -25,17 +28,23 @@ impl Scrubbers {
         way: &Injection,
         secrets: &[Arc<Secret>],
     ) -> Result<Compiled, Unscrubbable> {
-        let generations: Vec<u64> = secrets.iter().map(|secret| secret.generation()).collect();
+        let generations: Generations = secrets.iter().map(|secret| secret.generation()).collect();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((same, scrubber)) = known.get(credential)
+        let key = (credential.clone(), *way == Injection::Aws4);
+        if let Some((same, scrubber)) = known.get(&key)
             && *same == generations
         {
             return Ok(scrubber.clone());
         }
         let texts = secrets.iter().map(|secret| secret.expose());
         let compiled = compile(credential, way, texts)?.map(Arc::new);
-        known.insert(credential.clone(), (generations, compiled.clone()));
+        known.insert(key, (generations, compiled.clone()));
         Ok(compiled)
+    }
+
+    /// Those of secrets that nobody may use any more are gone; the others are made again.
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

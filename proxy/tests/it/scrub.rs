@@ -31,9 +31,13 @@ const CODINGS: [&str; 4] = ["identity", "gzip", "deflate", "zstd"];
 
 /// A gate that puts the secret into what goes to `allowed.test`.
 async fn gate(origin: SocketAddr) -> (TestGate, tempfile::TempDir) {
+    gate_with(SECRET, origin).await
+}
+
+async fn gate_with(secret: &str, origin: SocketAddr) -> (TestGate, tempfile::TempDir) {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("secret");
-    std::fs::write(&file, SECRET).unwrap();
+    std::fs::write(&file, secret).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let document = format!(
         "{}[[credentials]]\nname = \"model\"\nsource = {{ file = '{}' }}\nhosts = [\"allowed.test\"]\n\
@@ -94,6 +98,9 @@ fn reflect(request: &Request<Incoming>) -> Response<BoxBody<Bytes, hyper::Error>
         .header("vary", "accept-encoding");
     if coding == "identity" {
         response = response.header("content-length", coded.len());
+    }
+    if request.headers().get("if-none-match").is_some() {
+        return response.status(304).body(nothing()).unwrap();
     }
     if request.method() == http::Method::HEAD {
         return response.body(nothing()).unwrap();
@@ -285,6 +292,48 @@ async fn a_response_in_a_coding_that_was_not_asked_for_does_not_begin() {
         let mut other = Client::to(&without, "allowed.test", via).await;
         let request = showing(&other, "/compress/9");
         assert_eq!(other.send(request).await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_would_be_found_everywhere_is_not_sent() {
+    let origin = reflecting(OriginKind::H2).await;
+    for (secret, status) in [("1234567", 503), ("12345678", 200)] {
+        let (gate, _place) = gate_with(secret, origin).await;
+        let mut client = Client::to(&gate, "allowed.test", Via::H2).await;
+        let (told, reason, text) = client.get("allowed.test", "/identity/50").await;
+        assert_eq!(told, status, "{text}");
+        if status == 503 {
+            assert_eq!(reason, "credential-unavailable");
+            assert!(text.contains("less than 8 bytes"), "{text}");
+        } else {
+            assert!(text.contains("x-api-key: ********\n"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_has_not_changed_has_no_body() {
+    for (via, kind) in ALL {
+        let (gate, _place) = gate(reflecting(kind).await).await;
+        let mut client = Client::to(&gate, "allowed.test", via).await;
+        for _ in 0..2 {
+            let mut request = asking(&client, "GET", "/gzip/5");
+            let known = "W/\"1\"".parse().unwrap();
+            request.headers_mut().insert("if-none-match", known);
+            let response = client.send(request).await.unwrap();
+            assert_eq!(response.status(), 304, "{via:?} {kind:?}");
+            assert!(!head_shows(response.headers()));
+            assert!(
+                response
+                    .into_body()
+                    .collect()
+                    .await
+                    .unwrap()
+                    .to_bytes()
+                    .is_empty()
+            );
+        }
     }
 }
 
