@@ -21,6 +21,7 @@ mod git_identity;
 mod grants;
 mod init;
 mod interfaces;
+mod memory;
 mod named_files;
 mod origin_files;
 mod policy;

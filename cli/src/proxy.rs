@@ -18,6 +18,7 @@ use crate::ca;
 use crate::control::{Desk, Subject};
 use crate::failure::{Explain, Failure};
 use crate::gate::{audit_log, gate, new_sandbox_id, placeholder_key};
+use crate::memory;
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::{Reloader, Source, Watch};
 use crate::terminal::say;
@@ -57,6 +58,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn obey(self, session: &Session) -> Result<ExitCode, Failure> {
+        memory::keep_to_ourselves();
         let mut overrides = Overrides {
             anonymous: self.anonymous.clone().unwrap_or_default(),
             ..Overrides::default()

@@ -34,7 +34,7 @@ use crate::policy_in_force::PolicyInForce;
 use crate::reload::Source;
 use crate::sandbox_variables::{self, Account};
 use crate::terminal::{Paint, printable};
-use crate::{git_identity, summary};
+use crate::{git_identity, memory, summary};
 
 /// Runs a command in a new sandbox
 ///
@@ -105,6 +105,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn obey(self, session: &Session) -> Result<ExitCode, Failure> {
+        memory::keep_to_ourselves();
         let identity = git_identity::ask();
         let mut request = self.request(session)?;
         tracing::debug!("the policy is compiled");
