@@ -199,6 +199,7 @@ impl Chunks {
     fn trailer_line(&mut self, line: &str, mut text: String, out: &mut Vec<u8>) -> Result<(), ChunkError> {
         let (name, value) = line.split_once(':').ok_or(ChunkError::Form)?;
         if name.eq_ignore_ascii_case(TRAILER_SIGNATURE) {
+            check_signature(value).map_err(|_| ChunkError::Form)?; // of another length it would move the end of the body
             self.sign("TRAILER", &hash(text.as_bytes()));
             out.extend_from_slice(format!("{TRAILER_SIGNATURE}:{}\r\n", self.previous).as_bytes());
             self.state = State::LastLine;
