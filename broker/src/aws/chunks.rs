@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use http::{HeaderName, HeaderValue};
 use thiserror::Error;
 
 use super::authorization::{ALGORITHM, check_signature};
@@ -204,6 +205,11 @@ impl Chunks {
             out.extend_from_slice(format!("{TRAILER_SIGNATURE}:{}\r\n", self.previous).as_bytes());
             self.state = State::LastLine;
             return Ok(());
+        }
+        let is_field =
+            HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok();
+        if !is_field {
+            return Err(ChunkError::Form);
         }
         let name = name.to_ascii_lowercase();
         text.extend([name.as_str(), ":", value.trim(), "\n"]);
