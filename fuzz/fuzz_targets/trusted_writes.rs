@@ -66,7 +66,7 @@ fuzz_target!(|input: (u8, u8, bool, &str)| {
 
 /// Where packages, pushes, images, gists and files go.
 const PUBLISHES: [&str; 9] = [
-    "git-receive-pack",
+    "/git-receive-pack/",
     "/blobs/uploads",
     "/manifests/",
     "/repository/files/",
