@@ -3,8 +3,9 @@
 
     fuzz/planted.py [TARGET...]
 
-A target that does not find its bug within two minutes from its corpus has failed, and so has this. The sources are never
-touched; the copy keeps its build, in fuzz/target/planted, so that a second run is quicker.
+A target that does not find its bug within two minutes from its corpus has failed, and so has this. Bugs of one group are planted
+together: none is in code that another target of the group runs. The sources are never touched; the copy keeps its build, in
+fuzz/target/planted, so that a second run is quicker.
 """
 
 import filecmp
@@ -59,13 +60,17 @@ def main():
     with open(os.path.join(FUZZ, "planted.toml"), "rb") as file:
         bugs = [bug for bug in tomllib.load(file)["bug"] if not sys.argv[1:] or bug["target"] in sys.argv[1:]]
     lost = 0
-    for bug in bugs:
+    for group in dict.fromkeys(bug["group"] for bug in bugs):
+        together = [bug for bug in bugs if bug["group"] == group]
         copy_sources()
-        plant(bug)
-        executions = look(bug)
-        lost += executions is None
-        outcome = "NOT FOUND" if executions is None else f"found after {executions} executions"
-        print(f"{bug['target']:16} {bug['what']}: {outcome}", flush=True)
+        for bug in together:
+            plant(bug)
+        for bug in together:
+            executions = look(bug)
+            lost += executions is None
+            outcome = "NOT FOUND" if executions is None else f"found after {executions} executions"
+            print(f"{bug['target']:20} {bug['what']}: {outcome}", flush=True)
+    print(f"{len(bugs)} bugs planted, {len(bugs) - lost} found")
     sys.exit(1 if lost else 0)
 
 

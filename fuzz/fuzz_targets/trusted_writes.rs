@@ -49,6 +49,11 @@ fuzz_target!(|input: (u8, u8, bool, &str)| {
                     .is_some_and(|remedy| remedy.contains("trusted_writes"))
             );
         }
+        Checked::Allow { rule, .. } if !reads && host == "api.anthropic.com" => {
+            let seen = as_a_server_reads(path);
+            let kept = KEPT.iter().find(|way| seen.starts_with(*way));
+            assert_eq!(kept, None, "{method} {url} by {rule}, read as {seen}");
+        }
         Checked::Allow { .. } if reads || host.ends_with("anthropic.com") || host.ends_with("claude.com") => {
         }
         Checked::Allow { .. } if host == "claude.ai" => {}
@@ -76,6 +81,9 @@ const PUBLISHES: [&str; 9] = [
     "/dist-tags/",
     "/-/create/",
 ];
+
+/// Where a model's API keeps what is sent, for the owner of the key.
+const KEPT: [&str; 3] = ["/v1/files/", "/v1/messages/batches/", "/v1/skills/"];
 
 /// One plain way to read a path: decode twice, drop parameters, merge slashes, resolve dots.
 fn as_a_server_reads(path: &str) -> String {
