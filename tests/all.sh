@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/prepare.sh
 
-prepare_packages gcc g++ libc6-dev curl python3 python3-pip python3-venv git uidmap util-linux iproute2 strace squid-openssl
+prepare_packages gcc g++ libc6-dev curl python3 python3-pip python3-venv git uidmap util-linux iproute2 strace openssl squid-openssl
 
 say "units and stories"
 cargo test --workspace --locked

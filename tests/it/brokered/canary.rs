@@ -4,6 +4,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use outwall_tests::credentials::{STANDARD, base64};
 use outwall_tests::{Outwall, REFLECTIONS, TestOrigin};
@@ -17,20 +20,26 @@ const OPEN: &str = "open.canary.test";
 /// Of the random part of a secret, in bytes: fewer in a row say nothing.
 const WINDOW: usize = 8;
 
-/// One host each, from every source that needs nothing but this machine.
-fn story(origin: &TestOrigin, directory: &std::path::Path) -> Outwall {
+/// One host each, from every source that needs no desktop session: Vault and GitHub are the stand-in at `services`.
+fn story(origin: &TestOrigin, directory: &Path, services: &str) -> Outwall {
+    fs::write(directory.join("app.pem"), rsa_key()).unwrap();
+    let app = directory.join("app.pem").display().to_string();
     let mut policy =
         "[environments.default]\nnetwork = \"custom\"\nallowed_domains = [\"*.canary.test\"]\n".to_owned();
-    let mut outwall = outwall().origin(OPEN, origin);
+    let mut outwall = outwall().origin(OPEN, origin).variable("VAULT_TOKEN", "canary");
     for number in 0..SECRETS {
-        let source = match number % 3 {
+        let source = match number % 5 {
             0 => format!("{{ env = \"CANARY_{number}\" }}"),
             1 => {
                 let file = directory.join(number.to_string());
                 fs::write(&file, secret(number)).unwrap();
                 format!("{{ file = \"{}\" }}", file.display())
             }
-            _ => format!("{{ command = [\"/bin/echo\", \"{}\"] }}", secret(number)),
+            2 => format!("{{ command = [\"/bin/echo\", \"{}\"] }}", secret(number)),
+            3 => format!("{{ vault = \"c{number}\", key = \"key\", address = \"{services}\" }}"),
+            _ => format!(
+                "{{ github_app = 1, installation = {number}, private_key = {{ file = \"{app}\" }}, repositories = [42], api = \"{services}\" }}"
+            ),
         };
         let inject = match number % 4 {
             0 => "{ header = \"x-api-key\" }",
@@ -52,6 +61,78 @@ fn story(origin: &TestOrigin, directory: &std::path::Path) -> Outwall {
     outwall.write_work_file("sweep.py", SWEEP);
     outwall
 }
+
+/// As GitHub gives one to the owner of an app.
+fn rsa_key() -> Vec<u8> {
+    let made = Command::new("openssl").args(["genrsa", "2048"]).output();
+    made.expect("openssl is there").stdout
+}
+
+/// What answers as Vault's KV version 2 and as GitHub's API do, with the secrets by number.
+struct Services {
+    server: Child,
+    url: String,
+}
+
+impl Services {
+    fn start() -> Self {
+        let secrets: Vec<String> = (0..SECRETS).map(secret).collect();
+        let mut server = Command::new("python3")
+            .args(["-c", SERVICES, &secrets.join(",")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut port = String::new();
+        BufReader::new(server.stdout.take().unwrap())
+            .read_line(&mut port)
+            .unwrap();
+        let url = format!("http://127.0.0.1:{}", port.trim());
+        Self { server, url }
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+const SERVICES: &str = r#"
+import http.server, json, sys
+secrets = sys.argv[1].split(",")
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.headers.get("x-vault-token") != "canary":
+            return self.say(403, {"errors": ["permission denied"]})
+        if self.path == "/v1/auth/token/lookup-self":
+            return self.say(200, {"data": {"ttl": 3600, "renewable": False}})
+        number = int(self.path.removeprefix("/v1/secret/data/c"))
+        metadata = {"version": 1, "created_time": "2026-01-01T00:00:00Z", "deletion_time": "", "destroyed": False}
+        self.say(200, {"data": {"data": {"key": secrets[number]}, "metadata": metadata}})
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        assert self.headers["authorization"].startswith("Bearer ey"), "signed by the app"
+        number = int(self.path.split("/")[3])
+        self.say(201, {"token": secrets[number], "expires_at": "2099-01-01T00:00:00Z", "repositories": [{"id": 42}]})
+
+    def say(self, status, value):
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+print(server.server_port, flush=True)
+server.serve_forever()
+"#;
 
 fn host(number: usize) -> String {
     format!("h{number}.canary.test")
@@ -162,7 +243,8 @@ impl SplitAt for Vec<u8> {
 #[test]
 fn a_sweep_of_everything_finds_no_secret_and_would_find_one() {
     let (origin, directory) = (TestOrigin::start(), tempdir().unwrap());
-    let outwall = story(&origin, directory.path());
+    let services = Services::start();
+    let outwall = story(&origin, directory.path(), &services.url);
     let hosts: Vec<String> = (0..SECRETS).map(host).collect();
     let swept = format!("python3 sweep.py {} {}", REFLECTIONS.join(","), hosts.join(" "));
     let finished = outwall.shell(&[], &swept).succeeded();
@@ -196,7 +278,8 @@ fn a_sweep_of_everything_finds_no_secret_and_would_find_one() {
 #[test]
 fn the_same_sweep_finds_what_a_sandbox_has() {
     let (origin, directory) = (TestOrigin::start(), tempdir().unwrap());
-    let outwall = story(&origin, directory.path());
+    let services = Services::start();
+    let outwall = story(&origin, directory.path(), &services.url);
     let own = secret(99);
     let swept = format!("python3 sweep.py {} {OPEN}", REFLECTIONS.join(","));
     outwall
