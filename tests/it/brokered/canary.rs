@@ -9,26 +9,35 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use outwall_tests::credentials::{STANDARD, base64};
-use outwall_tests::{Outwall, REFLECTIONS, TestOrigin};
-use tempfile::tempdir;
+use outwall_tests::{Outwall, REFLECTIONS, TestOrigin, skip};
+use tempfile::{TempDir, tempdir};
 
 use crate::outwall;
 
 const SECRETS: usize = 20;
+/// From this one on they come from the keyring, where there is one.
+const OF_KEYRING: usize = 17;
 /// Where no credential is: what is sent there comes back.
 const OPEN: &str = "open.canary.test";
 /// Of the random part of a secret, in bytes: fewer in a row say nothing.
 const WINDOW: usize = 8;
 
-/// One host each, from every source that needs no desktop session: Vault and GitHub are the stand-in at `services`.
-fn story(origin: &TestOrigin, directory: &Path, services: &str) -> Outwall {
+/// One host each, from every source: Vault and GitHub are the stand-in at `services`; the keyring is a real one where one is
+/// installed.
+fn story(origin: &TestOrigin, directory: &Path, services: &str, desktop: Option<&Desktop>) -> Outwall {
     fs::write(directory.join("app.pem"), rsa_key()).unwrap();
     let app = directory.join("app.pem").display().to_string();
     let mut policy =
         "[environments.default]\nnetwork = \"custom\"\nallowed_domains = [\"*.canary.test\"]\n".to_owned();
     let mut outwall = outwall().origin(OPEN, origin).variable("VAULT_TOKEN", "canary");
+    if let Some(desktop) = desktop {
+        outwall = outwall.variable("DBUS_SESSION_BUS_ADDRESS", &desktop.address);
+    }
     for number in 0..SECRETS {
         let source = match number % 5 {
+            _ if number >= OF_KEYRING && desktop.is_some() => {
+                format!("{{ keyring = \"canary\", account = \"{number}\" }}")
+            }
             0 => format!("{{ env = \"CANARY_{number}\" }}"),
             1 => {
                 let file = directory.join(number.to_string());
@@ -61,6 +70,72 @@ fn story(origin: &TestOrigin, directory: &Path, services: &str) -> Outwall {
     outwall.write_work_file("sweep.py", SWEEP);
     outwall
 }
+
+/// A desktop session of its own, whose keyring has the last of the secrets.
+struct Desktop {
+    session: Child,
+    address: String,
+    _home: TempDir,
+}
+
+impl Desktop {
+    /// None, said loudly, where the machine has none.
+    fn start() -> Option<Self> {
+        let has = |program: &&str| Command::new(program).arg("--version").output().is_ok();
+        if let Some(missing) = ["gnome-keyring-daemon", "secret-tool", "dbus-run-session"]
+            .iter()
+            .find(|program| !has(program))
+        {
+            skip(
+                "the keyring of the sweep",
+                &format!("`{missing}` is not installed"),
+            );
+            return None;
+        }
+        let home = tempdir().unwrap();
+        let mut command = Command::new("dbus-run-session");
+        command.args(["--", "sh", "-c", SESSION, "sh"]);
+        command.args((OF_KEYRING..SECRETS).flat_map(|number| [number.to_string(), secret(number)]));
+        for variable in ["HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"] {
+            command.env(variable, home.path());
+        }
+        let mut session = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(session.stdout.take().unwrap())
+            .read_line(&mut address)
+            .unwrap();
+        let address = address.trim().to_owned();
+        assert!(!address.is_empty(), "the session did not start");
+        Some(Self {
+            session,
+            address,
+            _home: home,
+        })
+    }
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        drop(self.session.stdin.take()); // which it waits for
+        let _ = self.session.wait();
+    }
+}
+
+/// Unlocks a keyring, stores pairs of account and secret, says where its bus is, and stays until its input ends.
+const SESSION: &str = r#"
+set -e
+printf 'a password\n' | gnome-keyring-daemon --unlock --components=secrets >/dev/null
+while [ $# -gt 0 ]; do
+    printf '%s' "$2" | secret-tool store --label=canary service canary username "$1"
+    shift 2
+done
+echo "$DBUS_SESSION_BUS_ADDRESS"
+cat >/dev/null
+"#;
 
 /// As GitHub gives one to the owner of an app.
 fn rsa_key() -> Vec<u8> {
@@ -244,7 +319,8 @@ impl SplitAt for Vec<u8> {
 fn a_sweep_of_everything_finds_no_secret_and_would_find_one() {
     let (origin, directory) = (TestOrigin::start(), tempdir().unwrap());
     let services = Services::start();
-    let outwall = story(&origin, directory.path(), &services.url);
+    let desktop = Desktop::start();
+    let outwall = story(&origin, directory.path(), &services.url, desktop.as_ref());
     let hosts: Vec<String> = (0..SECRETS).map(host).collect();
     let swept = format!("python3 sweep.py {} {}", REFLECTIONS.join(","), hosts.join(" "));
     let finished = outwall.shell(&[], &swept).succeeded();
@@ -279,7 +355,8 @@ fn a_sweep_of_everything_finds_no_secret_and_would_find_one() {
 fn the_same_sweep_finds_what_a_sandbox_has() {
     let (origin, directory) = (TestOrigin::start(), tempdir().unwrap());
     let services = Services::start();
-    let outwall = story(&origin, directory.path(), &services.url);
+    let desktop = Desktop::start();
+    let outwall = story(&origin, directory.path(), &services.url, desktop.as_ref());
     let own = secret(99);
     let swept = format!("python3 sweep.py {} {OPEN}", REFLECTIONS.join(","));
     outwall
