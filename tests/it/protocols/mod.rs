@@ -114,7 +114,7 @@ fn passes(case: &Case, servers: &Servers) -> Result<String> {
     })
 }
 
-/// Behind the event that says `[DONE]` a client of OpenAI leaves, at times before the end of the response is there.
+/// Behind the event that says `[DONE]` a client of `OpenAI` leaves, at times before the end of the response is there.
 fn has_left(case: &Case, back: &Value) -> bool {
     case.client.starts_with("openai") && back["error"] == "the client's side ended before the response did"
 }
