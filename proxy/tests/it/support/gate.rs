@@ -222,7 +222,7 @@ impl TestGate {
                 .filter(|event| event["kind"] == kind)
                 .collect::<Vec<Value>>()
         };
-        for _ in 0..100 {
+        for _ in 0..1000 {
             let events = of_kind();
             if events.len() >= at_least {
                 return events;
