@@ -11,6 +11,7 @@ use outwall_proxy::GateServices;
 use serde_json::json;
 
 use crate::arguments::Session;
+use crate::doctor::chain;
 use crate::failure::{Explain, Failure};
 use crate::origin_files;
 use crate::policy_in_force::PolicyInForce;
@@ -110,16 +111,6 @@ fn told(state: &CredentialState) -> String {
         expires.unwrap_or_default(),
         swappable.unwrap_or_default(),
     )
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// What the policy says of each, for people.

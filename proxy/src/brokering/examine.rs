@@ -6,9 +6,13 @@ use http::Request;
 use http::request::Parts;
 use hyper::body::Body as _;
 use outwall_audit::Asked;
+use outwall_broker::Secret;
 use outwall_broker::placeholder::Placeholders;
 use outwall_broker::presented::{self, Held, LARGEST_BODY, Presented};
-use outwall_policy::brokered::{BrokerRefusal, Brokerage, CredentialPlace, Injection};
+use outwall_broker::scrub::Scrubber;
+use outwall_policy::brokered::{
+    BrokerRefusal, Brokerage, BrokeredCredential, CredentialName, CredentialPlace, Injection,
+};
 use outwall_policy::{Denial, RequestPermit};
 
 use super::elsewhere;
@@ -17,7 +21,7 @@ use super::inject::Ready;
 use super::signing::{self, Signer};
 use super::verdict::{self, Verdict};
 use crate::arriving::Arriving;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::sandbox_gate::SandboxGate;
 
 /// A request without what it must not present.
@@ -61,23 +65,7 @@ pub(crate) async fn examine(
             None
         }
         Verdict::Inject(credential, way) => {
-            let secret = gate.shared.secrets.keeper.current(credential.name()).await;
-            let secret = secret.map_err(|why| {
-                let refusal = unavailable(permit, &why, credential.name().clone());
-                refuse(gate, permit, &parts, refusal)
-            })?;
-            let mut known = gate.shared.secrets.keeper.known(credential.name());
-            if known
-                .iter()
-                .all(|other| other.generation() != secret.generation())
-            {
-                known.push(Arc::clone(&secret)); // the policy was replaced meanwhile
-            }
-            let scrubber = gate.shared.scrubbers.of(credential.name(), &way, &known);
-            let scrubber = scrubber.map_err(|why| {
-                let refusal = unavailable(permit, &why, credential.name().clone());
-                refuse(gate, permit, &parts, refusal)
-            })?;
+            let (secret, scrubber) = secret_of(gate, permit, &parts, (&credential, &way)).await?;
             let (rest, signing) = match way {
                 Injection::Aws4 => {
                     let signer = Signer {
@@ -102,6 +90,26 @@ pub(crate) async fn examine(
         request: Request::from_parts(parts, body),
         ready,
     })
+}
+
+/// The secret to put in, and what masks it and those that it replaced lately in what comes back.
+async fn secret_of(
+    gate: &SandboxGate,
+    permit: &RequestPermit,
+    parts: &Parts,
+    (credential, way): (&BrokeredCredential, &Injection),
+) -> Result<(Arc<Secret>, Option<Arc<Scrubber>>), Denial> {
+    let (keeper, name) = (&gate.shared.secrets.keeper, credential.name());
+    let refused =
+        |why: &dyn std::error::Error| refuse(gate, permit, parts, unavailable(permit, why, name.clone()));
+    let secret = keeper.current(name).await.map_err(|why| refused(&why))?;
+    let mut known = keeper.known(name);
+    let is_it = |other: &Arc<Secret>| other.generation() == secret.generation();
+    if !known.iter().any(is_it) {
+        known.push(Arc::clone(&secret)); // the policy was replaced meanwhile
+    }
+    let scrubber = gate.shared.scrubbers.of(name, way, &known);
+    Ok((secret, scrubber.map_err(|why| refused(&why))?))
 }
 
 async fn weigh(
@@ -157,18 +165,12 @@ fn unreadable(gate: &SandboxGate, permit: &RequestPermit, parts: &Parts, what: S
 fn unavailable(
     permit: &RequestPermit,
     why: &dyn std::error::Error,
-    credential: outwall_policy::brokered::CredentialName,
+    credential: CredentialName,
 ) -> BrokerRefusal {
-    let mut text = why.to_string();
-    let mut source = why.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
     BrokerRefusal::Unavailable {
         target: permit.target().clone(),
         credential,
-        why: text,
+        why: chain(why),
     }
 }
 

@@ -5,6 +5,7 @@ use toml::de::DeValue;
 use super::{Reader, Value, has_key};
 use crate::brokered::{ForeignCredentials, Injection};
 use crate::document::{CredentialDocument, ForeignDocument, PlaceholderDocument, Written};
+use crate::method::is_token_byte;
 
 impl Reader {
     pub(super) fn credentials(&mut self, value: Value<'_, '_>) -> Vec<CredentialDocument> {
@@ -191,8 +192,7 @@ impl CredentialDocument {
 
 /// RFC 9110 section 5.6.2.
 fn is_token(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(fits)
+    !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
 const CREDENTIAL_KEYS: &[&str] = &[
