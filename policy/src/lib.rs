@@ -87,6 +87,7 @@ mod difference;
 mod document;
 mod environment;
 mod gate_settings;
+pub mod github;
 mod glob;
 mod grants;
 mod host;

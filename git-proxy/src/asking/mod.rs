@@ -1,0 +1,103 @@
+//! What GitHub has to be asked before a request is understood: whose a node is, from which branch a pull request comes.
+//!
+//! A [`Question`] is a request of the gate's own, with the session's token. [`Facts`] are the answers.
+
+mod nodes;
+mod pull_request;
+mod repository;
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use outwall_policy::github::{GithubHost, Head, RepositoryName};
+use thiserror::Error;
+
+pub use nodes::{NodeFact, NodeId, NodeIdError};
+
+/// Something that GitHub has to be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// The number of a repository, which is in the paths of pages that follow: `/repositories/1296269/issues?page=2`.
+    RepositoryNumber(RepositoryName),
+    /// From where a pull request of a repository comes.
+    PullRequest(RepositoryName, u64),
+    /// To what nodes of GraphQL belong.
+    Node(NodeId),
+}
+
+/// What GitHub answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// The number of a repository.
+    RepositoryNumber(u64),
+    /// From where a pull request comes.
+    PullRequest(Head),
+    /// To what a node belongs.
+    Node(NodeFact),
+    /// There is no such thing, or the token may not see it.
+    Missing,
+}
+
+/// A request of the gate's own to the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiRequest {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Path and query, at [`GithubHost::api_host`].
+    pub path: String,
+    /// JSON; empty for none.
+    pub body: Bytes,
+}
+
+/// GitHub answered something that says nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("GitHub answered {status} to a question of the gate{}", .what.map(|what| format!(": {what}")).unwrap_or_default())]
+pub struct NoFact {
+    /// The status.
+    pub status: u16,
+    /// What is wrong with the answer.
+    pub what: Option<&'static str>,
+}
+
+/// What is known.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    known: HashMap<Question, Fact>,
+}
+
+impl Question {
+    /// The request that asks it.
+    pub fn request(&self, host: &GithubHost) -> ApiRequest {
+        match self {
+            Self::RepositoryNumber(repository) => repository::request(host, repository),
+            Self::PullRequest(repository, number) => pull_request::request(host, repository, *number),
+            Self::Node(id) => nodes::request(host, id),
+        }
+    }
+
+    /// What the answer to it says.
+    pub fn read(&self, status: u16, body: &[u8]) -> Result<Fact, NoFact> {
+        match self {
+            Self::RepositoryNumber(_) => repository::read(status, body),
+            Self::PullRequest(..) => pull_request::read(status, body),
+            Self::Node(_) => nodes::read(status, body),
+        }
+    }
+
+    /// Whether the answer is the same for ever: what a pull request is of does not change, nor whose a node is.
+    pub fn is_settled(&self) -> bool {
+        true
+    }
+}
+
+impl Facts {
+    /// The answer to a question, if it was asked.
+    pub fn known(&self, question: &Question) -> Option<&Fact> {
+        self.known.get(question)
+    }
+
+    /// Adds an answer.
+    pub fn learn(&mut self, question: Question, fact: Fact) {
+        self.known.insert(question, fact);
+    }
+}

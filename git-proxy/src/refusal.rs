@@ -1,0 +1,79 @@
+//! How each door says no, so that the client shows it to a person.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::route::{Door, GitDoor};
+use crate::understood::AnswerHere;
+
+/// What is said to who is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The stable code.
+    pub code: &'static str,
+    /// What was refused, and why.
+    pub message: String,
+    /// What to do instead.
+    pub remedy: String,
+}
+
+impl Refusal {
+    /// The answer that clients of this door show. A push is refused with [`git`](crate::git)'s report instead, where its client can read one.
+    pub fn answer(&self, door: &Door) -> AnswerHere {
+        match door {
+            Door::Graphql => self.graphql(),
+            Door::Rest(..) => self.json("application/json; charset=utf-8"),
+            Door::Lfs(..) => self.json("application/vnd.git-lfs+json"),
+            Door::Git(_, GitDoor::AdvertiseUploadPack | GitDoor::AdvertiseReceivePack)
+            | Door::Git(..)
+            | Door::Page(_)
+            | Door::Storage => self.text(),
+        }
+    }
+
+    /// gh shows the messages of `errors`, whose status is 200 ("Forming calls with GraphQL", GitHub Docs).
+    fn graphql(&self) -> AnswerHere {
+        let error =
+            json!({"type": "FORBIDDEN", "message": self.sentence(), "extensions": {"code": self.code}});
+        AnswerHere {
+            status: 200,
+            content_type: "application/json; charset=utf-8",
+            body: json!({"data": null, "errors": [error]}).to_string().into(),
+        }
+    }
+
+    /// gh and git-lfs show `message`.
+    fn json(&self, content_type: &'static str) -> AnswerHere {
+        AnswerHere {
+            status: 403,
+            content_type,
+            body: json!({"message": self.sentence(), "code": self.code})
+                .to_string()
+                .into(),
+        }
+    }
+
+    /// git shows it line by line behind `remote:`, when it asked for `info/refs`.
+    fn text(&self) -> AnswerHere {
+        AnswerHere {
+            status: 403,
+            content_type: "text/plain; charset=utf-8",
+            body: Bytes::from(format!(
+                "Outwall: {}\nOutwall: {}\n",
+                printable(&self.message),
+                printable(&self.remedy)
+            )),
+        }
+    }
+
+    fn sentence(&self) -> String {
+        printable(&format!("Outwall: {} ({})", self.message, self.remedy))
+    }
+}
+
+/// Without what a terminal obeys: git prints it raw.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|one| if one.is_control() { '?' } else { one })
+        .collect()
+}
