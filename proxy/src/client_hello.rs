@@ -1,7 +1,7 @@
 //! What a client's first TLS message says, read without consuming it: sans I/O, bytes in, a value or "more" out.
 //!
 //! Parsing is rustls's own, so a tunnel and an interception read a hello alike. Refused besides what rustls refuses:
-//! a name that is no host in our normal form.
+//! a name that is no host in our normal form. Read besides: an address in SNI, which rustls passes over.
 
 use std::io;
 
@@ -9,10 +9,13 @@ use outwall_policy::{Host, HostError};
 use rustls::server::Acceptor;
 use thiserror::Error;
 
+use crate::sni::{self, Named};
+
 /// What a complete `ClientHello` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientHello {
-    /// The name in SNI, in normal form, if there is one (RFC 6066 section 3).
+    /// What SNI names, in normal form, if there is something (RFC 6066 section 3). An address may not stand there, and does where
+    /// a client wants an origin to take it for another than it is: it counts like a name.
     pub server_name: Option<Host>,
     /// Whether h2 is among the protocols offered.
     pub offers_h2: bool,
@@ -38,6 +41,9 @@ pub enum ClientHelloError {
     /// SNI names something that is no host.
     #[error("the name in SNI is no host name")]
     ServerName(#[source] HostError),
+    /// rustls reads a hello there, and we do not.
+    #[error("the ClientHello has two readings")]
+    Ambiguous,
     /// More bytes than any hello has.
     #[error("the ClientHello is too long")]
     Long,
@@ -58,7 +64,7 @@ pub fn read(bytes: &[u8], longest: usize) -> Result<Reading, ClientHelloError> {
             .read_tls(&mut unread)
             .map_err(|_: io::Error| ClientHelloError::Long)?;
         match acceptor.accept() {
-            Ok(Some(accepted)) => return describe(&accepted.client_hello()).map(Reading::Complete),
+            Ok(Some(accepted)) => return describe(&accepted.client_hello(), bytes).map(Reading::Complete),
             Ok(None) => {}
             Err((error, _alert)) => return Err(ClientHelloError::Malformed(error)),
         }
@@ -69,12 +75,11 @@ pub fn read(bytes: &[u8], longest: usize) -> Result<Reading, ClientHelloError> {
     Ok(Reading::Incomplete)
 }
 
-fn describe(hello: &rustls::server::ClientHello<'_>) -> Result<ClientHello, ClientHelloError> {
-    let server_name = hello
-        .server_name()
-        .map(Host::parse)
-        .transpose()
-        .map_err(ClientHelloError::ServerName)?;
+fn describe(hello: &rustls::server::ClientHello<'_>, bytes: &[u8]) -> Result<ClientHello, ClientHelloError> {
+    let server_name = match hello.server_name() {
+        Some(name) => Some(Host::parse(name).map_err(ClientHelloError::ServerName)?),
+        None => address_in_sni(bytes)?,
+    };
     let offers_h2 = hello
         .alpn()
         .is_some_and(|mut offered| offered.any(|protocol| protocol == b"h2"));
@@ -82,6 +87,16 @@ fn describe(hello: &rustls::server::ClientHello<'_>) -> Result<ClientHello, Clie
         server_name,
         offers_h2,
     })
+}
+
+/// What stands in SNI although rustls finds no name there.
+fn address_in_sni(bytes: &[u8]) -> Result<Option<Host>, ClientHelloError> {
+    let named = match sni::named(bytes).ok_or(ClientHelloError::Ambiguous)? {
+        Named::Nothing => return Ok(None),
+        Named::These(bytes) => String::from_utf8(bytes),
+    };
+    let text = named.map_err(|_| ClientHelloError::ServerName(HostError::Character))?;
+    Host::parse(&text).map(Some).map_err(ClientHelloError::ServerName)
 }
 
 /// The content type of the first record of TLS (RFC 8446 section 5.1). No HTTP method begins with it.
@@ -127,6 +142,47 @@ mod tests {
             panic!("complete");
         };
         assert_eq!(hello.server_name, None);
+    }
+
+    /// No client of rustls writes an address there: it takes the place of a name of its length.
+    fn hello_with_an_address(address: &str) -> Vec<u8> {
+        let name = format!("{}.test", "a".repeat(address.len() - 5));
+        let mut hello = hello_for(&name);
+        let at = hello
+            .windows(name.len())
+            .position(|window| window == name.as_bytes());
+        let at = at.unwrap();
+        hello[at..at + name.len()].copy_from_slice(address.as_bytes());
+        hello
+    }
+
+    /// The same message in records of seven bytes.
+    fn in_small_records(hello: &[u8]) -> Vec<u8> {
+        let pieces = hello[5..].chunks(7);
+        pieces
+            .flat_map(|piece| [&[HANDSHAKE, 3, 1, 0, piece.len().try_into().unwrap()], piece].concat())
+            .collect()
+    }
+
+    #[test]
+    fn an_address_in_sni_is_named() {
+        for (written, address) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+        ] {
+            let hello = hello_with_an_address(written);
+            for hello in [in_small_records(&hello), hello] {
+                let Reading::Complete(hello) = read(&hello, 16_384).unwrap() else {
+                    panic!("complete");
+                };
+                assert_eq!(
+                    hello.server_name,
+                    Some(Host::parse(address).unwrap()),
+                    "{written}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -86,6 +86,7 @@ mod sandbox_gate;
 mod scrub;
 mod services;
 mod shutdown;
+mod sni;
 mod target;
 mod tls;
 mod trust;

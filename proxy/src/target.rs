@@ -218,7 +218,8 @@ pub(crate) async fn captured(
     }
     let patience = patience(original.port(), gate);
     let named = match client.first_bytes(patience, &gate.shared.limits).await? {
-        Ok(FirstBytes::Tls(hello)) => hello.server_name,
+        // An address in SNI is compared with the one that is connected to, and takes nothing's place.
+        Ok(FirstBytes::Tls(hello)) => hello.server_name.filter(|host| host.name().is_some()),
         Ok(FirstBytes::Other | FirstBytes::Nothing) | Err(_) => None,
     };
     let target = named.map_or(literal, |name| Target::new(name, original.port()));

@@ -36,14 +36,14 @@ impl ClientTls {
         })
     }
 
-    /// The configuration to meet a client with that asked for `server_name`, or for `target` without a name.
+    /// The configuration to meet a client with that asked for `server_name`, or for `target` without one.
     pub(crate) fn config(
         &self,
         server_name: Option<&Host>,
         target: &Host,
     ) -> Result<Arc<ServerConfig>, Error> {
         let leaf = self.ca.leaf(&server_name.unwrap_or(target).to_string())?;
-        if server_name.is_some() {
+        if server_name.is_some_and(|host| host.name().is_some()) {
             return Ok(Arc::clone(&self.shared)); // its resolver finds the same leaf in the cache
         }
         let mut config = ServerConfig::clone(&self.shared);
@@ -66,7 +66,7 @@ impl ResolvesServerCert for MintByName {
     }
 }
 
-/// For clients that send no name: the leaf of what they connected to.
+/// For clients that send no name: the leaf of what they connected to, or of the address that they sent in its place.
 #[derive(Debug)]
 struct Only(Arc<CertifiedKey>);
 

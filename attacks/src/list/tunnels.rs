@@ -83,7 +83,7 @@ fn without_tls() -> Attack {
 fn odd_hellos() -> Attack {
     let draft = attack(
         "tunnel-odd-hello",
-        "hellos of which two readers take two names, in a tunnel",
+        "hellos of which two readers take two names, or none and an address, in a tunnel",
     )
     .known("RFC 8446 section 4.2");
     let own = host1(draft.class());
@@ -96,6 +96,8 @@ fn odd_hellos() -> Attack {
             &tls::hello(&own),
             &[format!("{own}\0.evil.outwall.test").as_bytes()],
         ),
+        hello::with_server_names(&tls::hello(&own), &[b"192.0.2.1"]),
+        hello::with_server_names(&tls::hello(&own), &[b"2001:db8::1"]),
     ];
     hellos
         .into_iter()

@@ -1,7 +1,9 @@
 //! SNI, CONNECT target, Host and `:authority` must name one host.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use crate::intercepted::document;
-use crate::support::client::{connect, empty, handshake, read};
+use crate::support::client::{connect, empty, handshake, hello, read};
 use crate::support::{Client, Origin, OriginKind, TestGate, Via};
 
 #[tokio::test]
@@ -17,6 +19,39 @@ async fn another_name_in_sni_than_in_connect_is_refused_inside_tls() {
     }
     assert!(origin.seen().is_empty());
     assert_eq!(gate.events_of("denied", 2).await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_address_in_sni_counts_like_a_name() {
+    let document = "[environments.default]\nnetwork = \"custom\"\nallowed_domains = [\"allowed.test\", \"93.184.215.14\"]\n";
+    let gate = TestGate::explicit(document).await;
+    let mut stream = connect(&gate, "93.184.215.14:443").await.unwrap();
+    stream.write_all(&hello("93.184.215.14")).await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), 0x16, "the gate's answer");
+    for (target, named) in [
+        ("allowed.test:443", "192.0.2.1"),
+        ("allowed.test:443", "93.184.215.14"),
+        ("93.184.215.14:443", "192.0.2.1"),
+        ("93.184.215.14:443", "::1"),
+    ] {
+        let mut stream = connect(&gate, target).await.unwrap();
+        stream.write_all(&hello(named)).await.unwrap();
+        assert_eq!(
+            stream.read_u8().await.unwrap(),
+            0x16,
+            "told inside TLS: {target}, {named}"
+        );
+    }
+    let denied = gate.events_of("denied", 4).await;
+    assert_eq!(
+        denied.len(),
+        4,
+        "the address that an entry names, for itself, is none"
+    );
+    assert!(
+        denied.iter().all(|event| event["reason"] == "fronting"),
+        "{denied:?}"
+    );
 }
 
 #[tokio::test]

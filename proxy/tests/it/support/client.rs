@@ -59,6 +59,24 @@ pub(crate) async fn connect(gate: &TestGate, target: &str) -> Result<TcpStream, 
     Err(String::from_utf8(answer).unwrap())
 }
 
+/// The first message of TLS with this in SNI, which may be an address, as no client of rustls writes it.
+pub(crate) fn hello(server_name: &str) -> Vec<u8> {
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let placeholder = "a".repeat(server_name.len());
+    let name = ServerName::try_from(placeholder.clone()).unwrap();
+    let mut bytes = Vec::new();
+    let mut connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    connection.write_tls(&mut bytes).unwrap();
+    let of_placeholder = |window: &[u8]| window == placeholder.as_bytes();
+    let at = bytes.windows(placeholder.len()).position(of_placeholder).unwrap();
+    bytes[at..at + server_name.len()].copy_from_slice(server_name.as_bytes());
+    bytes
+}
+
 /// TLS to `name`, trusting the gate's CA alone.
 pub(crate) async fn handshake(
     gate: &TestGate,
