@@ -43,8 +43,10 @@ fuzz_target!(|input: &[u8]| {
 });
 
 async fn ask(status: u16, body: &[u8]) {
-    // A variable that is always there: what is in it is what is shown to Vault.
+    // A variable that is always there: what is in it is what is shown to Vault, which may answer with it.
     let token = std::env::var("PATH").expect("a path");
+    let pieces: Vec<&[u8]> = body.split(|byte| *byte == REFLECTED).collect();
+    let body = pieces.join(token.as_bytes());
     let source = Source::Vault {
         address: Some("https://vault.test".parse().expect("a URL")),
         mount: "secret".into(),
@@ -54,7 +56,7 @@ async fn ask(status: u16, body: &[u8]) {
         auth: VaultAuth::Token(SecretSource::Environment("PATH".into())),
     };
     let keeper = Keeper::new(Arc::new(Timestamp::now));
-    keeper.ask_through(Box::new(Anything(status, body.to_vec())));
+    keeper.ask_through(Box::new(Anything(status, body)));
     let surroundings = Surroundings {
         folder: Path::new("/").into(),
         home: None,
@@ -69,6 +71,9 @@ async fn ask(status: u16, body: &[u8]) {
         }
     }
 }
+
+/// The byte of an answer for which it has what was shown.
+const REFLECTED: u8 = 1;
 
 /// RFC 9110 section 5.5.
 fn can_stand_in_a_header(bytes: &[u8]) -> bool {

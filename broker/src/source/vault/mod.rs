@@ -88,7 +88,7 @@ pub enum VaultError {
         /// What was looked for.
         key: String,
         /// The names of its values.
-        has: String,
+        has: Shown,
     },
     /// It is a list, or the like.
     #[error("the value `{key}` of the secret at `{path}` is no text")]
@@ -210,7 +210,7 @@ impl Vault {
                     .data
                     .data
                     .ok_or_else(|| VaultError::Deleted { path: path.clone() })?;
-                Ok((self.text(&data, path)?, until))
+                Ok((self.text(&data, path, token)?, until))
             }
             (200, None) => Err(VaultError::Malformed { path }),
             (404, Some(_)) => Err(VaultError::Deleted { path }),
@@ -227,6 +227,7 @@ impl Vault {
         &self,
         data: &BTreeMap<String, &RawValue>,
         path: String,
+        token: &str,
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let key = self.key.clone();
         let Some(value) = data.get(&key) else {
@@ -239,6 +240,7 @@ impl Vault {
             } else {
                 names.join(", ")
             };
+            let has = Shown::of(has.as_bytes(), &[token.as_bytes()]);
             return Err(VaultError::NoValue { path, key, has });
         };
         match value.get().as_bytes() {

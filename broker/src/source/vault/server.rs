@@ -57,7 +57,10 @@ impl Server<'_> {
         let answer = self.services.ask(question).await?;
         match answer.status {
             300..400 => Err(VaultError::Redirected {
-                to: Shown::of(answer.location.as_deref().unwrap_or_default().as_bytes(), &[]),
+                to: Shown::of(
+                    answer.location.as_deref().unwrap_or_default().as_bytes(),
+                    &[token.unwrap_or_default().as_bytes()],
+                ),
             }),
             status @ (472 | 473 | 503) => Err(VaultError::Sealed { status }),
             _ => Ok(answer),

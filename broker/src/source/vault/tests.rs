@@ -142,7 +142,7 @@ impl Services for StandIn {
         Box::pin(std::future::ready(Ok(Answer {
             status,
             date: None,
-            location: (status == 307).then(|| "https://other.test/v1/".to_owned()),
+            location: (status == 307).then(|| body.as_str().unwrap_or("https://other.test/v1/").to_owned()),
             body: Zeroizing::new(serde_json::to_vec(&body).unwrap()),
         })))
     }
@@ -332,6 +332,25 @@ async fn a_refused_login_is_explained_without_the_secret_id() {
     );
     std::fs::write(story.folder.path().join("secret-id"), SECRET_ID).unwrap();
     assert_eq!(story.text().await, "npm_secret-one");
+}
+
+/// Whatever Vault says, and wherever it says it.
+#[tokio::test]
+async fn no_error_tells_the_token_that_was_shown() {
+    let story = Story::by_token();
+    for (status, body) in [
+        (
+            200,
+            kv(&json!({"data": {format!("of {GIVEN}"): "npm_secret"}, "metadata": {}})),
+        ),
+        (403, json!({"errors": [format!("no such token: {GIVEN}")]})),
+        (500, json!({"errors": [GIVEN]})),
+        (307, json!(format!("https://other.test/v1/?token={GIVEN}"))),
+    ] {
+        story.server.set(|state| state.instead = Some((status, body)));
+        let said = story.said().await;
+        assert!(said.contains("***") && !said.contains(GIVEN), "{said}");
+    }
 }
 
 #[tokio::test]
