@@ -136,7 +136,8 @@ fn an_escaped_name_is_found(query: &str) {
             }
         })
         .collect();
-    let uri = format!("/path?{query}&{name}=hidden");
+    let separator = if mask >> 3 & 1 == 1 { ';' } else { '&' };
+    let uri = format!("/path?{query}{separator}{name}=hidden");
     let parts = Request::get(uri).body(()).map(|request| request.into_parts().0);
     if let Ok(parts) = parts {
         let place = CredentialPlace::Query("key".into());
