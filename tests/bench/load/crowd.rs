@@ -35,12 +35,15 @@ async fn crowd(gate: &TestGate, client: Client) -> bool {
     let mut failures = Vec::new();
     warm_up(&client).await;
     let before = gate.resident_kib();
+    let started = Instant::now();
     let mut idle = open(&client, IDLE, &mut failures).await;
+    let opening = started.elapsed();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let with_idle = gate.resident_kib();
     println!(
-        "idle: {} connections, {:.1} KiB each ({} KiB before, {} KiB with them)",
+        "idle: {} connections opened in {} s, {:.1} KiB each ({} KiB before, {} KiB with them)",
         idle.len(),
+        opening.as_secs(),
         per_connection(before, with_idle, idle.len()),
         before,
         with_idle
