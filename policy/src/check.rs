@@ -95,6 +95,7 @@ impl Policy {
         match self.decide_request(via, action) {
             RequestDecision::Deny(denial, ()) => Checked::Deny(denial),
             RequestDecision::Allow(permitted) => Checked::allow(via, permitted.permit().rule().clone()),
+            RequestDecision::Understand(_) => Checked::allow(via, via.rule().clone()), // not without a session
         }
     }
 

@@ -24,6 +24,7 @@ mod bounds;
 mod client_certificates;
 mod credentials;
 mod dlp;
+mod github;
 mod lists;
 mod origins;
 mod parent_proxy;
@@ -48,6 +49,7 @@ impl Policy {
             .collect();
         let origins = compiler.origins(&document.origins, &environments);
         let brokered = compiler.brokered(&document.credentials, &environments);
+        let githubs = compiler.githubs(&document.githubs, &brokered);
         let anonymous_environment = compiler.anonymous_environment(document);
         let default_environment = match compiler.default_environment(document) {
             Some(name) if compiler.problems.is_empty() => name,
@@ -60,6 +62,7 @@ impl Policy {
             anonymous_environment,
             origins: Arc::new(origins),
             brokered,
+            githubs,
             gate: document.gate.clone(),
             blocklist_files: document.blocklists().map(PathBuf::from).collect(),
             own_addresses: Vec::new(),

@@ -8,6 +8,7 @@ use crate::credential_fault::CredentialFault;
 use crate::decision::{Action, ConnectionDecision, Opening, RequestDecision};
 use crate::denial::Denial;
 use crate::environment::{Environment, Treatment};
+use crate::github::{self, Ground, Undecided};
 use crate::host::Host;
 use crate::method::Method;
 use crate::permit::{ConnectionPermit, Permitted, RequestPermit, RuleName};
@@ -24,7 +25,8 @@ impl Policy {
     ///
     /// 1. The sandbox's environment is in the policy, and the policy gives it to clients without identity if it has none.
     /// 2. The target is not the parent proxy, which leads everywhere.
-    /// 3. An entry names the host at this port, the level covers it, or somebody granted it.
+    /// 3. It is a service of the GitHub that the sandbox's session works at, over TLS; or
+    ///    an entry names the host at this port, the level covers it, or somebody granted it.
     /// 4. The opening fits the entry: plain TCP is not for HTTP requests.
     ///
     /// A host that is refused is refused before anything is resolved.
@@ -58,22 +60,96 @@ impl Policy {
     ///
     /// A request that a header asks to take as one with another method must be allowed as both.
     ///
-    /// How large it may be comes with the permit, and what the broker has to do with it.
+    /// How large it may be comes with the permit, and what the broker has to do with it. What is for the GitHub that the sandbox's
+    /// session works at is not decided on by this alone: it has to be understood.
     pub fn decide_request<R>(&self, via: &ConnectionPermit, action: Action<R>) -> RequestDecision<R> {
         match self.rule_for(via, &action) {
             Ok((rule, sizes)) => {
                 let shown = self.client_certificate(via, action.scheme);
                 let brokerage = self.brokerage(via, &action);
-                RequestDecision::Allow(Permitted::new(
-                    via.clone(),
-                    action,
-                    rule,
-                    sizes,
-                    (shown, brokerage),
-                ))
+                let permitted = Permitted::new(via.clone(), action, rule, sizes, (shown, brokerage));
+                self.undecided(via, permitted)
             }
             Err(denial) => RequestDecision::Deny(denial, action.carried),
         }
+    }
+
+    fn undecided<R>(&self, via: &ConnectionPermit, permitted: Permitted<R>) -> RequestDecision<R> {
+        let (sandbox, target) = (via.sandbox(), via.target());
+        let found = self.githubs.service(sandbox, target);
+        match (found, self.environment_of(sandbox)) {
+            (Some((github, at, service)), Ok(environment)) => RequestDecision::Understand(Undecided {
+                permitted,
+                grant: Arc::new(github.grant(at)),
+                service,
+                ground: self.ground(environment, sandbox, target),
+                denial: github::unreasoned(environment),
+            }),
+            (Some(_), Err(denial)) => RequestDecision::Deny(denial, permitted.into_parts().1),
+            (None, _) => RequestDecision::Allow(permitted),
+        }
+    }
+
+    /// Whether the environment itself allows the host.
+    fn ground(&self, environment: &Environment, sandbox: &Sandbox, target: &Target) -> Ground {
+        if environment.grant(target).is_ok() || self.granted(sandbox, target).is_some() {
+            Ground::Environment
+        } else {
+            Ground::Session
+        }
+    }
+
+    /// May a request that was allowed at GitHub be sent on to where GitHub led it: a signed URL, a store of LFS?
+    ///
+    /// 1. It was allowed at GitHub, for a session, with the session's token or without.
+    /// 2. It goes to a host by name, over TLS, which no blocklist names and which is not the parent proxy.
+    ///
+    /// The URL is GitHub's word, never the sandbox's; the address that it leads to is classified like every other.
+    pub fn decide_led(&self, from: &RequestPermit, action: Action<()>) -> Result<RequestPermit, Denial> {
+        let sandbox = from.sandbox();
+        let environment = self.environment_of(sandbox)?;
+        let used = from.github().ok_or_else(|| github::unreasoned(environment))?;
+        if action.scheme != Scheme::Https {
+            let target = action.target;
+            return Err(Denial::of(
+                environment,
+                Reason::PlainConnectionNotAllowed { target },
+                None,
+            ));
+        }
+        self.grant_storage(environment, sandbox, &action.target)?;
+        let rule = RuleName::GithubStorage(used.grant().at().host.clone());
+        let via = ConnectionPermit::new(
+            sandbox.clone(),
+            action.target.clone(),
+            rule.clone(),
+            Treatment::Intercept,
+        );
+        let sizes = environment.sizes.of(&action.target, &action.method);
+        let permitted = Permitted::new(via, action, rule, sizes, (None, None));
+        Ok(permitted.for_github((**used).clone()).into_parts().0)
+    }
+
+    fn grant_storage(
+        &self,
+        environment: &Environment,
+        sandbox: &Sandbox,
+        target: &Target,
+    ) -> Result<(), Denial> {
+        not_blocked(environment, target, &target.host)?;
+        let of_session = sandbox
+            .repository
+            .as_ref()
+            .and_then(|at| self.githubs.at(&at.host));
+        let is_parent = self
+            .origins
+            .parent_proxy()
+            .is_some_and(|parent| parent.is(target));
+        if of_session.is_none() || is_parent || target.literal().is_some() {
+            let target = target.clone();
+            return Err(Denial::of(environment, Reason::Withdrawn { target }, None));
+        }
+        Ok(())
     }
 
     /// True while the policy grants what was granted, with the same treatment. Asked again of every policy that is loaded.
@@ -93,7 +169,23 @@ impl Policy {
             path: permit.path().clone(),
             carried: (),
         };
-        self.rule_for(permit.connection(), &action).is_ok()
+        self.rule_for(permit.connection(), &action).is_ok() && self.still_understood(permit)
+    }
+
+    /// What was allowed at GitHub is allowed by the rules that are in force, with the same token.
+    fn still_understood(&self, permit: &RequestPermit) -> bool {
+        let sandbox = permit.sandbox();
+        let Some(used) = permit.github() else {
+            return true;
+        };
+        let Some((at, environment)) = sandbox.repository.as_ref().zip(self.environment_of(sandbox).ok())
+        else {
+            return false;
+        };
+        let led = matches!(permit.connection().rule(), RuleName::GithubStorage(_));
+        let ground = self.ground(environment, sandbox, permit.target());
+        let now = self.githubs.at(&at.host).map(|github| github.grant(at));
+        now.is_some_and(|now| led || used.is_still_allowed(&now, ground))
     }
 
     pub(crate) fn environment_of(&self, sandbox: &Sandbox) -> Result<&Environment, Denial> {
@@ -125,6 +217,14 @@ impl Policy {
             let target = target.clone();
             return Err(Denial::of(environment, Reason::ParentProxy { target }, None));
         }
+        if let Some((github, _, _)) = self.githubs.service(sandbox, target) {
+            return grant_github(
+                environment,
+                target,
+                opening,
+                RuleName::Github(github.host().clone()),
+            );
+        }
         let (rule, treatment) = match environment.grant(target) {
             Ok(granted) => granted,
             Err(reason @ Reason::HostPortNotAllowed { .. }) => {
@@ -150,6 +250,11 @@ impl Policy {
     }
 
     pub(crate) fn still_granted(&self, permit: &ConnectionPermit) -> Result<RuleName, Denial> {
+        if let rule @ RuleName::GithubStorage(_) = permit.rule() {
+            let environment = self.environment_of(permit.sandbox())?;
+            self.grant_storage(environment, permit.sandbox(), permit.target())?;
+            return Ok(rule.clone());
+        }
         let opening = match permit.treatment() {
             Treatment::Forward => Opening::Http,
             Treatment::Intercept | Treatment::Tunnel | Treatment::Stream => Opening::Unread,
@@ -278,6 +383,24 @@ impl Environment {
             }
         }
     }
+}
+
+/// GitHub is reached over TLS, and its requests are read.
+fn grant_github(
+    environment: &Environment,
+    target: &Target,
+    opening: Opening,
+    rule: RuleName,
+) -> Result<(RuleName, Treatment), Denial> {
+    if opening == Opening::Http || target.port != Scheme::Https.default_port() {
+        let target = target.clone();
+        return Err(Denial::of(
+            environment,
+            Reason::PlainConnectionNotAllowed { target },
+            Some(rule),
+        ));
+    }
+    Ok((rule, Treatment::Intercept))
 }
 
 /// What a blocklist names is refused, whatever allows it.

@@ -1,6 +1,7 @@
 //! What is asked and what comes out: actions and decisions. How it is decided is in `decide`.
 
 use crate::denial::Denial;
+use crate::github::Undecided;
 use crate::method::Method;
 use crate::path::RequestPath;
 use crate::permit::{ConnectionPermit, Permitted};
@@ -99,4 +100,6 @@ pub enum RequestDecision<R> {
     Deny(Denial, R),
     /// Yes, and only this one.
     Allow(Permitted<R>),
+    /// It is for the GitHub that the sandbox's session works at: what it would do there has to be understood first.
+    Understand(Undecided<R>),
 }

@@ -95,6 +95,12 @@ impl Denial {
         }
     }
 
+    /// The same for another reason.
+    pub(crate) fn because(mut self, reason: Reason) -> Self {
+        self.facts.reason = reason;
+        self
+    }
+
     /// Why.
     pub fn reason(&self) -> &Reason {
         &self.facts.reason
@@ -216,7 +222,12 @@ impl Denial {
                 "define it again: [environments.{environment}] network = \"trusted\""
             ))),
             Reason::Broker(refusal) => Some(Lines::Table(refusal.remedy(environment))),
+            Reason::Github(refusal) => Some(Lines::Table(refusal.remedy())),
+            Reason::GithubNotUnderstood { .. } => Some(Lines::Table("use git, gh or git-lfs as usual: what the gate cannot read it does not send".to_owned())),
             Reason::Credential(fault) => fault.remedy(Some(environment)).map(Lines::Table),
+            Reason::GithubNotAsked { .. } => Some(Lines::Table(
+                "ask again; `outwall credential check NAME` says whether the session's credential can be had".to_owned(),
+            )),
             Reason::AddressMismatch { .. }
             | Reason::PlainConnectionNotAllowed { .. }
             | Reason::Fronting { .. }

@@ -16,11 +16,13 @@ use crate::sandbox::EnvironmentName;
 use crate::sizes::SizedPart;
 
 mod credentials;
+mod github;
 mod origins;
 mod problem;
 mod read;
 
 pub(crate) use credentials::{CredentialDocument, ForeignDocument, PlaceholderDocument};
+pub(crate) use github::{GithubDocument, SessionsDocument};
 pub(crate) use origins::{ClientCertificateDocument, OriginsDocument, ParentProxyDocument, SecretDocument};
 pub use problem::{DocumentErrors, Problem, Warning};
 
@@ -35,6 +37,7 @@ pub struct PolicyDocument {
     pub(crate) proxy: ProxyDocument,
     pub(crate) gate: GateSettings,
     pub(crate) credentials: Vec<CredentialDocument>,
+    pub(crate) githubs: Vec<GithubDocument>,
     /// Paths of files.
     pub(crate) blocklists: Vec<Written<String>>,
     /// What those files hold, by path as it is written.
@@ -301,6 +304,7 @@ impl PolicyDocument {
             proxy: ProxyDocument::default(),
             gate: GateSettings::default(),
             credentials: Vec::new(),
+            githubs: Vec::new(),
             blocklists: Vec::new(),
             blocklist_contents: BTreeMap::new(),
         }

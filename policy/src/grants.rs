@@ -267,6 +267,7 @@ mod tests {
             match policy.decide_request(&via, action) {
                 RequestDecision::Allow(permitted) => Ok(permitted.permit().rule().to_string()),
                 RequestDecision::Deny(denial, ()) => Err(denial.code()),
+                RequestDecision::Understand(_) => unreachable!("no session"),
             }
         };
         assert_eq!(put(&granted, 1).unwrap(), "granted \"pypi.org\" (by user 1000)");

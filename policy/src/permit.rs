@@ -10,6 +10,7 @@ use crate::brokered::Brokerage;
 use crate::client_certificate::ClientCertificate;
 use crate::decision::{Action, Writing};
 use crate::environment::Treatment;
+use crate::github::{GithubHost, GithubUse};
 use crate::host_ports;
 use crate::method::Method;
 use crate::path::RequestPath;
@@ -65,6 +66,10 @@ pub enum RuleName {
     Limit(Limit),
     /// An entry of `sizes`.
     Size(SizeLimit),
+    /// A table of `[[github]]`, for a sandbox whose session works there.
+    Github(GithubHost),
+    /// Where that GitHub led a request that was allowed: a signed URL, a store of LFS.
+    GithubStorage(GithubHost),
 }
 
 /// Proof that a sandbox may connect to a target.
@@ -94,6 +99,7 @@ pub struct RequestPermit {
     sizes: SizeLimits,
     client_certificate: Option<Arc<ClientCertificate>>,
     brokerage: Option<Arc<Brokerage>>,
+    github: Option<Arc<GithubUse>>,
 }
 
 /// A request that may be sent, inseparable from its permit until it is sent.
@@ -205,6 +211,11 @@ impl RequestPermit {
         self.brokerage.as_ref()
     }
 
+    /// What it does at the GitHub that the sandbox's session works at; none for every other request.
+    pub fn github(&self) -> Option<&Arc<GithubUse>> {
+        self.github.as_ref()
+    }
+
     /// Which line of the policy allowed it: a rule when the host has rules, else what allowed the connection.
     pub fn rule(&self) -> &RuleName {
         &self.rule
@@ -236,9 +247,21 @@ impl<R> Permitted<R> {
                 sizes,
                 client_certificate,
                 brokerage,
+                github: None,
             },
             carried: action.carried,
         }
+    }
+
+    pub(crate) fn from_parts(permit: RequestPermit, carried: R) -> Self {
+        Self { permit, carried }
+    }
+
+    /// For this use of GitHub, which the broker has nothing to do with: the session's token is put in, or none.
+    pub(crate) fn for_github(mut self, used: GithubUse) -> Self {
+        self.permit.github = Some(Arc::new(used));
+        self.permit.brokerage = None;
+        self
     }
 
     /// The proof.
@@ -309,7 +332,12 @@ impl RuleName {
             | Self::Granted { pattern, .. }
             | Self::TrustedWrite { pattern, .. }
             | Self::Rule { host: pattern, .. } => Some(pattern),
-            Self::Full | Self::HostPort(_) | Self::Limit(_) | Self::Size(_) => None,
+            Self::Full
+            | Self::HostPort(_)
+            | Self::Limit(_)
+            | Self::Size(_)
+            | Self::Github(_)
+            | Self::GithubStorage(_) => None,
         }
     }
 }
@@ -329,6 +357,8 @@ impl fmt::Display for RuleName {
             Self::Rule { number, host } => write!(f, "rule {number} for \"{host}\""),
             Self::Limit(limit) => write_bound(f, &limit.as_written(), limit.line),
             Self::Size(limit) => write_bound(f, &limit.as_written(), limit.line),
+            Self::Github(host) => write!(f, "github \"{host}\""),
+            Self::GithubStorage(host) => write!(f, "github \"{host}\", which led there"),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::brokered::{Brokered, BrokeredCredential};
 use crate::document::Warning;
 use crate::environment::Environment;
 use crate::gate_settings::GateSettings;
+use crate::github::{Github, GithubHost, Githubs};
 use crate::grants::HostGrant;
 use crate::origins::Origins;
 use crate::sandbox::EnvironmentName;
@@ -24,6 +25,7 @@ pub struct Policy {
     pub(crate) anonymous_environment: Option<EnvironmentName>,
     pub(crate) origins: Arc<Origins>,
     pub(crate) brokered: Brokered,
+    pub(crate) githubs: Githubs,
     pub(crate) blocklist_files: Arc<[PathBuf]>,
     pub(crate) gate: GateSettings,
     /// In canonical form, sorted.
@@ -71,6 +73,16 @@ impl Policy {
     /// The credentials that are used on behalf of sandboxes, in the order of the document.
     pub fn credentials(&self) -> &[Arc<BrokeredCredential>] {
         &self.brokered.0
+    }
+
+    /// The GitHubs that sessions may work at, in the order of the document.
+    pub fn githubs(&self) -> &[Github] {
+        &self.githubs.0
+    }
+
+    /// The one of this host.
+    pub fn github(&self, host: &GithubHost) -> Option<&Github> {
+        self.githubs.at(host)
     }
 
     /// The bounds of the gate that the document sets. A gate takes them when it is made.

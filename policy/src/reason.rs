@@ -11,6 +11,7 @@ use crate::amount::Bytes;
 use crate::blocklist::Blocked;
 use crate::brokered::BrokerRefusal;
 use crate::credential_fault::CredentialFault;
+use crate::github::GithubRefusal;
 use crate::method::Method;
 use crate::sizes::SizeLimit;
 use crate::target::Target;
@@ -180,6 +181,22 @@ pub enum Reason {
     },
     /// For the credentials in it, or for the one that it was to get.
     Broker(Box<BrokerRefusal>),
+    /// The session of the sandbox may not do this at GitHub.
+    Github(Box<GithubRefusal>),
+    /// A request to the GitHub that the sandbox's session works at cannot be understood.
+    GithubNotUnderstood {
+        /// Where it was to go.
+        target: Target,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// GitHub cannot be asked what has to be known before a request is decided on.
+    GithubNotAsked {
+        /// Where it was to go.
+        target: Target,
+        /// What went wrong: never with anything of a secret in it.
+        why: String,
+    },
     /// A limit of the gate is reached.
     LimitReached {
         /// Which one.
@@ -233,6 +250,9 @@ impl Reason {
             Self::CredentialLeaving { .. } => "credential-leaving",
             Self::UnreadableCoding { .. } => "unreadable-coding",
             Self::Broker(refusal) => refusal.code(),
+            Self::Github(refusal) => refusal.code(),
+            Self::GithubNotUnderstood { .. } => "github-not-understood",
+            Self::GithubNotAsked { .. } => "github-not-asked",
             Self::LimitReached { .. } => "limit-reached",
             Self::Withdrawn { .. } => "withdrawn",
             Self::AuditUnavailable => "audit-unavailable",
@@ -276,6 +296,8 @@ impl Reason {
             | Self::ParentProxy { target }
             | Self::CredentialLeaving { target, .. }
             | Self::UnreadableCoding { target, .. }
+            | Self::GithubNotUnderstood { target, .. }
+            | Self::GithubNotAsked { target, .. }
             | Self::Withdrawn { target } => Some(target),
             Self::Broker(refusal) => Some(refusal.target()),
             Self::UnknownEnvironment
@@ -283,6 +305,7 @@ impl Reason {
             | Self::MalformedRequest { .. }
             | Self::UpgradeRefused { .. }
             | Self::TooManyNames { .. }
+            | Self::Github(_)
             | Self::LimitReached { .. }
             | Self::AuditUnavailable
             | Self::Credential(_) => None,
@@ -387,6 +410,11 @@ impl fmt::Display for Reason {
                 Bytes(limit.most)
             ),
             Self::Broker(refusal) => fmt::Display::fmt(refusal, f),
+            Self::Github(refusal) => fmt::Display::fmt(refusal, f),
+            Self::GithubNotUnderstood { what, .. } => {
+                write!(f, "the request to GitHub is not understood: {what}")
+            }
+            Self::GithubNotAsked { why, .. } => write!(f, "what the request would do cannot be asked: {why}"),
             Self::LimitReached { limit } => write!(f, "a limit is reached: {limit}"),
             Self::Withdrawn { target } => {
                 write!(f, "the policy in force does not grant {target} any longer")

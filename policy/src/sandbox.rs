@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::github::SessionRepository;
+
 /// The name of one sandbox: `s-` and eight lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -27,6 +29,8 @@ pub struct Sandbox {
     pub environment: EnvironmentName,
     /// Whether it is one sandbox and no other.
     pub identity: Identity,
+    /// Where its session works; none for one without a repository.
+    pub repository: Option<Arc<SessionRepository>>,
 }
 
 /// Whether who asks is known to be one sandbox and no other. Nothing that belongs to somebody (a secret, a client certificate) is
@@ -59,6 +63,15 @@ impl Sandbox {
             id,
             environment,
             identity: Identity::Own,
+            repository: None,
+        }
+    }
+
+    /// The same, whose session works there.
+    pub fn working_at(self, repository: SessionRepository) -> Self {
+        Self {
+            repository: Some(Arc::new(repository)),
+            ..self
         }
     }
 
@@ -68,6 +81,7 @@ impl Sandbox {
             id,
             environment,
             identity: Identity::Anonymous,
+            repository: None,
         }
     }
 }

@@ -115,6 +115,7 @@ impl Policy {
         let action = Action::new(Scheme::Https, target.clone(), method.clone(), path.clone(), ());
         match self.decide_request(via, action) {
             RequestDecision::Allow(permitted) => Some(Ok(permitted.permit().rule().clone())),
+            RequestDecision::Understand(_) => None, // a probe has no session
             RequestDecision::Deny(denial, ()) => Some(Err(denial)),
         }
     }

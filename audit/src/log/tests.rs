@@ -44,6 +44,7 @@ fn request(host: &str, path: &str) -> RequestPermit {
     match policy().decide_request(&connection(host), action) {
         RequestDecision::Allow(permitted) => permitted.into_parts().0,
         RequestDecision::Deny(denial, ()) => panic!("{denial}"),
+        RequestDecision::Understand(_) => panic!("no session"),
     }
 }
 

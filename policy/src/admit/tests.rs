@@ -19,6 +19,7 @@ fn permit(policy: &Policy, to: &str) -> Result<ConnectionPermit, &'static str> {
         id: SandboxId::from_random([1, 2, 3, 4]),
         environment: "default".parse().unwrap(),
         identity: Identity::Own,
+        repository: None,
     };
     match policy.decide_connection(&sandbox, &to.parse().unwrap(), Opening::Unread) {
         ConnectionDecision::Deny(denial) => Err(denial.code()),
@@ -182,6 +183,7 @@ fn a_client_certificate_is_for_its_hosts_its_environments_and_https_only() {
             id: SandboxId::from_random([1, 2, 3, 4]),
             environment: environment.parse().unwrap(),
             identity,
+            repository: None,
         };
         let target: Target = to.parse().unwrap();
         let ConnectionDecision::Intercept(via) = policy.decide_connection(&sandbox, &target, Opening::Unread)
@@ -196,6 +198,7 @@ fn a_client_certificate_is_for_its_hosts_its_environments_and_https_only() {
                 .client_certificate()
                 .map(|certificate| certificate.name().to_owned()),
             RequestDecision::Deny(denial, ()) => panic!("{denial}"),
+            RequestDecision::Understand(_) => panic!("no session"),
         }
     };
     let shown = |environment, to, scheme| shown_to(Identity::Own, environment, to, scheme);

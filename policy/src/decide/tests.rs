@@ -96,6 +96,7 @@ fn send(
         RequestDecision::Deny(denial, "the request") => Err(denial.code()),
         RequestDecision::Deny(_, other) => panic!("what was carried comes back, not {other}"),
         RequestDecision::Allow(permitted) => Ok(permitted.permit().rule().clone()),
+        RequestDecision::Understand(_) => panic!("no sandbox here has a session"),
     }
 }
 

@@ -19,6 +19,7 @@ mod credential_source;
 mod credentials;
 mod dlp;
 mod gate;
+mod github;
 mod origins;
 mod secret;
 
@@ -91,6 +92,7 @@ impl Reader {
                 "gate" => document.gate = self.gate(value),
                 "blocklists" => document.blocklists = self.strings("blocklists", value),
                 "credentials" => document.credentials = self.credentials(value),
+                "github" => document.githubs = self.githubs(value),
                 _ => self.unknown_key(
                     key,
                     "the file",
@@ -102,6 +104,7 @@ impl Reader {
                         "gate",
                         "blocklists",
                         "credentials",
+                        "github",
                     ],
                 ),
             }

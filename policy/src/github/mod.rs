@@ -5,6 +5,7 @@
 //! and no door has one of its own. What a door does not understand is [`GithubAction::Other`], which nothing allows.
 
 mod action;
+mod configured;
 mod decide;
 mod host;
 mod names;
@@ -12,9 +13,12 @@ mod oid;
 mod refusal;
 mod rules;
 mod session;
+mod undecided;
 mod update;
 
 pub use action::{Actions, GithubAction, Head, OtherKind};
+pub(crate) use configured::Githubs;
+pub use configured::{Github, WorkflowPermission};
 pub use decide::{Ground, TokenUse};
 pub use host::{GithubHost, GithubHostError, GithubService};
 pub use names::{BranchName, RefName, RefNameError, RepositoryName, RepositoryNameError};
@@ -22,4 +26,6 @@ pub use oid::{ObjectId, ObjectIdError};
 pub use refusal::{GithubRefusal, Refused, WhyNot};
 pub use rules::{PublicRule, PullRequestRule, PushRule, SessionRules};
 pub use session::{SessionGrant, SessionRepository};
+pub(crate) use undecided::unreasoned;
+pub use undecided::{GithubUse, Undecided};
 pub use update::RefUpdate;

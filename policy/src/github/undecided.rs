@@ -1,0 +1,117 @@
+//! A request to GitHub for a session, which has to be understood before it is decided on.
+
+use std::sync::Arc;
+
+use super::action::Actions;
+use super::decide::{Ground, TokenUse};
+use super::host::GithubService;
+use super::session::SessionGrant;
+use crate::denial::Denial;
+use crate::environment::Environment;
+use crate::permit::{Permitted, RequestPermit};
+use crate::reason::Reason;
+
+/// A request to GitHub for a session. It becomes one that may be sent when what it would do was understood, and is allowed.
+#[derive(Debug)]
+pub struct Undecided<R> {
+    pub(crate) permitted: Permitted<R>,
+    pub(crate) grant: Arc<SessionGrant>,
+    pub(crate) service: GithubService,
+    pub(crate) ground: Ground,
+    pub(crate) denial: Denial,
+}
+
+/// What a request does at GitHub, and with which token. Comes with its permit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GithubUse {
+    pub(crate) grant: Arc<SessionGrant>,
+    pub(crate) actions: Actions,
+    pub(crate) token: TokenUse,
+}
+
+impl<R> Undecided<R> {
+    /// What its session may do.
+    pub fn grant(&self) -> &Arc<SessionGrant> {
+        &self.grant
+    }
+
+    /// Which service of GitHub it is for.
+    pub fn service(&self) -> GithubService {
+        self.service
+    }
+
+    /// Whether the environment allows the host, too.
+    pub fn ground(&self) -> Ground {
+        self.ground
+    }
+
+    /// What it carries, and the rest of it.
+    pub fn take(self) -> (Undecided<()>, R) {
+        let (permit, carried) = self.permitted.into_parts();
+        let rest = Undecided {
+            permitted: Permitted::from_parts(permit, ()),
+            grant: self.grant,
+            service: self.service,
+            ground: self.ground,
+            denial: self.denial,
+        };
+        (rest, carried)
+    }
+
+    /// For an own question of the gate, on behalf of the session: it reads, and its answer goes to nobody.
+    pub fn asking(&self) -> RequestPermit
+    where
+        R: Sized,
+    {
+        self.permitted.permit().clone()
+    }
+
+    /// May all of it be done?
+    pub fn decide(self, actions: Actions) -> Result<Permitted<R>, Denial> {
+        let (grant, denial) = (self.grant, self.denial);
+        match grant.decide(&actions, self.ground) {
+            Ok(token) => Ok(self.permitted.for_github(GithubUse {
+                grant,
+                actions,
+                token,
+            })),
+            Err(refusal) => Err(denial.because(Reason::Github(Box::new(refusal)))),
+        }
+    }
+
+    /// The denial for another reason.
+    pub fn denial(&self, reason: Reason) -> Denial {
+        self.denial.clone().because(reason)
+    }
+}
+
+impl GithubUse {
+    /// What its session may do.
+    pub fn grant(&self) -> &SessionGrant {
+        &self.grant
+    }
+
+    /// What the request does.
+    pub fn actions(&self) -> &Actions {
+        &self.actions
+    }
+
+    /// With which token.
+    pub fn token(&self) -> TokenUse {
+        self.token
+    }
+
+    /// Whether what a policy grants now allows the same, with the same token.
+    pub(crate) fn is_still_allowed(&self, now: &SessionGrant, ground: Ground) -> bool {
+        now.credential() == self.grant.credential() && now.decide(&self.actions, ground) == Ok(self.token)
+    }
+}
+
+/// What a denial says beside its reason.
+pub(crate) fn unreasoned(environment: &Environment) -> Denial {
+    Denial::of(
+        environment,
+        Reason::MalformedRequest { what: String::new() },
+        None,
+    )
+}
