@@ -106,6 +106,11 @@ impl Kept {
         self.written == *written && self.surroundings == *surroundings
     }
 
+    /// Where it comes from, as the policy says.
+    pub(super) fn written(&self) -> &brokered::Source {
+        &self.written
+    }
+
     /// The secret that may be used now.
     pub(super) async fn current(self: &Arc<Self>) -> Result<Arc<Secret>, Unavailable> {
         self.look().await;

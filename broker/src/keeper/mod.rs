@@ -9,10 +9,11 @@
 //! 4. What was replaced is still known for [`REMEMBERED`], to those who look for it in answers.
 
 mod kept;
+mod narrowed;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -23,6 +24,7 @@ use crate::secret::{Residence, Secret};
 use crate::source::{Means, PresentServices, Services, SourceError, Surroundings};
 use crate::unavailable::Unavailable;
 use kept::{Kept, Tended};
+use narrowed::Narrowed;
 
 /// How long a secret that was replaced is looked for in answers: longer than an origin takes to answer.
 pub const REMEMBERED: Duration = Duration::from_mins(10);
@@ -33,6 +35,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// The secrets of all credentials of a policy.
 pub struct Keeper {
     credentials: ArcSwap<BTreeMap<CredentialName, Tended>>,
+    /// Narrowed for sessions, made when they are first used and gone with the policy.
+    narrowed: Mutex<Narrowed>,
     services: Arc<PresentServices>,
     clock: Clock,
 }
@@ -76,6 +80,7 @@ impl Keeper {
     pub fn new(clock: Clock) -> Self {
         Self {
             credentials: ArcSwap::default(),
+            narrowed: Mutex::default(),
             services: Arc::default(),
             clock,
         }
@@ -110,6 +115,7 @@ impl Keeper {
         };
         let replaced = credentials.into_iter().map(tended).collect();
         self.credentials.store(Arc::new(replaced));
+        self.forget_narrowed(means);
     }
 
     /// The secret to put into a request that is about to be sent.

@@ -204,6 +204,7 @@ impl Means {
                 installation,
                 private_key,
                 repositories,
+                only,
                 permissions,
                 api,
             } => Arc::new(github_app::GithubApp {
@@ -211,6 +212,7 @@ impl Means {
                 installation: *installation,
                 private_key: private_key.clone(),
                 repositories: repositories.clone(),
+                only: only.clone(),
                 permissions: permissions.clone(),
                 api: api.clone(),
                 means: self.clone(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::ServiceUrl;
+use crate::github::RepositoryName;
 use crate::parent_proxy::SecretSource;
 
 /// `source = { … }`.
@@ -57,8 +58,11 @@ pub enum Source {
         installation: u64,
         /// Its private key, PEM.
         private_key: SecretSource,
-        /// The ids of the repositories; never empty, since without any a token is for all of them.
+        /// The ids of the repositories; empty for `"sessions"`: then there is a token for a session's own repository alone, since a
+        /// token without any is for all of them.
         repositories: Vec<u64>,
+        /// The one that it is narrowed to, for a session. No document has it.
+        only: Option<RepositoryName>,
         /// What the token may do, `contents = "write"`; empty: all that the app may.
         permissions: BTreeMap<String, String>,
         /// `api`: `https://api.github.com` unless written.
@@ -95,6 +99,24 @@ impl Source {
         }
     }
 
+    /// The same for a session at one repository, whose token may do this at most. A source whose secret cannot be narrowed is the same.
+    #[must_use]
+    pub fn narrowed_to(
+        &self,
+        repository: &RepositoryName,
+        most: &BTreeMap<&'static str, &'static str>,
+    ) -> Self {
+        let mut narrowed = self.clone();
+        if let Self::GithubApp {
+            only, permissions, ..
+        } = &mut narrowed
+        {
+            *only = Some(repository.clone());
+            *permissions = less_of(permissions, most);
+        }
+        narrowed
+    }
+
     /// The file that it reads, as written, if it reads one: a secret, which no sandbox may see.
     pub fn secret_file(&self) -> Option<&Path> {
         match self {
@@ -114,6 +136,23 @@ impl Source {
             Self::File { .. } | Self::Command { .. } | Self::Keyring { .. } => None,
         }
     }
+}
+
+/// What both sides allow; one that says nothing allows everything.
+fn less_of(
+    written: &BTreeMap<String, String>,
+    most: &BTreeMap<&'static str, &'static str>,
+) -> BTreeMap<String, String> {
+    let both = most.iter().filter_map(|(name, level)| {
+        let level = match (written.is_empty(), written.get(*name).map(String::as_str)) {
+            (true, _) => level,
+            (false, None) => return None,
+            (false, Some("read")) => "read",
+            (false, Some(_)) => level,
+        };
+        Some(((*name).to_owned(), level.to_owned()))
+    });
+    both.collect()
 }
 
 impl VaultAuth {

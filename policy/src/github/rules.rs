@@ -1,5 +1,7 @@
 //! What a session may do at its repository: `[github.sessions]`.
 
+use std::collections::BTreeMap;
+
 /// `[github.sessions]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionRules {
@@ -48,6 +50,30 @@ pub enum PublicRule {
     None,
     /// Read, without any token, when the environment allows the host.
     Read,
+}
+
+impl SessionRules {
+    /// The least that a token needs for these rules: permissions of an installation of a GitHub App ("Permissions required for GitHub
+    /// Apps", GitHub Docs). `workflows` is among them only where a push may change them: GitHub itself refuses it then.
+    pub fn permissions(&self) -> BTreeMap<&'static str, &'static str> {
+        let write_if = |writes| if writes { "write" } else { "read" };
+        let writes_requests = self.pull_requests == PullRequestRule::CreateAndComment;
+        let mut least = BTreeMap::from([
+            ("metadata", "read"),
+            ("contents", write_if(self.push == PushRule::SessionBranch)),
+            ("issues", write_if(self.create_issues || writes_requests)),
+            ("actions", write_if(self.rerun_workflows)),
+            ("checks", "read"),
+            ("statuses", "read"),
+        ]);
+        if self.pull_requests != PullRequestRule::None {
+            least.insert("pull_requests", write_if(writes_requests));
+        }
+        if self.workflows && self.push == PushRule::SessionBranch {
+            least.insert("workflows", "write");
+        }
+        least
+    }
 }
 
 impl Default for SessionRules {

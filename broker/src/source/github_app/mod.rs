@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use outwall_policy::SecretSource;
 use outwall_policy::brokered::ServiceUrl;
+use outwall_policy::github::RepositoryName;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -26,8 +27,10 @@ pub(super) struct GithubApp {
     pub(super) app: u64,
     pub(super) installation: u64,
     pub(super) private_key: SecretSource,
-    /// Never empty.
+    /// Empty where only sessions use it.
     pub(super) repositories: Vec<u64>,
+    /// The repository of a session, one of those where any are listed.
+    pub(super) only: Option<RepositoryName>,
     pub(super) permissions: BTreeMap<String, String>,
     pub(super) api: ServiceUrl,
     pub(super) means: Means,
@@ -80,6 +83,12 @@ pub enum GithubAppError {
     /// The token is for more than was asked.
     #[error("GitHub gave a token for other repositories than those that were asked for; it is not used")]
     TooWide,
+    /// The token may do more than was asked.
+    #[error("GitHub gave a token with the permission `{0}`, which was not asked for; it is not used")]
+    MayTooMuch(String),
+    /// The repository of a session is none of those that the policy lists.
+    #[error("the repository {0} is none of those that the policy lists for the app")]
+    NotListed(RepositoryName),
     /// Something else.
     #[error("GitHub answered {status}: {said}")]
     Status {
@@ -95,7 +104,10 @@ pub enum GithubAppError {
 
 #[derive(Serialize)]
 struct TokenRequest<'a> {
+    #[serde(skip_serializing_if = "<[u64]>::is_empty")]
     repository_ids: &'a [u64],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repositories: Option<[&'a str; 1]>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     permissions: &'a BTreeMap<String, String>,
 }
@@ -108,11 +120,15 @@ struct TokenAnswer {
     repository_selection: Option<String>,
     #[serde(default)]
     repositories: Option<Vec<Repository>>,
+    #[serde(default)]
+    permissions: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 struct Repository {
     id: u64,
+    #[serde(default)]
+    full_name: String,
 }
 
 #[derive(Deserialize)]
@@ -122,7 +138,7 @@ struct ErrorAnswer {
 
 impl GithubApp {
     async fn secret(&self, now: Timestamp) -> Result<Fetched, SourceError> {
-        if self.repositories.is_empty() {
+        if self.repositories.is_empty() && self.only.is_none() {
             return Err(GithubAppError::NoRepository.into());
         }
         let key = AppKey::from_pem(&self.means.read(&self.private_key)?).map_err(GithubAppError::Key)?;
@@ -145,7 +161,12 @@ impl GithubApp {
     async fn ask(&self, key: &AppKey, now: Timestamp) -> Result<Answer, GithubAppError> {
         let jwt = key.jwt(self.app, now)?;
         let request = TokenRequest {
-            repository_ids: &self.repositories,
+            repository_ids: if self.only.is_some() {
+                &[]
+            } else {
+                &self.repositories
+            },
+            repositories: self.only.as_ref().map(|only| [only.name()]),
             permissions: &self.permissions,
         };
         let plain = |text: &str| Zeroizing::new(text.to_owned());
@@ -188,13 +209,40 @@ impl GithubApp {
     fn read(&self, body: &[u8]) -> Result<(Zeroizing<String>, Timestamp), GithubAppError> {
         let read: TokenAnswer = serde_json::from_slice(body).map_err(|_| GithubAppError::Malformed)?;
         let token = Zeroizing::new(read.token);
-        let others = |repository: &Repository| !self.repositories.contains(&repository.id);
-        let too_wide = read.repository_selection.as_deref() == Some("all")
-            || read.repositories.is_some_and(|all| all.iter().any(others));
-        if too_wide {
-            return Err(GithubAppError::TooWide);
-        }
+        self.check_repositories(read.repository_selection.as_deref(), read.repositories.as_deref())?;
+        self.check_permissions(&read.permissions)?;
         Ok((token, read.expires_at))
+    }
+
+    /// For a session GitHub has to say that it is for that repository alone: a name is asked for, and names are given anew.
+    fn check_repositories(
+        &self,
+        selection: Option<&str>,
+        all: Option<&[Repository]>,
+    ) -> Result<(), GithubAppError> {
+        let listed = |repository: &Repository| self.repositories.contains(&repository.id);
+        match (&self.only, all) {
+            _ if selection == Some("all") => Err(GithubAppError::TooWide),
+            (None, all) if all.is_none_or(|all| all.iter().all(listed)) => Ok(()),
+            (Some(only), Some([one])) if one.full_name.parse().as_ref() == Ok(only) => {
+                if self.repositories.is_empty() || listed(one) {
+                    return Ok(());
+                }
+                Err(GithubAppError::NotListed(only.clone()))
+            }
+            (None | Some(_), _) => Err(GithubAppError::TooWide),
+        }
+    }
+
+    /// What a session's token may is what was asked for: that one without `workflows` cannot change them is relied on.
+    fn check_permissions(&self, given: &BTreeMap<String, String>) -> Result<(), GithubAppError> {
+        let asked = |name: &String| name == "metadata" || self.permissions.contains_key(name);
+        match given.keys().find(|name| self.only.is_some() && !asked(name)) {
+            Some(name) => Err(GithubAppError::MayTooMuch(
+                Shown::of(name.as_bytes(), &[]).to_string(),
+            )),
+            None => Ok(()),
+        }
     }
 }
 
@@ -215,13 +263,16 @@ impl GithubAppError {
             Self::Forbidden { .. } => "see whether the installation is suspended, or too much is asked".into(),
             Self::NotInstalled { .. } => "see its number at the end of the URL of the installation's settings".into(),
             Self::NotCovered { .. } => "install the app for these repositories, and accept the permissions there".into(),
-            Self::TooWide | Self::Status { .. } | Self::Malformed => "ask again later, or ask GitHub".into(),
+            Self::NotListed(_) => "add its id to `repositories` of the source, or write repositories = \"sessions\"".into(),
+            Self::TooWide | Self::MayTooMuch(_) | Self::Status { .. } | Self::Malformed => "ask again later, or ask GitHub".into(),
         }
     }
 
     pub(super) fn says(&self) -> Says {
         match self {
-            Self::NotInstalled { .. } | Self::TooWide => Says::Withdrawn,
+            Self::NotInstalled { .. } | Self::TooWide | Self::MayTooMuch(_) | Self::NotListed(_) => {
+                Says::Withdrawn
+            }
             Self::NoRepository
             | Self::Key(_)
             | Self::NotAnswered(_)

@@ -101,15 +101,24 @@ async fn fetch(
     key: &str,
     answers: &[(u16, Value, Option<&'static str>)],
 ) -> (Result<Fetched, SourceError>, Vec<(String, Value)>) {
+    fetch_as(key, answers, |_| {}).await
+}
+
+async fn fetch_as(
+    key: &str,
+    answers: &[(u16, Value, Option<&'static str>)],
+    change: impl FnOnce(&mut GithubApp),
+) -> (Result<Fetched, SourceError>, Vec<(String, Value)>) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("app.pem"), key).unwrap();
     let github = Arc::new(StandIn::default());
     github.answers.lock().unwrap().extend(answers.iter().cloned());
     let services: Arc<dyn Services> = github.clone();
-    let app = GithubApp {
+    let mut app = GithubApp {
         app: 11,
         installation: 22,
         private_key: SecretSource::File("app.pem".into()),
+        only: None,
         repositories: vec![7, 9],
         permissions: [("contents".into(), "write".into())].into(),
         api: "https://api.github.com".parse().unwrap(),
@@ -121,6 +130,7 @@ async fn fetch(
             services,
         },
     };
+    change(&mut app);
     let fetched = app.fetch(now()).await;
     if let Err(error) = &fetched {
         let chain = format!("{error} {error:?} {error:#?} {}", error.remedy());
@@ -254,4 +264,44 @@ async fn a_key_that_is_none_is_not_repeated() {
         );
         assert!(asked.is_empty());
     }
+}
+
+async fn for_session(answer: &Value, listed: &[u64]) -> Result<Value, String> {
+    let (fetched, asked) = fetch_as(&pkcs1(), &[(201, token(answer), Some(DATE))], |app| {
+        app.repositories = listed.to_vec();
+        app.only = Some("acme/app".parse().unwrap());
+    })
+    .await;
+    fetched
+        .map(|_| asked[0].1.clone())
+        .map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn a_session_gets_a_token_for_its_repository_alone_and_with_no_more_than_was_asked() {
+    let one = json!({"repositories": [{"id": 7, "full_name": "Acme/App"}]});
+    let asked = for_session(&one, &[]).await.unwrap();
+    assert_eq!(
+        asked,
+        json!({"repositories": ["app"], "permissions": {"contents": "write"}})
+    );
+    assert!(for_session(&one, &[7]).await.is_ok());
+    assert!(
+        for_session(&one, &[8])
+            .await
+            .unwrap_err()
+            .contains("none of those")
+    );
+    for other in [
+        json!({}),
+        json!({"repositories": []}),
+        json!({"repositories": [{"id": 7, "full_name": "other/app"}]}),
+        json!({"repositories": [{"id": 7, "full_name": "acme/app"}, {"id": 8, "full_name": "acme/b"}]}),
+        json!({"repositories": [{"id": 7, "full_name": "acme/app"}], "repository_selection": "all"}),
+    ] {
+        let said = for_session(&other, &[]).await.unwrap_err();
+        assert!(said.contains("other repositories"), "{other}: {said}");
+    }
+    let more = json!({"repositories": [{"id": 7, "full_name": "acme/app"}], "permissions": {"contents": "write", "workflows": "write"}});
+    assert!(for_session(&more, &[]).await.unwrap_err().contains("`workflows`"));
 }

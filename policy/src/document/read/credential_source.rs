@@ -244,13 +244,19 @@ impl Reader {
             installation: installation?.value,
             private_key: private_key?,
             repositories: repositories?,
+            only: None,
             permissions: permissions?,
             api: api.unwrap_or_else(|| ServiceUrl::parse(GITHUB).expect("a URL")),
         })
     }
 
-    /// Numbers, since a name may be given to another repository.
+    /// Numbers, since a name may be given to another repository. Or `"sessions"`: each session's own, and nothing else.
     fn repositories(&mut self, value: Value<'_, '_>) -> Option<Vec<u64>> {
+        if let DeValue::String(word) = value.get_ref()
+            && word == "sessions"
+        {
+            return Some(Vec::new());
+        }
         let before = self.problems.len();
         let mut ids: Vec<u64> = self
             .counts("repositories", value)

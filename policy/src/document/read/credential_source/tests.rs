@@ -112,6 +112,7 @@ fn a_github_app_is_for_repositories_that_are_named() {
             installation: 2,
             private_key: SecretSource::Environment("KEY".into()),
             repositories: vec![7, 9],
+            only: None,
             permissions: [("contents".into(), "write".into())].into(),
             api: ServiceUrl::parse("https://api.github.com").unwrap(),
         }
