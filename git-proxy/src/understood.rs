@@ -20,6 +20,8 @@ pub enum Understanding {
 pub struct Understood {
     /// What it would do.
     pub actions: Actions,
+    /// The path to send, written by us, without what comes before REST on a server of one's own; none for the path that was asked for.
+    pub path: Option<String>,
     /// The query to send, written by us; none for none.
     pub query: Option<String>,
     /// The body to send.
@@ -36,7 +38,7 @@ pub struct Understood {
 pub enum BodySent {
     /// None.
     Nothing,
-    /// This one.
+    /// This one, in the media type of the door: JSON, and what git's protocol calls its own.
     These(Bytes),
     /// What the client sends, as it comes: bytes that mean nothing before a later request names them (a blob of LFS).
     AsItComes,
