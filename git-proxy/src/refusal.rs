@@ -71,9 +71,9 @@ impl Refusal {
     }
 }
 
-/// Without what a terminal obeys: git prints it raw.
+/// Without what a terminal obeys, and without what turns or hides text: git prints it raw.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|one| if one.is_control() { '?' } else { one })
-        .collect()
+    let unseen = |one: char| matches!(one, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let shown = |one: char| if one.is_control() || unseen(one) { '?' } else { one };
+    text.chars().map(shown).collect()
 }
