@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
+use crate::git;
 use crate::route::{Door, GitDoor};
 use crate::understood::AnswerHere;
 
@@ -18,14 +19,19 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The answer that clients of this door show. A push is refused with [`git`](crate::git)'s report instead, where its client can read one.
+    /// The answer that clients of this door show. A push is refused with
+    /// [`git::PushRefusal`] instead, where its client can read a report.
     pub fn answer(&self, door: &Door) -> AnswerHere {
         match door {
             Door::Graphql => self.graphql(),
             Door::Rest(..) => self.json("application/json; charset=utf-8"),
             Door::Lfs(..) => self.json("application/vnd.git-lfs+json"),
-            Door::Git(_, GitDoor::AdvertiseUploadPack | GitDoor::AdvertiseReceivePack)
-            | Door::Git(..)
+            Door::Git(_, GitDoor::UploadPack) => git::fetch_refused(&self.sentence()),
+            Door::Git(_, GitDoor::UploadArchive) => git::archive_refused(&self.sentence()),
+            Door::Git(
+                _,
+                GitDoor::AdvertiseUploadPack | GitDoor::AdvertiseReceivePack | GitDoor::ReceivePack,
+            )
             | Door::Page(_)
             | Door::Storage => self.text(),
         }

@@ -11,8 +11,15 @@
 //! 2. [`PushCommands::actions`] are decided on. Refused: [`PushRefusal::by_policy`]; the body is drained, *then* the answer is sent.
 //! 3. [`PushCommands::serialise`] is sent, then what [`PackReader::feed`] gives of [`PushReader::rest`] and of every further piece, then
 //!    the end, if [`PackReader::end`] agrees. Where it does not, the request to the server is aborted, so that no ref moves.
+//!    [`OutcomeReader`] sees the answer pass by, for the record.
+//!
+//! A fetch is [`FetchReader::actions`], whatever its body; [`FetchReader::feed`] gives what is sent in place of it. What `info/refs` answers
+//! goes through [`Advertisement`], with the header that [`ProtocolVersion::header`] tells.
 
 mod advertisement;
+mod archive;
+mod fetch;
+mod fetch_line;
 mod object_format;
 mod outcome;
 mod pack;
@@ -24,6 +31,8 @@ mod push_reader;
 mod report;
 
 pub use advertisement::{Advertisement, AdvertisementError};
+pub use archive::{ArchiveError, ArchiveRequest};
+pub use fetch::{FetchCommand, FetchError, FetchReader};
 pub use object_format::ObjectFormat;
 pub use outcome::{OutcomeReader, PushOutcome, RefOutcome, Unpack};
 pub use pack::{PackError, PackReader, PackSeen};
@@ -33,3 +42,4 @@ pub use push::PushCommands;
 pub use push_capabilities::{Atomicity, CapabilityError, Progress, PushCapabilities, ReportStatus, SideBand};
 pub use push_reader::{Probe, PushError, PushFault, PushReader};
 pub use report::{DRAIN_BYTES, DRAIN_TIME, PushRefusal, RESULT_TYPE, ReportForm, probe_answer};
+pub(crate) use report::{archive_refused, fetch_refused};

@@ -17,6 +17,9 @@ pub(super) const LONGEST_PAYLOAD: usize = LONGEST - PREFIX;
 /// `0000`
 pub(super) const FLUSH: &[u8] = b"0000";
 
+/// `0001`
+pub(super) const DELIMITER: &[u8] = b"0001";
+
 /// One pkt-line.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Packet {

@@ -54,6 +54,35 @@ pub fn probe_answer() -> AnswerHere {
     }
 }
 
+/// Says no to a fetch: git shows it as `fatal: remote error: …`, while it hides the body of a 403.
+pub(crate) fn fetch_refused(sentence: &str) -> AnswerHere {
+    let mut body = Vec::new();
+    write_line(
+        &mut body,
+        format!("ERR {}\n", self::sentence(sentence)).as_bytes(),
+    );
+    AnswerHere {
+        status: 200,
+        content_type: "application/x-git-upload-pack-result",
+        body: body.into(),
+    }
+}
+
+/// Says no to `git archive --remote`, which shows it as `fatal: git archive: NACK …`.
+pub(crate) fn archive_refused(sentence: &str) -> AnswerHere {
+    let mut body = Vec::new();
+    write_line(
+        &mut body,
+        format!("NACK {}\n", self::sentence(sentence)).as_bytes(),
+    );
+    body.extend_from_slice(FLUSH);
+    AnswerHere {
+        status: 200,
+        content_type: "application/x-git-upload-archive-result",
+        body: body.into(),
+    }
+}
+
 impl ReportForm {
     /// What these capabilities ask for.
     pub fn of(asked: &PushCapabilities) -> Self {
