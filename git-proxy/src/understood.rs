@@ -5,6 +5,7 @@ use outwall_policy::github::Actions;
 use thiserror::Error;
 
 use crate::asking::Question;
+use crate::lfs::BatchRequest;
 
 /// What a door makes of a request.
 #[derive(Clone, Debug)]
@@ -53,8 +54,8 @@ pub enum AnswerTreatment {
     FollowRedirects,
     /// JSON in which URLs lose their tokens (`download_url`).
     WithoutTokens,
-    /// The answer of an LFS server to a batch: transfers are brought back through the gate.
-    LfsBatch,
+    /// The answer of an LFS server to this batch: transfers are brought back through the gate ([`bring_back`](crate::lfs::bring_back)).
+    LfsBatch(BatchRequest),
     /// Nothing is sent: this is the answer.
     Here(AnswerHere),
 }
