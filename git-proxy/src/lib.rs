@@ -13,6 +13,7 @@
 pub mod asking;
 pub mod git;
 pub mod graphql;
+mod json;
 pub mod lfs;
 mod refusal;
 pub mod rest;

@@ -89,7 +89,7 @@ pub fn route(
     query: Option<&str>,
 ) -> Result<Door, RouteError> {
     match service {
-        GithubService::Api => api(path),
+        GithubService::Api => Ok(api(path)),
         GithubService::Uploads => Ok(Door::Rest(ApiRoot::Uploads, path.to_owned())),
         GithubService::Web if !host.has_api_host() && path.starts_with("/api/") => api_below(path),
         GithubService::Web => web(method, path, query),
@@ -101,11 +101,11 @@ pub fn route(
     }
 }
 
-fn api(path: &str) -> Result<Door, RouteError> {
-    Ok(match path {
+fn api(path: &str) -> Door {
+    match path {
         "/graphql" => Door::Graphql,
         _ => Door::Rest(ApiRoot::Api, path.to_owned()),
-    })
+    }
 }
 
 /// "REST API endpoints on GitHub Enterprise Server", GitHub Docs.
