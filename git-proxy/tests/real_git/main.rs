@@ -1,0 +1,146 @@
+//! Whatever is posted as a push, no ref but the session's ever changes: bodies made from recorded pushes go through the reader and the
+//! policy, and what both let through goes on to a real `git receive-pack`, whose refs are then compared.
+//!
+//! The usual run is small. The whole one: `cargo test -p outwall-git-proxy --test real_git -- --ignored --nocapture`.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod bodies;
+mod random;
+mod scratch;
+
+use std::collections::HashSet;
+
+use bodies::Bodies;
+use bytes::Bytes;
+use outwall_git_proxy::git::{FetchReader, ProtocolVersion, PushCommands, PushReader};
+use outwall_policy::github::{Ground, SessionGrant, SessionRepository, SessionRules};
+use random::Random;
+use scratch::Scratch;
+
+#[test]
+fn no_ref_but_the_sessions_changes() {
+    let seen = run(20_000, 60);
+    println!("{seen:?}");
+    assert!(seen.moved > 5, "{seen:?}");
+}
+
+#[test]
+#[ignore = "a million bodies, and twenty thousand runs of git: some minutes"]
+fn no_ref_but_the_sessions_changes_in_a_million_bodies() {
+    let seen = run(1_000_000, 20_000);
+    println!("{seen:#?}");
+    assert!(seen.bodies >= 1_000_000 && seen.sent >= 20_000 && seen.moved > 1_000);
+}
+
+/// What a run saw.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Bodies made.
+    bodies: usize,
+    /// Of them, those whose commands could be read.
+    read: usize,
+    /// Of them, those that the policy allowed, and that nothing but a pack follows.
+    allowed: usize,
+    /// Of them, those that are unlike all before, and were sent to git.
+    sent: usize,
+    /// Of them, those that moved the session's branch: git executes what it is sent.
+    moved: usize,
+}
+
+/// Makes bodies until there were so many of them, and so many were sent to git.
+fn run(bodies: usize, sent: usize) -> Seen {
+    let (mut seen, grant) = (Seen::default(), grant());
+    let (mut random, mut done) = (Random::new(seed()), HashSet::new());
+    let scratches = [Scratch::new("sha1"), Scratch::new("sha256")];
+    let makers = scratches.each_ref().map(Bodies::of);
+    while seen.bodies < bodies || seen.sent < sent {
+        assert!(
+            seen.bodies < bodies.max(sent * 100) * 4,
+            "too little is let through: {seen:?}"
+        );
+        let which = usize::from(random.one_in(4));
+        let body = makers[which].make(&mut random);
+        seen.bodies += 1;
+        let Some((commands, rest)) = read(&body, &mut random) else {
+            continue;
+        };
+        seen.read += 1;
+        let Some(forwarded) = forwarded(&grant, &commands, rest) else {
+            continue;
+        };
+        seen.allowed += 1;
+        // Some more than are asked for go on, so that they come from all of the run and not from its beginning.
+        if seen.sent * bodies > sent * seen.bodies + bodies || !done.insert(forwarded.clone()) {
+            continue;
+        }
+        seen.sent += 1;
+        let before = scratches[which].state();
+        scratches[which].receive(&forwarded);
+        let after = scratches[which].state();
+        assert_eq!(after.others, before.others, "{}", body.escape_ascii());
+        seen.moved += usize::from(after.session != before.session);
+        scratches[which].restore(&before);
+    }
+    seen
+}
+
+/// As a gate reads it: in pieces.
+fn read(body: &[u8], random: &mut Random) -> Option<(PushCommands, Bytes)> {
+    let mut reader = PushReader::default();
+    let at = random.below(body.len() + 1);
+    let (one, two) = body.split_at(at);
+    if let Some(commands) = reader.feed(one).ok()? {
+        let rest = [&reader.rest()[..], two].concat();
+        return Some((commands, rest.into()));
+    }
+    let commands = reader.feed(two).ok()??;
+    Some((commands, reader.rest().freeze()))
+}
+
+/// What is sent to git in place of a body, if anything is.
+fn forwarded(grant: &SessionGrant, commands: &PushCommands, rest: Bytes) -> Option<Vec<u8>> {
+    let actions = commands.actions(&grant.at().repository);
+    grant.decide(&actions, Ground::Session).ok()?;
+    let mut pack = commands.pack();
+    let mut forwarded = commands.serialise().to_vec();
+    forwarded.extend_from_slice(&pack.feed(rest).ok()?);
+    pack.end().ok()?;
+    Some(forwarded)
+}
+
+/// Of a session that may do all that a session may with its branch.
+fn grant() -> SessionGrant {
+    let at = SessionRepository {
+        host: "github.com".parse().unwrap(),
+        repository: "acme/app".parse().unwrap(),
+        branch: scratch::BRANCH.parse().unwrap(),
+    };
+    let rules = SessionRules {
+        delete_branch: true,
+        force_push: true,
+        ..SessionRules::default()
+    };
+    SessionGrant::sample(at, rules, "github".parse().unwrap())
+}
+
+/// Another one each day of work on it: `OUTWALL_SEED=1`.
+fn seed() -> u64 {
+    let given = std::env::var("OUTWALL_SEED").ok();
+    given.map_or(5, |seed| seed.parse().unwrap())
+}
+
+/// Each recorded fetch is understood, and written anew it says the same.
+#[test]
+fn recorded_fetches_are_understood() {
+    for (name, body) in bodies::recorded("fetches") {
+        let (version, body) = body.split_at(body.iter().position(|byte| *byte == b'\n').unwrap());
+        let header = std::str::from_utf8(version).unwrap();
+        let version = ProtocolVersion::read(Some(header).filter(|text| !text.is_empty())).unwrap();
+        let mut reader = FetchReader::new(version);
+        let sent = reader.feed(&body[1..]).unwrap();
+        let asked = reader.end().unwrap();
+        let mut again = FetchReader::new(version);
+        assert_eq!(again.feed(&sent).unwrap(), sent, "{name}");
+        assert_eq!(again.end().unwrap(), asked, "{name}");
+    }
+}
