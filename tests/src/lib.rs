@@ -30,6 +30,7 @@ mod client;
 pub mod cost;
 pub mod credentials;
 mod gate;
+pub mod github;
 mod identity;
 mod origin;
 mod outwall;

@@ -16,7 +16,7 @@
 //! | `/upgrade` | 101 as to a WebSocket's key of RFC 6455, then echoes bytes |
 //! | others | 200 `ok` |
 
-mod certificate;
+pub(crate) mod certificate;
 mod reflect;
 mod respond;
 

@@ -11,6 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::github::{ENTERPRISE, GitHub, HOSTS};
 use crate::process::{Finished, Running, TIME_LIMIT, TestSandbox};
 use crate::{TestGate, TestOrigin, TestResolver, is_root};
 
@@ -89,6 +90,16 @@ impl Outwall {
         }
         self.write_policy();
         self
+    }
+
+    /// Points every name of `github` at it in `[origins]`, and trusts its CA there.
+    #[must_use]
+    pub fn github(mut self, github: &GitHub) -> Self {
+        let address = github.address().to_string();
+        let hosts = HOSTS.into_iter().chain([ENTERPRISE]);
+        self.hosts
+            .extend(hosts.map(|host| (format!("{host}:443"), address.clone())));
+        self.root(github.ca_file())
     }
 
     /// Points `target` (`host` or `host:port`) at an address in `[origins]`.

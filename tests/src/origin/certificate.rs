@@ -28,10 +28,10 @@ pub enum Certificate {
 }
 
 /// A CA that lives as long as its origin.
-pub(super) struct OriginCa(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct OriginCa(CertifiedIssuer<'static, KeyPair>);
 
 impl OriginCa {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -42,7 +42,7 @@ impl OriginCa {
         Self(CertifiedIssuer::self_signed(params, key).expect("the parameters are those of a CA"))
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
@@ -60,7 +60,7 @@ impl OriginCa {
     }
 }
 
-pub(super) fn server_config(ca: OriginCa, versions: Versions, certificate: &Certificate) -> ServerConfig {
+pub(crate) fn server_config(ca: OriginCa, versions: Versions, certificate: &Certificate) -> ServerConfig {
     let shown = Shown {
         ca: if *certificate == Certificate::SignedByAStranger {
             OriginCa::new()
