@@ -18,6 +18,7 @@ pub mod lfs;
 mod refusal;
 pub mod rest;
 mod route;
+mod search;
 mod understood;
 
 pub use asking::{Facts, Question};

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use outwall_policy::github::{GithubHost, Head, RepositoryName};
 use thiserror::Error;
 
-pub use nodes::{NodeFact, NodeId, NodeIdError};
+pub use nodes::{Author, MOST_NODES, NodeFact, NodeId, NodeIdError};
 
 /// Something that GitHub has to be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,8 +21,10 @@ pub enum Question {
     RepositoryNumber(RepositoryName),
     /// From where a pull request of a repository comes.
     PullRequest(RepositoryName, u64),
-    /// To what nodes of GraphQL belong.
+    /// To what a node of GraphQL belongs.
     Node(NodeId),
+    /// To what several belong, at most [`MOST_NODES`]. The answer is learnt for each as that to [`Node`](Self::Node).
+    Nodes(Vec<NodeId>),
 }
 
 /// What GitHub answered.
@@ -34,6 +36,8 @@ pub enum Fact {
     PullRequest(Head),
     /// To what a node belongs.
     Node(NodeFact),
+    /// To what several belong, in the order in which they were asked about; none for one that is missing.
+    Nodes(Vec<Option<NodeFact>>),
     /// There is no such thing, or the token may not see it.
     Missing,
 }
@@ -71,7 +75,8 @@ impl Question {
         match self {
             Self::RepositoryNumber(repository) => repository::request(host, repository),
             Self::PullRequest(repository, number) => pull_request::request(host, repository, *number),
-            Self::Node(id) => nodes::request(host, id),
+            Self::Node(id) => nodes::request(host, std::slice::from_ref(id)),
+            Self::Nodes(ids) => nodes::request(host, ids),
         }
     }
 
@@ -80,13 +85,21 @@ impl Question {
         match self {
             Self::RepositoryNumber(_) => repository::read(status, body),
             Self::PullRequest(..) => pull_request::read(status, body),
-            Self::Node(_) => nodes::read(status, body),
+            Self::Node(id) => match nodes::read(std::slice::from_ref(id), status, body)? {
+                Fact::Nodes(mut nodes) => Ok(nodes.pop().flatten().map_or(Fact::Missing, Fact::Node)),
+                other => Ok(other),
+            },
+            Self::Nodes(ids) => nodes::read(ids, status, body),
         }
     }
 
-    /// Whether the answer is the same for ever: what a pull request is of does not change, nor whose a node is.
+    /// Whether the answer is the same for ever. From where a pull request comes does not change; an issue may be transferred to another
+    /// repository, and a ref renamed.
     pub fn is_settled(&self) -> bool {
-        true
+        match self {
+            Self::RepositoryNumber(_) | Self::PullRequest(..) => true,
+            Self::Node(_) | Self::Nodes(_) => false,
+        }
     }
 }
 
@@ -98,6 +111,16 @@ impl Facts {
 
     /// Adds an answer.
     pub fn learn(&mut self, question: Question, fact: Fact) {
-        self.known.insert(question, fact);
+        match (question, fact) {
+            (Question::Nodes(ids), Fact::Nodes(facts)) => {
+                for (id, fact) in ids.into_iter().zip(facts) {
+                    self.known
+                        .insert(Question::Node(id), fact.map_or(Fact::Missing, Fact::Node));
+                }
+            }
+            (question, fact) => {
+                self.known.insert(question, fact);
+            }
+        }
     }
 }
