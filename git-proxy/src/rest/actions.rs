@@ -9,9 +9,9 @@ use super::catalogue::Class;
 use super::file_path::is_workflow;
 use super::path::is_encoded;
 use super::query::Query;
-use super::search;
 use super::template::Arguments;
 use crate::asking::{Fact, Facts, Question};
+use crate::search;
 use crate::understood::NotUnderstood;
 
 /// An operation with its arguments.
@@ -137,7 +137,8 @@ impl Asked<'_> {
 
     fn searches(&mut self) -> Understood {
         let repository = self.session.at().repository.clone();
-        let forced = search::within(self.query.of("q").unwrap_or_default(), &repository)?;
+        let forced = search::confined(self.query.of("q").unwrap_or_default(), &repository)
+            .map_err(|wrong| NotUnderstood::because(format!("`q`: {wrong}")))?;
         self.query.set("q", forced);
         let pull_requests =
             (self.class == Class::SearchIssues).then(|| GithubAction::ReadPullRequests(repository.clone()));

@@ -13,7 +13,6 @@ pub(crate) mod file_path;
 mod heads;
 mod path;
 mod query;
-mod search;
 mod shape;
 mod template;
 mod tokens;
