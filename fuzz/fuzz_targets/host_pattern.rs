@@ -1,4 +1,5 @@
-//! A pattern prints back to itself, and matches what a plain reading of its text matches.
+//! A pattern prints back to itself, and matches what a plain reading of its text matches: whatever it is asked about, and the names
+//! near its own.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use outwall_policy::{HostPattern, Target};
@@ -10,37 +11,42 @@ fuzz_target!(|input: (&str, &str)| {
     };
     let normal = pattern.to_string();
     assert_eq!(HostPattern::parse(&normal).as_ref(), Ok(&pattern));
-    let below = normal
-        .strip_prefix("*.")
-        .map(|rest| format!("outwall-fuzz.{rest}"));
-    if let Some(below) = below {
-        let below = if pattern.port().is_some() {
-            below
-        } else {
-            format!("{below}:443")
+    let hosts = hosts_of(&normal, pattern.port());
+    let named = hosts.strip_prefix("*.").unwrap_or(hosts);
+    let near = [
+        named.to_owned(),
+        format!("outwall-fuzz.{named}"),
+        format!("outwall-fuzz{named}"),
+        format!("a.outwall-fuzz.{named}"),
+        format!("{named}.outwall-fuzz"),
+    ];
+    let ports = [pattern.port().unwrap_or(443), 443, 80, 8443];
+    let near = near
+        .iter()
+        .flat_map(|host| ports.map(|port| format!("{host}:{port}")));
+    for target in near.chain([target_text.to_owned()]) {
+        let Ok(target) = Target::parse(&target) else {
+            continue; // too long, or not beside an address
         };
-        if let Ok(target) = Target::parse(&below) {
-            assert!(pattern.matches(&target), "{normal} matches {below}");
-        }
+        assert_eq!(
+            pattern.matches(&target),
+            plainly_matches(hosts, pattern.port(), &target),
+            "{normal} on {target}"
+        );
     }
-    let Ok(target) = Target::parse(target_text) else {
-        return;
-    };
-    assert_eq!(
-        pattern.matches(&target),
-        plainly_matches(&normal, pattern.port(), &target),
-        "{normal} on {target}"
-    );
 });
 
-/// The documentation of patterns, read to the letter, on text.
-fn plainly_matches(pattern: &str, port: Option<u16>, target: &Target) -> bool {
-    let hosts = match port {
-        Some(port) => pattern
+/// A pattern without its port.
+fn hosts_of(pattern: &str, port: Option<u16>) -> &str {
+    port.map_or(pattern, |port| {
+        pattern
             .strip_suffix(&format!(":{port}"))
-            .expect("a pattern prints its port"),
-        None => pattern,
-    };
+            .expect("a pattern prints its port")
+    })
+}
+
+/// The documentation of patterns, read to the letter, on text.
+fn plainly_matches(hosts: &str, port: Option<u16>, target: &Target) -> bool {
     let host = target.host.to_string();
     let port_fits = port.map_or(target.port == 80 || target.port == 443, |port| {
         port == target.port
