@@ -9,9 +9,9 @@ little less strict: a row may then fail for a neighbour's sake. Only mutations o
 Works in a copy with a target directory of its own ($OUTWALL_MUTATIONS, else a directory beside the system's temporary files), so
 nothing here is ever changed. Ends with 1 when a row held although its defence was gone, or when a change no longer applies.
 
-Some defences are held by a second one (`held_by`): there the rows must hold, so that the day on which they do not is noticed. The
-gate checks its policy before it serves, and would not serve with some defences gone: that check is taken out with each, so that it
-is the rows that notice.
+Some defences are held by a second one (`held_by`): there the rows must hold, so that the day on which they do not is noticed, and
+must fail once the second one is taken out as well (`second`), which proves that it is that one. The gate checks its policy before it
+serves, and would not serve with some defences gone: that check is taken out with each, so that it is the rows that notice.
 """
 
 import json
@@ -81,37 +81,57 @@ def apply(mutation):
     return (path, text), None
 
 
-def tell(group):
-    """A group of mutations: for each, whether it was noticed and what was seen."""
-    undone, why = apply(SELF_CHECK)
-    if why:
-        sys.exit(f"the self-check {why}")
-    undo, outcomes = [undone], {}
-    for mutation in group:
-        undone, why = apply(mutation)
-        if why:
-            outcomes[mutation["name"]] = (False, why)
-        else:
-            undo.append(undone)
+def without(changes):
+    """The rows that fail with these changes made; for each that was not made, by its place, why not; and why it was not built."""
+    undo, not_made = [], {}
     try:
+        for place, change in enumerate([SELF_CHECK, *changes]):
+            undone, why = apply(change)
+            if why and place == 0:
+                sys.exit(f"the self-check {why}")
+            if why:
+                not_made[place - 1] = why
+            else:
+                undo.append(undone)
         built, errors = build()
-        through = failed(attack()) if built else []
+        if built:
+            return failed(attack()), not_made, None
+        return [], not_made, " | ".join(line for line in errors.split("\n") if line.startswith("error"))[:400]
     finally:
         for path, text in reversed(undo):
             path.write_text(text)
+
+
+def tell_held(mutation):
+    """A mutation that a second defence holds: the rows hold without the first, and fail without both."""
+    held_by = mutation["held_by"]
+    for changes, must_fail in [([mutation], False), ([mutation, *mutation["second"]], True)]:
+        through, not_made, errors = without(changes)
+        if not_made or errors:
+            return False, "; ".join(not_made.values()) or f"does not compile: {errors}"
+        if SHUT in through:
+            return False, f"{SHUT}: {through[1]}"
+        if not must_fail and any(name in through for name in mutation["fails"]):
+            return False, f"{held_by} did not hold it: {', '.join(through)}"
+        if must_fail and any(name not in through for name in mutation["fails"]):
+            return False, f"held even without {held_by}; failed: {', '.join(through) or 'none'}"
+    return True, f"held by {held_by}; without that as well: {', '.join(mutation['fails'])}"
+
+
+def tell(group):
+    """A group of mutations: for each, whether it was noticed and what was seen."""
+    if "held_by" in group[0]:
+        return [(group[0], *tell_held(group[0]))]
+    through, not_made, errors = without(group)
+    outcomes = {group[place]["name"]: (False, why) for place, why in not_made.items()}
     for mutation in group:
-        held_by = mutation.get("held_by")
         missing = [name for name in mutation["fails"] if name not in through]
         if mutation["name"] in outcomes:
             continue
-        if not built:
-            what = "does not compile: " + " | ".join(line for line in errors.split("\n") if line.startswith("error"))[:400]
-            outcomes[mutation["name"]] = (False, what)
+        if errors:
+            outcomes[mutation["name"]] = (False, f"does not compile: {errors}")
         elif SHUT in through:
             outcomes[mutation["name"]] = (False, f"{SHUT}: {through[1]}")
-        elif held_by:
-            good = len(missing) == len(mutation["fails"])
-            outcomes[mutation["name"]] = (good, f"held by {held_by}" if good else f"{held_by} did not hold it: {', '.join(through)}")
         elif missing:
             outcomes[mutation["name"]] = (False, f"held all the same: {', '.join(missing)}; failed: {', '.join(through) or 'none'}")
         else:
@@ -121,17 +141,21 @@ def tell(group):
 
 
 def groups(mutations, at_once):
-    """Greedily, so that no class of one is a class of another; what is `alone` stays so."""
+    """Greedily, so that no class of one is a class of another; what is `alone` stays so, and so does what another defence holds."""
     waiting = []
     for mutation in mutations:
         classes = set(mutation["fails"])
-        fits = (group for group in waiting if len(group) < at_once and not any(one.get("alone") or classes & set(one["fails"]) for one in group))
-        group = None if mutation.get("alone") else next(fits, None)
+        fits = (group for group in waiting if len(group) < at_once and not any(is_alone(one) or classes & set(one["fails"]) for one in group))
+        group = None if is_alone(mutation) else next(fits, None)
         if group is None:
             waiting.append([mutation])
         else:
             group.append(mutation)
     return waiting
+
+
+def is_alone(mutation):
+    return mutation.get("alone") or "held_by" in mutation
 
 
 def main():

@@ -197,13 +197,17 @@ fn sizes() -> Vec<Attack> {
     let lines: Vec<_> = (0..400).map(|number| format!("x-{number}: b\r\n")).collect();
     let (many, few) = (lines.concat(), lines[..60].concat());
     vec![
-        attack("oversized-field", "one field of half a megabyte")
-            .http1(get(&format!("x-a: {}\r\n", "b".repeat(512 << 10))))
-            .twin_http1(
-                "one of sixteen kilobytes",
-                get(&format!("x-a: {}\r\n", "b".repeat(16 << 10))),
-            )
-            .refused(&["malformed-request"]),
+        attack(
+            "oversized-field",
+            "one field of a hundred kilobytes, and one of half a megabyte",
+        )
+        .http1(get(&format!("x-a: {}\r\n", "b".repeat(100 << 10))))
+        .http1(get(&format!("x-a: {}\r\n", "b".repeat(512 << 10))))
+        .twin_http1(
+            "one of sixteen kilobytes",
+            get(&format!("x-a: {}\r\n", "b".repeat(16 << 10))),
+        )
+        .refused(&["malformed-request"]),
         attack("oversized-name", "a field whose name is a hundred kilobytes")
             .http1(get(&format!("{}: b\r\n", "x".repeat(100 << 10))))
             .refused(MALFORMED),

@@ -62,7 +62,7 @@ pub(super) fn list() -> Vec<Attack> {
                 vec![open.collect::<Vec<_>>().concat()]
             })
             .seen("those beyond are refused, or the connection is ended", |seen| {
-                seen.ended.is_some()
+                ended(seen) || seen.ended.as_deref() == Some("stream reset: REFUSED_STREAM")
             }),
         attack(
             "h2-settings-flood",
