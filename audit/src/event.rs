@@ -201,6 +201,8 @@ pub struct Event {
     pub protocol: Option<String>,
     /// Facts of the client's TLS.
     pub tls: Option<Tls>,
+    /// What a request does at the GitHub that its session works at.
+    pub github: Option<Github>,
     /// The `id` of the "going out" that this closes.
     #[serde(rename = "for")]
     pub closes: Option<String>,
@@ -235,6 +237,21 @@ pub struct Event {
     pub sha256: Option<String>,
     /// How many bytes of it were cut off.
     pub bytes_removed: Option<u64>,
+}
+
+/// What a request does at the GitHub that its session works at.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Github {
+    /// The repository of the session: `github.com/acme/app`.
+    pub repository: Option<String>,
+    /// What GitHub calls it: `git-receive-pack`, `pulls/create`, `query PullRequestForBranch`.
+    pub operation: Option<String>,
+    /// What that does: `update refs/heads/outwall/x of acme/app`.
+    #[serde(default)]
+    pub actions: Vec<String>,
+    /// Refs with their old and new ids, fields and ids of GraphQL.
+    #[serde(default)]
+    pub details: Vec<String>,
 }
 
 /// Facts of a client's TLS.
@@ -301,6 +318,19 @@ impl<'a> Fields<'a> {
             self.buffer.remove(start);
         }
         self.buffer.push(b'}');
+    }
+
+    /// Texts, as many as are worth reading.
+    pub(crate) fn texts(&mut self, name: &str, values: impl IntoIterator<Item = impl fmt::Display>) {
+        self.name(name);
+        self.buffer.push(b'[');
+        for (at, value) in values.into_iter().take(MOST_TEXTS).enumerate() {
+            self.buffer
+                .extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
+            let _ = write!(Escaped::new(self.buffer), "{value}");
+            self.buffer.push(b'"');
+        }
+        self.buffer.push(b']');
     }
 
     fn name(&mut self, name: &str) {
@@ -382,6 +412,8 @@ fn obeys_a_terminal(character: char) -> bool {
 
 /// No text of a line is longer, in bytes before escaping.
 const LONGEST_TEXT: usize = 2048;
+/// Of a list.
+const MOST_TEXTS: usize = 64;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]

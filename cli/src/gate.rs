@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use outwall_audit::{AuditLog, Options};
 use outwall_broker::Keeper;
 use outwall_broker::placeholder::PlaceholderKey;
+use outwall_broker::scoped::{Audience, Verifier};
 use outwall_certs::Ca;
 use outwall_policy::{EnvironmentName, Policy, Sandbox, SandboxId, UnknownEnvironment};
 use outwall_proxy::{Gate, GateParts, InForce, Limits, Secrets};
@@ -20,7 +21,7 @@ pub(crate) fn gate(
     in_force: InForce,
     ca: Ca,
     audit: AuditLog,
-    placeholders: PlaceholderKey,
+    (placeholders, sessions): (PlaceholderKey, Arc<Verifier>),
 ) -> Result<Gate, Failure> {
     let limits = limits(in_force.policy());
     let parts = GateParts {
@@ -30,10 +31,17 @@ pub(crate) fn gate(
         secrets: Secrets {
             keeper: Arc::new(Keeper::new(Arc::new(Timestamp::now))),
             placeholders,
+            sessions: Some(sessions),
         },
         limits,
     };
     Gate::new(parts).explain("cannot make the gate")
+}
+
+/// Verifies what git and gh show for a session.
+pub(crate) fn verifier(session: &Session) -> Result<Arc<Verifier>, Failure> {
+    let verifier = Verifier::open(&session.state.credentials(), Audience::Git, Timestamp::now());
+    verifier.map(Arc::new).explain("credentials cannot be verified")
 }
 
 /// What makes placeholders here.

@@ -472,7 +472,9 @@ fn source(rule: &RuleName) -> String {
         | RuleName::Granted { .. }
         | RuleName::Rule { .. }
         | RuleName::Limit(_)
-        | RuleName::Size(_) => rule.to_string(),
+        | RuleName::Size(_)
+        | RuleName::Github(_)
+        | RuleName::GithubStorage(_) => rule.to_string(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::arguments::Session;
 use crate::ca;
 use crate::control::{Desk, Subject};
 use crate::failure::{Explain, Failure};
-use crate::gate::{audit_log, gate, new_sandbox_id, placeholder_key};
+use crate::gate::{audit_log, gate, new_sandbox_id, placeholder_key, verifier};
 use crate::memory;
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::{Reloader, Source, Watch};
@@ -74,7 +74,12 @@ impl Arguments {
         let audit = audit_log(session)?;
         let clients = clients(session)?;
         let files = in_force.read_files()?;
-        let gate = gate(files.clone(), ca, audit.clone(), placeholder_key(session)?)?;
+        let gate = gate(
+            files.clone(),
+            ca,
+            audit.clone(),
+            (placeholder_key(session)?, verifier(session)?),
+        )?;
         let exposure = self.exposure();
         let source = Source {
             session: session.clone(),

@@ -1,6 +1,7 @@
 //! `outwall run`: a command in a new sandbox whose only way out is the gate.
 
 mod asking;
+mod cloning;
 mod options;
 mod protection;
 mod publish;
@@ -9,7 +10,7 @@ mod trust;
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 
@@ -22,6 +23,7 @@ use outwall_sandbox_runtime::{
 };
 
 use self::asking::Asking;
+use self::cloning::Scratch;
 use self::protection::Guard;
 use self::publish::Published;
 use self::serving::Serving;
@@ -29,7 +31,8 @@ use self::trust::Trust;
 use crate::arguments::{RUN_FAILED, Session};
 use crate::discovery::configuration_files;
 use crate::failure::{Explain, Failure};
-use crate::gate::{audit_log, new_sandbox, placeholder_key};
+use crate::gate::{audit_log, new_sandbox, new_sandbox_id, placeholder_key, verifier};
+use crate::github_session::GithubSession;
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::Source;
 use crate::sandbox_variables::{self, Account};
@@ -41,7 +44,7 @@ use crate::{git_identity, memory, summary};
 /// It sees this directory, the system's programs and the toolchains on PATH; not your home, your
 /// keys or your variables. Its requests go through the gate, which allows, refuses and records them.
 /// Ends with the command's exit code; with 125 when Outwall itself fails.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   outwall run -- claude
@@ -50,6 +53,7 @@ Examples:
   outwall run --ask -- claude                 asks you about each host that is not allowed
   outwall run --publish 3000 -- npm run dev     look at it at http://localhost:3000
   outwall run --host-port 5432 -- npm test      the database of this machine, and nothing else of it
+  outwall run --repository https://github.com/acme/app --session-branch outwall/fix-login -- claude
   outwall run --mount ~/datasets --mount ~/out:rw --home work -- bash")]
 pub(crate) struct Arguments {
     /// The environment of the policy to run in [else: the default one]
@@ -98,16 +102,49 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) quiet: bool,
 
+    #[command(flatten)]
+    github: cloning::Options,
+
     /// The command and its arguments
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
 
 impl Arguments {
-    pub(crate) fn obey(self, session: &Session) -> Result<ExitCode, Failure> {
+    pub(crate) fn obey(mut self, session: &Session) -> Result<ExitCode, Failure> {
         memory::keep_to_ourselves();
+        let directory = self
+            .github
+            .make_directory(&session.surroundings.working_directory)?;
+        if let Some(directory) = &directory {
+            self.clone_repository(session, directory)?;
+        }
+        self.obey_at(session, directory)
+    }
+
+    /// Clones, in a sandbox of its own, and settles the name of the session's branch.
+    fn clone_repository(&mut self, session: &Session, directory: &Path) -> Result<(), Failure> {
+        let mut cloning = self.clone();
+        (cloning.quiet, cloning.ask, cloning.root) = (true, false, false);
+        (cloning.publish, cloning.mount, cloning.home) = (Vec::new(), Vec::new(), None);
+        let in_force = PolicyInForce::load(session, None, &Overrides::default())?;
+        let at = self.github.session(&in_force.policy, new_sandbox_id()?)?;
+        let at = at.expect("there is a directory for it");
+        self.github.session_branch = Some(at.branch.clone());
+        cloning.github.session_branch = Some(at.branch.clone());
+        cloning.command = self.github.command(&at);
+        let scratch = Scratch::beside(directory, new_sandbox_id()?)?;
+        let ended = cloning.obey_at(session, Some(scratch.path().to_path_buf()))?;
+        if ended == ExitCode::SUCCESS {
+            return scratch.deliver(directory);
+        }
+        let _ = std::fs::remove_dir(directory); // if nothing is in it
+        Err(Failure::new(format!("{} could not be cloned", at.repository)).hint("git says above why"))
+    }
+
+    fn obey_at(self, session: &Session, directory: Option<PathBuf>) -> Result<ExitCode, Failure> {
         let identity = git_identity::ask();
-        let mut request = self.request(session)?;
+        let mut request = self.request(session, directory)?;
         tracing::debug!("the policy is compiled");
         session.state.make()?;
         let trust = Trust::assemble(session, request.in_force.extra_roots()?);
@@ -118,12 +155,17 @@ impl Arguments {
         let identity = identity.join().ok().flatten();
         tracing::debug!("trust and git identity are there");
         let key = placeholder_key(session)?;
-        request.furnish(session, &bundle, identity, &key)?;
-        request.run(session, ca, &audit, key)
+        let github = GithubSession::begin(session, &request.sandbox, &audit)?;
+        request.furnish(session, &bundle, (identity, github.as_ref()), &key)?;
+        let ended = request.run(session, ca, &audit, key);
+        if let Some(github) = github {
+            github.end(&audit)?;
+        }
+        ended
     }
 
     /// What is asked for, with everything checked that can be before anything is made.
-    fn request(self, session: &Session) -> Result<Request, Failure> {
+    fn request(self, session: &Session, directory: Option<PathBuf>) -> Result<Request, Failure> {
         let surroundings = &session.surroundings;
         let name = self.environment.as_ref().map(EnvironmentName::as_str);
         let overrides = Overrides {
@@ -134,12 +176,15 @@ impl Arguments {
         };
         let in_force = PolicyInForce::load(session, name, &overrides)?;
         in_force.warn();
-        let sandbox = new_sandbox(&in_force.policy, self.environment.as_ref())?;
+        let mut sandbox = new_sandbox(&in_force.policy, self.environment.as_ref())?;
+        if let Some(repository) = self.github.session(&in_force.policy, sandbox.id)? {
+            sandbox = sandbox.working_at(repository);
+        }
         let environment = in_force.policy.environment(name)?;
         let mut spec = Spec::new(
             sandbox.id,
             self.command,
-            surroundings.working_directory.clone(),
+            directory.unwrap_or_else(|| surroundings.working_directory.clone()),
             session.state.path().to_path_buf(),
         );
         spec.nested_namespaces = environment.nested_namespaces();
@@ -204,7 +249,7 @@ impl Request {
         &mut self,
         session: &Session,
         bundle: &TrustBundle,
-        identity: Option<String>,
+        (identity, github): (Option<String>, Option<&GithubSession>),
         key: &PlaceholderKey,
     ) -> Result<(), Failure> {
         let account = Account::of(&self.spec, &session.surroundings);
@@ -216,14 +261,30 @@ impl Request {
             placeholders.variables(),
             &self.variables,
         )?;
+        if let Some(github) = github {
+            let own = github.variables().into_iter();
+            self.spec
+                .variables
+                .retain(|(name, _)| github.variables().iter().all(|(own, _)| name != own));
+            self.spec
+                .variables
+                .extend(own.map(|(name, value)| (name.into(), value.into())));
+        }
         let home = self.spec.home_path.clone();
         let trust = bundle.files().into_iter().map(|file| (file.path, file.contents));
         let at_home = bundle
             .home_files()
             .into_iter()
             .map(|file| (home.join(file.path), file.contents));
-        let git = identity.map(|text| (PathBuf::from(git_identity::PLACE), text.into_bytes().into()));
-        let placed = trust.chain(at_home).chain(git);
+        let git = [identity, github.map(GithubSession::git_configuration)]
+            .into_iter()
+            .flatten();
+        let git = Some(git.collect::<String>()).filter(|text| !text.is_empty());
+        let git = git.map(|text| (PathBuf::from(git_identity::PLACE), text.into_bytes().into()));
+        let credential = github
+            .map(GithubSession::file)
+            .map(|(path, text)| (path, text.into()));
+        let placed = trust.chain(at_home).chain(git).chain(credential);
         let placed = placed.map(|(path, contents)| PlacedFile {
             path,
             contents: contents.to_vec(),
@@ -248,7 +309,8 @@ impl Request {
             .map(|program| program.display().to_string())
             .unwrap_or_default();
         let (in_force, log) = (self.in_force, audit.clone());
-        let gate = thread::spawn(move || Serving::prepare(in_force, ca, log, key));
+        let verifier = verifier(session)?;
+        let gate = thread::spawn(move || Serving::prepare(in_force, ca, log, (key, verifier)));
         let mut prepared = Prepared::new(self.spec).map_err(not_prepared)?;
         tracing::debug!(timings = ?prepared.timings(), "the sandbox is prepared");
         for notice in prepared.notices() {
@@ -261,6 +323,7 @@ impl Request {
             .ask
             .then(|| Asking::start(self.sandbox.clone(), audit.clone()))
             .transpose()?;
+        gate.check_session(&self.sandbox)?;
         let mut serving = gate.serve(self.sandbox.clone(), prepared.listeners(), self.source, asking)?;
         audit.sandbox_started(&self.sandbox, &program)?;
         if let Some(inner) = prepared.inner_sockets() {

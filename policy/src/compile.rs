@@ -83,6 +83,8 @@ struct Compiler {
     blocklist_contents: BTreeMap<String, Arc<Blocklist>>,
     /// The blocklists of every environment.
     everywhere: Vec<Arc<Blocklist>>,
+    /// Credentials that `[[github]]` names.
+    of_sessions: Vec<String>,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
 }
@@ -101,6 +103,11 @@ impl Compiler {
             origin: Arc::clone(&document.origin),
             blocklist_contents: document.blocklist_contents.clone(),
             everywhere: Vec::new(),
+            of_sessions: document
+                .githubs
+                .iter()
+                .filter_map(|github| github.credential.as_ref().map(|name| name.value.clone()))
+                .collect(),
             problems: Vec::new(),
             warnings: Vec::new(),
         }

@@ -91,10 +91,6 @@ impl<R> Action<R> {
 
 /// May this request be sent?
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every request is allowed, and a box for each would cost an allocation"
-)]
 pub enum RequestDecision<R> {
     /// No; what the action carried comes back.
     Deny(Denial, R),

@@ -225,6 +225,7 @@ impl Denial {
             Reason::Github(refusal) => Some(Lines::Table(refusal.remedy())),
             Reason::GithubNotUnderstood { .. } => Some(Lines::Table("use git, gh or git-lfs as usual: what the gate cannot read it does not send".to_owned())),
             Reason::Credential(fault) => fault.remedy(Some(environment)).map(Lines::Table),
+            Reason::GithubToken { fault, .. } => Some(Lines::Table(fault.remedy())),
             Reason::GithubNotAsked { .. } => Some(Lines::Table(
                 "ask again; `outwall credential check NAME` says whether the session's credential can be had".to_owned(),
             )),

@@ -75,7 +75,7 @@ impl Policy {
         &self.brokered.0
     }
 
-    /// The GitHubs that sessions may work at, in the order of the document.
+    /// Each GitHub that sessions may work at, in the order of the document.
     pub fn githubs(&self) -> &[Github] {
         &self.githubs.0
     }

@@ -11,7 +11,7 @@ use crate::amount::Bytes;
 use crate::blocklist::Blocked;
 use crate::brokered::BrokerRefusal;
 use crate::credential_fault::CredentialFault;
-use crate::github::GithubRefusal;
+use crate::github::{GithubRefusal, TokenFault};
 use crate::method::Method;
 use crate::sizes::SizeLimit;
 use crate::target::Target;
@@ -190,6 +190,13 @@ pub enum Reason {
         /// What is wrong with it.
         what: String,
     },
+    /// The token of a session cannot be used: it may too much, or nothing there.
+    GithubToken {
+        /// Where it was to go.
+        target: Target,
+        /// What is wrong with it.
+        fault: TokenFault,
+    },
     /// GitHub cannot be asked what has to be known before a request is decided on.
     GithubNotAsked {
         /// Where it was to go.
@@ -252,6 +259,7 @@ impl Reason {
             Self::Broker(refusal) => refusal.code(),
             Self::Github(refusal) => refusal.code(),
             Self::GithubNotUnderstood { .. } => "github-not-understood",
+            Self::GithubToken { .. } => "github-token-unfit",
             Self::GithubNotAsked { .. } => "github-not-asked",
             Self::LimitReached { .. } => "limit-reached",
             Self::Withdrawn { .. } => "withdrawn",
@@ -297,6 +305,7 @@ impl Reason {
             | Self::CredentialLeaving { target, .. }
             | Self::UnreadableCoding { target, .. }
             | Self::GithubNotUnderstood { target, .. }
+            | Self::GithubToken { target, .. }
             | Self::GithubNotAsked { target, .. }
             | Self::Withdrawn { target } => Some(target),
             Self::Broker(refusal) => Some(refusal.target()),
@@ -378,12 +387,8 @@ impl fmt::Display for Reason {
             Self::StreamOnly { target } => {
                 write!(f, "{target} is allowed as plain TCP, not for HTTP requests")
             }
-            Self::NotHttp { target } => {
-                write!(f, "the connection to {target} speaks neither TLS nor HTTP")
-            }
-            Self::PlainConnectionNotAllowed { target } => {
-                write!(f, "{target} may be reached over TLS only")
-            }
+            Self::NotHttp { target } => write!(f, "the connection to {target} speaks neither TLS nor HTTP"),
+            Self::PlainConnectionNotAllowed { target } => write!(f, "{target} may be reached over TLS only"),
             Self::Fronting { target, named, place } => {
                 write!(f, "the connection is for {target}, but {place} names {named}")
             }
@@ -414,6 +419,7 @@ impl fmt::Display for Reason {
             Self::GithubNotUnderstood { what, .. } => {
                 write!(f, "the request to GitHub is not understood: {what}")
             }
+            Self::GithubToken { fault, .. } => fmt::Display::fmt(fault, f),
             Self::GithubNotAsked { why, .. } => write!(f, "what the request would do cannot be asked: {why}"),
             Self::LimitReached { limit } => write!(f, "a limit is reached: {limit}"),
             Self::Withdrawn { target } => {

@@ -68,6 +68,7 @@ impl Sandbox {
     }
 
     /// The same, whose session works there.
+    #[must_use]
     pub fn working_at(self, repository: SessionRepository) -> Self {
         Self {
             repository: Some(Arc::new(repository)),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, Method, StatusCode};
+use http_body_util::combinators::BoxBody;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::http_error::HttpError;
@@ -25,6 +26,8 @@ pub(crate) enum Arriving {
     H2(H2Body),
     /// From a client, all of it, read before.
     Held(HeldBody),
+    /// Written here, from what a client sent.
+    Made(BoxBody<Bytes, HttpError>),
 }
 
 /// A body that is all here.
@@ -99,6 +102,11 @@ impl Arriving {
             data: (!data.is_empty()).then_some(data),
             trailers: trailers.map(Box::new),
         })
+    }
+
+    /// What is written here while a client sends.
+    pub(crate) fn made(body: impl Body<Data = Bytes, Error = HttpError> + Send + Sync + 'static) -> Self {
+        Self::Made(BoxBody::new(body))
     }
 
     fn h2(stream: RecvStream, sender: Sender, headers: &HeaderMap, touched: Option<Touched>) -> Self {
@@ -189,6 +197,7 @@ impl Body for Arriving {
             Self::OfOrigin(body) => Pin::new(body).poll_frame(cx).map_err(HttpError::from),
             Self::H2(body) => body.poll(cx).map_err(HttpError::from),
             Self::Held(body) => Poll::Ready(body.next().map(Ok)),
+            Self::Made(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -199,6 +208,7 @@ impl Body for Arriving {
             Self::OfOrigin(body) => body.is_end_stream(),
             Self::H2(body) => body.ended,
             Self::Held(body) => body.data.is_none() && body.trailers.is_none(),
+            Self::Made(body) => body.is_end_stream(),
         }
     }
 
@@ -209,6 +219,7 @@ impl Body for Arriving {
             Self::OfOrigin(body) => body.size_hint(),
             Self::H2(body) if body.ended => SizeHint::with_exact(0),
             Self::H2(body) => body.left.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Made(body) => body.size_hint(),
             Self::Held(body) => SizeHint::with_exact(body.data.as_ref().map_or(0, |data| data.len() as u64)),
         }
     }

@@ -15,6 +15,7 @@ use crate::allowance::Bounds;
 use crate::arriving::Arriving;
 use crate::brokering::Outbound;
 use crate::error::{Error, chain};
+use crate::github::Rewritten;
 use crate::h2_pipe::{Piped, Resets};
 use crate::hop_by_hop;
 use crate::http_error::HttpError;
@@ -163,6 +164,8 @@ pub(crate) enum ResponseBody {
     Text { text: Option<Bytes>, _running: Running },
     /// What the origin sends.
     Relayed(Relayed),
+    /// The same, written anew.
+    Rewritten(Rewritten),
 }
 
 /// What an exchange holds until its last byte.
@@ -357,6 +360,7 @@ impl Body for ResponseBody {
             Self::Nothing => Poll::Ready(None),
             Self::Text { text, .. } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Relayed(relayed) => Pin::new(relayed).poll_frame(cx),
+            Self::Rewritten(rewritten) => Pin::new(rewritten).poll_frame(cx),
         }
     }
 
@@ -365,6 +369,7 @@ impl Body for ResponseBody {
             Self::Nothing => true,
             Self::Text { text, .. } => text.is_none(),
             Self::Relayed(relayed) => relayed.is_end_stream(),
+            Self::Rewritten(rewritten) => rewritten.is_end_stream(),
         }
     }
 
@@ -375,6 +380,7 @@ impl Body for ResponseBody {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }
             Self::Relayed(relayed) => relayed.size_hint(),
+            Self::Rewritten(rewritten) => rewritten.size_hint(),
         }
     }
 }
@@ -384,10 +390,14 @@ impl Piped for Upload {}
 /// A connection of http/1.1 takes the rest of a request while nobody reads its response.
 impl Piped for ResponseBody {
     fn go_on(&mut self, cx: &mut Context<'_>) {
-        if let Self::Relayed(relayed) = self
-            && let Some((Carrier::Exclusive(connection), _)) = &mut relayed.running
-        {
-            connection.go_on(cx);
+        match self {
+            Self::Relayed(relayed) => {
+                if let Some((Carrier::Exclusive(connection), _)) = &mut relayed.running {
+                    connection.go_on(cx);
+                }
+            }
+            Self::Rewritten(rewritten) => rewritten.go_on(cx),
+            Self::Nothing | Self::Text { .. } => {}
         }
     }
 }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use http::StatusCode;
 use outwall_audit::WriteError;
 use outwall_certs::LeafError;
+use outwall_git_proxy::git::AdvertisementError;
 use outwall_policy::{ClientCertificate, Denial, DomainName};
 use rustls::AlertDescription;
 use thiserror::Error as ThisError;
@@ -123,6 +124,9 @@ pub enum Error {
     /// A request that is not done after as long as a request may take.
     #[error("the request took longer than a request may")]
     TooLong,
+    /// GitHub answered git with what is no list of refs.
+    #[error("GitHub's answer to git cannot be read")]
+    RefList(#[from] AdvertisementError),
     /// The record could not be written; so nothing goes out.
     #[error("the audit log cannot be written")]
     Audit(#[from] WriteError),
@@ -209,6 +213,7 @@ impl Error {
             Self::Unsearchable(_) | Self::OriginFrames(_) => {
                 (Side::Origin, StatusCode::BAD_GATEWAY, "unsearchable-response")
             }
+            Self::RefList(_) => (Side::Origin, StatusCode::BAD_GATEWAY, "unreadable-ref-list"),
             Self::ClientFrames(_) => (Side::Client, StatusCode::BAD_REQUEST, "client-frames"),
             Self::Silence => (Side::Origin, StatusCode::GATEWAY_TIMEOUT, "silence"),
             Self::TooLong => (Side::Client, StatusCode::GATEWAY_TIMEOUT, "request-timeout"),

@@ -5,9 +5,12 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use http::uri::Authority;
-use http::{Request, Uri, Version};
+use http::{Request, Response, Uri, Version};
 use outwall_audit::{Asked, GoingOut, TlsFacts};
+use outwall_broker::scrub::Scrubber;
+use outwall_policy::github::Undecided;
 use outwall_policy::{
     Action, ConnectionDecision, ConnectionPermit, CredentialFault, Denial, Method, Opening, Reason,
     RequestDecision, RequestPath, RequestPermit, Scheme,
@@ -23,6 +26,7 @@ use crate::brokering::{self, Examined, Objection, Outbound, Ready};
 use crate::client::Client;
 use crate::current::Snapshot;
 use crate::error::Error;
+use crate::github;
 use crate::hop_by_hop;
 use crate::interim::Interims;
 use crate::leaks::{self, Looked};
@@ -85,9 +89,29 @@ pub(crate) struct ClientTlsFacts {
 }
 
 /// Why a request got no response from its origin.
-enum Stopped {
+pub(crate) enum Stopped {
     Denied(Denial),
+    /// The same, and this is what its client is told, in its own words.
+    Told(Denial, Box<Response<Bytes>>),
+    /// The gate answers: nothing is asked of the origin, and nothing is refused.
+    Answered(Box<Response<Bytes>>),
     Failed(Error),
+}
+
+/// What was decided on a request that is not denied.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every request is one, and a box for each would cost an allocation"
+)]
+enum Decided {
+    Allowed(RequestPermit, Request<Arriving>, Arc<Pool>),
+    AtGithub(Box<Undecided<Request<Arriving>>>),
+}
+
+/// How a request goes to its origin.
+pub(crate) struct Way {
+    pub(crate) authority: Authority,
+    pub(crate) pool: Arc<Pool>,
 }
 
 /// What is remembered of a request, to be told when it is not forwarded.
@@ -226,23 +250,73 @@ impl Exchanges {
         let (via, expected) = self.read_target(&request).await?;
         let authority = expected.authority_for(action::spelled_host(&request)).clone();
         let action = action::read(request, &expected).map_err(|reason| self.gate.denial(reason))?;
-        let (permit, request, pool) = self.decide(&via, action)?;
-        let Examined { request, ready } = brokering::examine(&self.gate, &permit, request).await?;
-        let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
-        let looked = leaks::look(&self.gate, &permit, request).await?;
-        let scrubbing = self.scrubbing(&permit, ready.as_ref());
-        let (request, record) = self.record(&permit, (looked, ready), &authority, bounds, interims)?;
         let held = Held {
             running,
             _room: room,
             interims: interims.clone(),
         };
+        match self.decide(&via, action)? {
+            Decided::Allowed(permit, request, pool) => {
+                let examined = brokering::examine(&self.gate, &permit, request).await?;
+                self.forward(permit, examined, Way { authority, pool }, held)
+                    .await
+            }
+            Decided::AtGithub(undecided) => Box::pin(github::relay(self, *undecided, authority, held)).await,
+        }
+    }
+
+    /// Forwards what is permitted, and has its secret at hand: the end of the main path.
+    pub(crate) async fn forward(
+        &self,
+        permit: RequestPermit,
+        examined: Examined,
+        way: Way,
+        held: Held,
+    ) -> Result<Answer, Stopped> {
+        let Examined { request, ready } = examined;
+        let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
+        let looked = leaks::look(&self.gate, &permit, request).await?;
+        let scrubbing = self.scrubbing(&permit, ready.as_ref().and_then(Ready::scrubber));
+        self.send(permit, (looked, ready, scrubbing), bounds, way, held)
+            .await
+    }
+
+    /// The same for what the gate itself asks, by a URL that an origin gave it: nothing of a sandbox's is in its head.
+    pub(crate) async fn forward_unlooked(
+        &self,
+        permit: RequestPermit,
+        (request, scrubber): (Request<Arriving>, Option<Arc<Scrubber>>),
+        way: Way,
+        held: Held,
+    ) -> Result<Answer, Stopped> {
+        let bounds = Bounds::of_request(&self.gate, &self.account, &permit, &request)?;
+        let scrubbing = self.scrubbing(&permit, scrubber.as_ref());
+        self.send(
+            permit,
+            (Looked::unwatched(request), None, scrubbing),
+            bounds,
+            way,
+            held,
+        )
+        .await
+    }
+
+    async fn send(
+        &self,
+        permit: RequestPermit,
+        (looked, ready, scrubbing): (Looked, Option<Ready>, Option<Arc<Scrubbing>>),
+        bounds: Option<Arc<Bounds>>,
+        way: Way,
+        held: Held,
+    ) -> Result<Answer, Stopped> {
+        let (request, record) =
+            self.record(&permit, (looked, ready), &way.authority, bounds, &held.interims)?;
         let outgoing = Outgoing {
             permit,
             record,
             request,
-            authority,
-            pool,
+            authority: way.authority,
+            pool: way.pool,
             held,
             scrubbing,
         };
@@ -250,9 +324,8 @@ impl Exchanges {
     }
 
     /// The search of what comes back, for what is put into the request.
-    fn scrubbing(&self, permit: &RequestPermit, ready: Option<&Ready>) -> Option<Arc<Scrubbing>> {
-        let scrubber = ready.and_then(Ready::scrubber)?;
-        Some(Scrubbing::new(&self.gate, permit, Arc::clone(scrubber)))
+    fn scrubbing(&self, permit: &RequestPermit, scrubber: Option<&Arc<Scrubber>>) -> Option<Arc<Scrubbing>> {
+        scrubber.map(|scrubber| Scrubbing::new(&self.gate, permit, Arc::clone(scrubber)))
     }
 
     /// Whose target the request is for: the connection's, or the one that it names itself.
@@ -291,19 +364,16 @@ impl Exchanges {
     }
 
     /// The policy in force decides, and chooses the pool.
-    fn decide(
-        &self,
-        via: &ConnectionPermit,
-        action: Action<Request<Arriving>>,
-    ) -> Result<(RequestPermit, Request<Arriving>, Arc<Pool>), Denial> {
+    fn decide(&self, via: &ConnectionPermit, action: Action<Request<Arriving>>) -> Result<Decided, Denial> {
         let snapshot = self.gate.shared.policy.load();
         match snapshot.policy.decide_request(via, action) {
             RequestDecision::Deny(denial, _request) => Err(denial),
             RequestDecision::Allow(permitted) => {
                 let (permit, request) = permitted.into_parts();
                 let pool = self.pool(&permit, &snapshot);
-                Ok((permit, request, pool))
+                Ok(Decided::Allowed(permit, request, pool))
             }
+            RequestDecision::Understand(undecided) => Ok(Decided::AtGithub(Box::new(undecided))),
         }
     }
 
@@ -347,7 +417,14 @@ impl Exchanges {
         ))
     }
 
-    fn pool(&self, permit: &RequestPermit, snapshot: &Snapshot) -> Arc<Pool> {
+    /// The way to where a permit leads that is not the connection's own.
+    pub(crate) fn way_elsewhere(&self, permit: &RequestPermit, authority: Authority) -> Way {
+        let snapshot = self.gate.shared.policy.load();
+        let pool = self.client.origins().pool(permit, &snapshot);
+        Way { authority, pool }
+    }
+
+    pub(crate) fn pool(&self, permit: &RequestPermit, snapshot: &Snapshot) -> Arc<Pool> {
         let origins = self.client.origins();
         if let Grant::EachItsOwn = self.grant {
             return origins.pool(permit, snapshot);
@@ -366,6 +443,11 @@ impl Exchanges {
     /// Tells the client, and the audit log what it does not know yet.
     fn tell(&self, stopped: &Stopped, question: &Question) -> Answer {
         let refusal = match stopped {
+            Stopped::Answered(response) => return self.say((**response).clone()),
+            Stopped::Told(denial, response) => {
+                self.write_down(denial, question);
+                return self.say((**response).clone());
+            }
             Stopped::Denied(denial) => {
                 self.write_down(denial, question);
                 self.refusal_of(denial, question)
@@ -381,8 +463,12 @@ impl Exchanges {
                 Refusal::of_error(error)
             }
         };
+        self.say(refusal.response(question.format))
+    }
+
+    /// An answer of ours.
+    pub(crate) fn say(&self, response: Response<Bytes>) -> Answer {
         let running = self.pulse.run();
-        let response = refusal.response(question.format);
         Answer::Response(response.map(|text| ResponseBody::text(text, running)))
     }
 

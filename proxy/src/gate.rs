@@ -5,8 +5,10 @@ use std::sync::{Arc, OnceLock};
 use outwall_audit::AuditLog;
 use outwall_broker::Keeper;
 use outwall_broker::placeholder::PlaceholderKey;
+use outwall_broker::scoped::Verifier;
 use outwall_certs::Ca;
 use outwall_policy::Sandbox;
+use outwall_policy::github::SessionRepository;
 use thiserror::Error;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Semaphore;
@@ -15,6 +17,7 @@ use crate::clientele::{Clientele, Clients};
 use crate::current::CurrentPolicy;
 use crate::dialer::{Doors, Resolvers, ServiceDialer};
 use crate::dns::{NameLimits, NameTable, Responder, serve_tcp, serve_udp};
+use crate::github::{self, Fitness, SessionFault};
 use crate::lanes::Lanes;
 use crate::limits::Limits;
 use crate::listener::{Doorway, OriginalDestination, Redirected, serve};
@@ -50,6 +53,8 @@ pub struct Secrets {
     pub keeper: Arc<Keeper>,
     /// Makes what a sandbox sees.
     pub placeholders: PlaceholderKey,
+    /// Verifies what git and gh show; without it no session works at a GitHub.
+    pub sessions: Option<Arc<Verifier>>,
 }
 
 /// The gate. Cloning is cheap, and a clone is the same gate.
@@ -63,6 +68,10 @@ pub(crate) struct Shared {
     pub(crate) policy: Arc<CurrentPolicy>,
     pub(crate) audit: AuditLog,
     pub(crate) secrets: Secrets,
+    /// Asks GitHub what has to be known before a request there is decided on.
+    pub(crate) services: Arc<GateServices>,
+    /// What is known of sessions' tokens.
+    pub(crate) fitness: Fitness,
     pub(crate) scrubbers: Scrubbers,
     pub(crate) client_tls: ClientTls,
     pub(crate) resolvers: Arc<Resolvers>,
@@ -130,13 +139,16 @@ impl Gate {
         let lanes = Lanes::start(limits.lanes)?;
         let policy = Arc::new(CurrentPolicy::new(in_force.clone()));
         let (resolvers, doors) = (Arc::default(), Arc::default());
-        let services = ServiceDialer::new(Arc::clone(&policy), Arc::clone(&resolvers), Arc::clone(&doors));
-        secrets.keeper.ask_through(Box::new(GateServices::new(services)));
+        let dialer = ServiceDialer::new(Arc::clone(&policy), Arc::clone(&resolvers), Arc::clone(&doors));
+        let services = Arc::new(GateServices::new(dialer));
+        secrets.keeper.ask_through(Box::new(Arc::clone(&services)));
         secrets.keep(&in_force, &lanes);
         let shared = Shared {
             policy,
             audit,
             secrets,
+            services,
+            fitness: Fitness::default(),
             scrubbers: Scrubbers::default(),
             client_tls: ClientTls::new(Arc::new(ca))?,
             resolvers,
@@ -233,6 +245,12 @@ impl Gate {
     /// From here on, who is refused a host or port that nobody thought of is asked about there. Once; a second one is ignored.
     pub fn ask_through(&self, questions: Arc<dyn Questions>) {
         let _ = self.shared.questions.set(questions);
+    }
+
+    /// Whether a session may begin at this repository: GitHub is asked with its token, which has to see the repository, and may not
+    /// have what would let it do more than the session may.
+    pub async fn check_session(&self, at: &SessionRepository) -> Result<(), SessionFault> {
+        github::check(&self.shared, at).await
     }
 
     /// How many connections ended in a panic: a defect of ours, each.

@@ -48,6 +48,7 @@ mod exchange;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gate;
+mod github;
 mod grpc;
 mod h2_connection;
 mod h2_duplex;
@@ -100,6 +101,7 @@ pub use clientele::Clients;
 pub use dialer::ParentError;
 pub use error::{Error, Side};
 pub use gate::{CapturedListeners, Gate, GateError, GateParts, Secrets, ServeError};
+pub use github::{NotAsked, SessionFault};
 pub use http_error::HttpError;
 pub use limits::Limits;
 pub use listener::{OriginalDestination, Redirected};

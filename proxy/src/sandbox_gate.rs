@@ -16,6 +16,7 @@ use crate::dialer::Dialer;
 use crate::distinct_names::{DistinctNames, TooManyNames};
 use crate::dns::NameTable;
 use crate::gate::Shared;
+use crate::github::AtGithub;
 use crate::leaks::Leaks;
 use crate::limits::Limits;
 use crate::listener::Host;
@@ -44,6 +45,7 @@ pub(crate) struct SandboxGate {
     pub(crate) ledger: Ledger,
     pub(crate) leaks: Leaks,
     pub(crate) brokering: Brokering,
+    pub(crate) at_github: AtGithub,
 }
 
 impl SandboxGate {
@@ -82,6 +84,7 @@ impl SandboxGate {
             ledger: Ledger::new(),
             leaks: Leaks::default(),
             brokering: Brokering::default(),
+            at_github: AtGithub::default(),
         })
     }
 

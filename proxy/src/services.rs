@@ -61,6 +61,7 @@ impl GateServices {
                 status: head.status.as_u16(),
                 date: text(DATE),
                 location: text(LOCATION),
+                scopes: text(HeaderName::from_static("x-oauth-scopes")),
                 body: Zeroizing::new(body.into()),
             })
         };

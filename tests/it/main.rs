@@ -25,6 +25,7 @@ mod credentials;
 mod escape;
 mod exchange;
 mod explicit;
+mod github;
 mod granting;
 mod host_ports;
 mod leaks;

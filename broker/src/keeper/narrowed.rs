@@ -29,7 +29,7 @@ impl Keeper {
         &self,
         name: &CredentialName,
         repository: &RepositoryName,
-        rules: &SessionRules,
+        rules: SessionRules,
     ) -> Result<Arc<Secret>, Unavailable> {
         self.kept_for(name, repository, rules)?.current().await
     }
@@ -39,7 +39,7 @@ impl Keeper {
         &self,
         name: &CredentialName,
         repository: &RepositoryName,
-        rules: &SessionRules,
+        rules: SessionRules,
     ) -> Vec<Arc<Secret>> {
         let narrowed = self.kept_for(name, repository, rules);
         let mut known = narrowed.map(|kept| kept.known()).unwrap_or_default();
@@ -59,7 +59,7 @@ impl Keeper {
         &self,
         name: &CredentialName,
         repository: &RepositoryName,
-        rules: &SessionRules,
+        rules: SessionRules,
     ) -> Result<Arc<Kept>, Unavailable> {
         let own = self.kept(name)?;
         if !matches!(own.written(), brokered::Source::GithubApp { .. }) {

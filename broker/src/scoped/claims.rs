@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use outwall_policy::github::SessionRepository;
 use outwall_policy::{EnvironmentName, Sandbox, SandboxId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -98,7 +99,11 @@ fn is_empty(scope: &Scope) -> bool {
 impl Claims {
     /// The sandbox that shows it, which by that has an identity of its own.
     pub fn as_sandbox(&self) -> Sandbox {
-        Sandbox::new(self.sandbox, self.environment.clone())
+        let sandbox = Sandbox::new(self.sandbox, self.environment.clone());
+        match self.scope.works_at() {
+            Some(repository) => sandbox.working_at(repository),
+            None => sandbox,
+        }
     }
 
     /// Their one spelling.
@@ -137,6 +142,28 @@ impl Claims {
 }
 
 impl Scope {
+    /// Of a session at a repository of a GitHub.
+    pub fn at(repository: &SessionRepository, session: Option<String>) -> Self {
+        Self {
+            session,
+            repositories: vec![format!("{}/{}", repository.host, repository.repository)],
+            branch: Some(repository.branch.to_string()),
+        }
+    }
+
+    /// The repository that its session works at, if it is of one.
+    pub fn works_at(&self) -> Option<SessionRepository> {
+        let ([repository], Some(branch)) = (self.repositories.as_slice(), &self.branch) else {
+            return None;
+        };
+        let (host, repository) = repository.split_once('/')?;
+        Some(SessionRepository {
+            host: host.parse().ok()?,
+            repository: repository.parse().ok()?,
+            branch: branch.parse().ok()?,
+        })
+    }
+
     /// Whether every part of it is a name of what it stands for.
     pub(crate) fn check(&self) -> Result<(), ScopeError> {
         let named = |text: &String| {

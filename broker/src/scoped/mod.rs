@@ -21,7 +21,7 @@ pub use id::{CredentialId, IdError};
 pub use issued::{Listed, Standing};
 pub use issuer::{Fresh, IssueError, Issuer, Overlap, Request, Revoke, RevokeError, Revoked, Subject};
 pub use keys::{KeyId, KeyRing};
-pub use presented::{Presented, Unreadable, presented};
+pub use presented::{Presented, Unreadable, presented, presented_at_github};
 pub use revocations::Revocations;
 pub use token::{LONGEST_TOKEN, NotValid, ScopedToken};
 pub use verifier::{Credential, Refused, Snapshot, Verifier};

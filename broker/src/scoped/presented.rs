@@ -41,6 +41,18 @@ pub fn presented<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Prese
     }
 }
 
+/// The same of `Authorization` at a GitHub, whose clients have a scheme `token` besides ("Authenticating to the REST API", GitHub Docs).
+pub fn presented_at_github<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Presented, Unreadable> {
+    let values = values
+        .into_iter()
+        .map(|value| match value.split_at_checked(TOKEN.len()) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(TOKEN) => [b"bearer ", rest].concat(),
+            _ => value.to_vec(),
+        });
+    let values: Vec<Zeroizing<Vec<u8>>> = values.map(Zeroizing::new).collect();
+    presented(values.iter().map(|value| value.as_slice()))
+}
+
 fn read(value: &[u8]) -> Result<ScopedToken, Unreadable> {
     let text = std::str::from_utf8(value).map_err(|_| Unreadable::Form)?;
     let (scheme, rest) = text
@@ -77,6 +89,7 @@ fn token(text: &str) -> Result<ScopedToken, Unreadable> {
     Ok(ScopedToken::of(text.to_owned()))
 }
 
+const TOKEN: &[u8] = b"token ";
 /// Optional white space around a field's value (RFC 9110 section 5.6.3).
 const BLANK: [char; 2] = [' ', '\t'];
 
@@ -103,6 +116,19 @@ mod tests {
         assert_eq!(basic("sandbox:a:b"), Err(Unreadable::Form));
         assert_eq!(basic("sandbox"), Err(Unreadable::Form));
         assert_eq!(basic("sandbox:"), Err(Unreadable::Form));
+    }
+
+    #[test]
+    fn at_github_there_is_another_scheme() {
+        let at_github = |value: &str| presented_at_github([value.as_bytes()]);
+        for value in ["token a.b.c", "Token a.b.c", "Bearer a.b.c", "Basic eDphLmIuYw=="] {
+            let Ok(Presented::Token(token)) = at_github(value) else {
+                panic!("{value}")
+            };
+            assert_eq!(token.expose(), "a.b.c");
+        }
+        assert_eq!(at_github("token"), Err(Unreadable::Scheme));
+        assert_eq!(shown(&["token a.b.c"]), Err(Unreadable::Scheme), "not at a proxy");
     }
 
     #[test]

@@ -19,6 +19,12 @@ pub trait Services: Send + Sync {
     fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, NotAnswered>>;
 }
 
+impl<S: Services + ?Sized> Services for Arc<S> {
+    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer, NotAnswered>> {
+        (**self).ask(question)
+    }
+}
+
 /// One question.
 pub struct Question {
     /// `GET`, `POST`.
@@ -41,6 +47,8 @@ pub struct Answer {
     pub date: Option<String>,
     /// The field `Location`, which is never followed.
     pub location: Option<String>,
+    /// The field `X-OAuth-Scopes`: what a token of GitHub may, where it is of a kind that says so.
+    pub scopes: Option<String>,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use outwall_audit::AuditLog;
 use outwall_broker::placeholder::PlaceholderKey;
+use outwall_broker::scoped::Verifier;
 use outwall_certs::Ca;
 use outwall_control::Role;
 use outwall_policy::Sandbox;
-use outwall_proxy::{CapturedListeners, Gate, InForce, ServeHandle};
+use outwall_proxy::{CapturedListeners, Gate, InForce, ServeHandle, SessionFault};
 use outwall_sandbox_runtime::{Ender, InnerSockets, Interludes, Listeners, Signal as Inside};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -52,7 +53,7 @@ impl Serving {
         policy: PolicyInForce,
         ca: Ca,
         audit: AuditLog,
-        placeholders: PlaceholderKey,
+        known: (PlaceholderKey, Arc<Verifier>),
     ) -> Result<Ready, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -60,7 +61,7 @@ impl Serving {
             .explain("cannot start threads")?;
         let files = policy.read_files()?;
         Ok(Ready {
-            gate: gate(files.clone(), ca, audit.clone(), placeholders)?,
+            gate: gate(files.clone(), ca, audit.clone(), known)?,
             runtime,
             audit,
             loaded: (policy, files),
@@ -69,6 +70,26 @@ impl Serving {
 }
 
 impl Ready {
+    /// Whether the session of a sandbox may begin: what cannot be pushed at the end is better known now.
+    pub(super) fn check_session(&self, sandbox: &Sandbox) -> Result<(), Failure> {
+        let Some(at) = &sandbox.repository else {
+            return Ok(());
+        };
+        self.runtime
+            .block_on(self.gate.check_session(at))
+            .map_err(|fault| {
+                let hint = match &fault {
+                    SessionFault::Token(fault) => fault.remedy(),
+                    SessionFault::NoGithub(_) | SessionFault::Unavailable(_) | SessionFault::NotAsked(_) => {
+                        "`outwall credential check NAME` says whether its secret can be had".to_owned()
+                    }
+                };
+                Failure::from(fault)
+                    .explain(format!("no session can work at {}", at.repository))
+                    .hint(hint)
+            })
+    }
+
     /// Serves the sandbox from here on, by what is in force at `source`.
     pub(super) fn serve(
         self,

@@ -145,10 +145,9 @@ fn less_of(
 ) -> BTreeMap<String, String> {
     let both = most.iter().filter_map(|(name, level)| {
         let level = match (written.is_empty(), written.get(*name).map(String::as_str)) {
-            (true, _) => level,
             (false, None) => return None,
             (false, Some("read")) => "read",
-            (false, Some(_)) => level,
+            (true, _) | (false, Some(_)) => level,
         };
         Some(((*name).to_owned(), level.to_owned()))
     });

@@ -220,7 +220,11 @@ impl Compiler {
                 "write placeholder = { env = \"NAME\" }",
             );
         }
-        if written.environments.is_empty() {
+        let of_sessions = written
+            .name
+            .as_ref()
+            .is_some_and(|name| self.of_sessions.contains(&name.value));
+        if written.environments.is_empty() && !of_sessions {
             self.warn(
                 place,
                 "the credential is for no environment, so it is never used",

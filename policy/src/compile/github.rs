@@ -28,9 +28,10 @@ impl Compiler {
                 host,
                 credential,
                 rules: rules(&written.sessions),
-                workflow_permission: match is_on(written.token_without_workflows.as_ref(), false) {
-                    true => WorkflowPermission::ToldNone,
-                    false => WorkflowPermission::Asked,
+                workflow_permission: if is_on(written.token_without_workflows.as_ref(), false) {
+                    WorkflowPermission::ToldNone
+                } else {
+                    WorkflowPermission::Asked
                 },
                 line: written.place.line(),
             });

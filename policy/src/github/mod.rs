@@ -13,6 +13,7 @@ mod oid;
 mod refusal;
 mod rules;
 mod session;
+mod token;
 mod undecided;
 mod update;
 
@@ -26,6 +27,7 @@ pub use oid::{ObjectId, ObjectIdError};
 pub use refusal::{GithubRefusal, Refused, WhyNot};
 pub use rules::{PublicRule, PullRequestRule, PushRule, SessionRules};
 pub use session::{SessionGrant, SessionRepository};
+pub use token::{TokenFault, TokenScopes};
 pub(crate) use undecided::unreasoned;
 pub use undecided::{GithubUse, Undecided};
 pub use update::RefUpdate;

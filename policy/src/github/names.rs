@@ -200,7 +200,7 @@ fn fault(name: &str) -> Option<&'static str> {
     if name.chars().any(is_forbidden) {
         return Some("it has a character that none may have");
     }
-    let bad_part = |part: &str| part.starts_with('.') || part.ends_with(".lock");
+    let bad_part = |part: &str| part.starts_with('.') || part.as_bytes().ends_with(b".lock");
     name.split('/')
         .any(bad_part)
         .then_some("one of its parts begins with `.` or ends with `.lock`")

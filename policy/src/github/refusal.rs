@@ -213,7 +213,14 @@ impl fmt::Display for GithubRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of_itself = |one: &&Refused| one.why != WhyNot::AnotherIsNot;
         match self.refused.iter().find(of_itself).or(self.refused.first()) {
-            Some(one) => write!(f, "{}: {} ({})", self.operation, self.reason(one.why), one.action),
+            Some(one) => {
+                write!(f, "{}: {}", self.operation, self.reason(one.why))?;
+                let action = one.action.to_string();
+                if action == self.operation {
+                    return Ok(());
+                }
+                write!(f, " ({action})")
+            }
             None => write!(f, "{}: what it would do is not understood", self.operation),
         }
     }

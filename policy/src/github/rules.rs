@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 /// `[github.sessions]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the file, and written so"
+)]
 pub struct SessionRules {
     /// `push`
     pub push: PushRule,

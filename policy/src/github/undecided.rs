@@ -27,6 +27,7 @@ pub struct GithubUse {
     pub(crate) grant: Arc<SessionGrant>,
     pub(crate) actions: Actions,
     pub(crate) token: TokenUse,
+    pub(crate) details: Vec<String>,
 }
 
 impl<R> Undecided<R> {
@@ -66,14 +67,15 @@ impl<R> Undecided<R> {
         self.permitted.permit().clone()
     }
 
-    /// May all of it be done?
-    pub fn decide(self, actions: Actions) -> Result<Permitted<R>, Denial> {
+    /// May all of it be done? A record of it names the details besides.
+    pub fn decide(self, actions: Actions, details: Vec<String>) -> Result<Permitted<R>, Denial> {
         let (grant, denial) = (self.grant, self.denial);
         match grant.decide(&actions, self.ground) {
             Ok(token) => Ok(self.permitted.for_github(GithubUse {
                 grant,
                 actions,
                 token,
+                details,
             })),
             Err(refusal) => Err(denial.because(Reason::Github(Box::new(refusal)))),
         }
@@ -94,6 +96,11 @@ impl GithubUse {
     /// What the request does.
     pub fn actions(&self) -> &Actions {
         &self.actions
+    }
+
+    /// What else a record of it names. Nothing secret, and nothing of what was written.
+    pub fn details(&self) -> &[String] {
+        &self.details
     }
 
     /// With which token.

@@ -8,7 +8,7 @@ use crate::arriving::Arriving;
 use crate::http_error::HttpError;
 
 /// A body, as far as it was waited for.
-pub(super) enum Read {
+pub(crate) enum Read {
     /// All of it.
     Whole(Bytes, Option<HeaderMap>),
     /// It is longer than is held.
@@ -16,7 +16,7 @@ pub(super) enum Read {
 }
 
 /// Waits for all of a body of at most `most` bytes. Its patience is that of the request.
-pub(super) async fn hold(mut body: Arriving, most: usize) -> Result<Read, HttpError> {
+pub(crate) async fn hold(mut body: Arriving, most: usize) -> Result<Read, HttpError> {
     let (mut bytes, mut trailers) = (BytesMut::new(), None);
     while let Some(frame) = body.frame().await {
         match frame?.into_data() {

@@ -65,6 +65,22 @@ impl Ready {
         }
     }
 
+    /// In a request that had no placeholder.
+    pub(crate) fn by_itself(
+        credential: Arc<BrokeredCredential>,
+        way: Injection,
+        (secret, scrubber): (Arc<Secret>, Option<Arc<Scrubber>>),
+    ) -> Self {
+        Self {
+            credential,
+            way,
+            secret,
+            scrubber,
+            placeholder: None,
+            signing: None,
+        }
+    }
+
     /// With what is needed to sign the request.
     pub(super) fn signing(self, signing: Option<Signing>) -> Self {
         Self { signing, ..self }

@@ -24,7 +24,8 @@ mod signing;
 mod substituting;
 mod verdict;
 
-pub(crate) use examine::{Examined, Objection, examine};
+pub(crate) use examine::{Examined, Objection, examine, refuse_at};
+pub(crate) use held::{Read, hold};
 pub(crate) use inject::Ready;
 pub use inject::Unfit;
 pub(crate) use outbound::Outbound;

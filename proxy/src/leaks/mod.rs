@@ -100,7 +100,7 @@ pub(crate) fn hidden(gate: &SandboxGate, url: &Uri) -> Hidden {
 }
 
 impl Looked {
-    fn unwatched(request: Request<Arriving>) -> Self {
+    pub(crate) fn unwatched(request: Request<Arriving>) -> Self {
         Self {
             request: request.map(Leaving::Unwatched),
             watch: None,

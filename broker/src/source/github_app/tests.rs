@@ -75,6 +75,7 @@ impl Services for StandIn {
             status,
             date: date.map(ToOwned::to_owned),
             location: None,
+            scopes: None,
             body: Zeroizing::new(serde_json::to_vec(&body).unwrap()),
         })))
     }

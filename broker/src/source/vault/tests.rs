@@ -142,6 +142,7 @@ impl Services for StandIn {
         Box::pin(std::future::ready(Ok(Answer {
             status,
             date: None,
+            scopes: None,
             location: (status == 307).then(|| body.as_str().unwrap_or("https://other.test/v1/").to_owned()),
             body: Zeroizing::new(serde_json::to_vec(&body).unwrap()),
         })))

@@ -178,9 +178,9 @@ fn a_request_for_a_session_is_not_allowed_before_it_is_understood() {
             format!("refs/heads/{branch}").parse().unwrap(),
         )],
     };
-    let denial = ask().decide(push("main")).unwrap_err();
+    let denial = ask().decide(push("main"), vec![]).unwrap_err();
     assert_eq!(denial.code(), "github-ref-refused");
-    let permitted = ask().decide(push("outwall/x")).unwrap();
+    let permitted = ask().decide(push("outwall/x"), vec![]).unwrap();
     let permit = permitted.permit();
     assert_eq!(permit.github().unwrap().token(), TokenUse::Session);
     assert!(permit.brokerage().is_none());
@@ -210,7 +210,7 @@ fn only_what_was_allowed_there_is_led_elsewhere_and_only_over_tls_to_a_name() {
         operation: "repos/download-tarball-archive".to_owned(),
         all: vec![GithubAction::Read("acme/app".parse().unwrap())],
     };
-    let permit = undecided.decide(read).unwrap().into_parts().0;
+    let permit = undecided.decide(read, vec![]).unwrap().into_parts().0;
     let led = policy
         .decide_led(&permit, action("codeload.github.com:443", Method::GET, "/x"))
         .unwrap();

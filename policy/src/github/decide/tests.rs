@@ -85,10 +85,11 @@ fn one_refused_ref_refuses_the_push() {
     );
 }
 
+type Change = fn(&mut SessionRules);
+
 #[test]
 fn each_rule_allows_what_it_says() {
     let own = || branch("outwall/x");
-    type Change = fn(&mut SessionRules);
     let cases: [(GithubAction, Change, Change, WhyNot); 7] = [
         (
             GithubAction::UpdateRef(ours(), own()),
@@ -135,12 +136,12 @@ fn each_rule_allows_what_it_says() {
     ];
     for (action, allowing, refusing, reason) in cases {
         assert_eq!(
-            why(&grant(allowing), &[action.clone()]),
+            why(&grant(allowing), std::slice::from_ref(&action)),
             Ok(TokenUse::Session),
             "{action}"
         );
         assert_eq!(
-            why(&grant(refusing), &[action.clone()]),
+            why(&grant(refusing), std::slice::from_ref(&action)),
             Err(vec![reason]),
             "{action}"
         );

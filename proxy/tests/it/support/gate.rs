@@ -123,6 +123,7 @@ impl TestGate {
             secrets: Secrets {
                 keeper: Arc::new(Keeper::new(Arc::new(Timestamp::now))),
                 placeholders: PlaceholderKey::new().unwrap(),
+                sessions: None,
             },
             limits,
         })

@@ -1,0 +1,101 @@
+//! REST and GraphQL.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request};
+use outwall_git_proxy::graphql::{self, GraphqlRequest};
+use outwall_git_proxy::rest::{self, BodyWanted, RestRequest};
+use outwall_git_proxy::{BodySent, Door, NotUnderstood, Understanding, Understood};
+
+use super::visit::{Asked, Sent, Visit};
+use crate::arriving::Arriving;
+use crate::brokering::{Read, hold};
+use crate::error::Error;
+use crate::exchange::Stopped;
+
+impl Visit<'_> {
+    /// Reads the request whole, and asks GitHub what has to be known until it is understood.
+    pub(super) async fn understand_api(&self, request: Request<Arriving>) -> Result<Asked, Stopped> {
+        let most = match &self.door {
+            Door::Rest(root, path) => rest::body_wanted(*root, self.permit().method(), path),
+            _ => BodyWanted::Whole {
+                at_most: graphql::LARGEST_BODY,
+            },
+        };
+        let (request, body) = match most {
+            BodyWanted::Nothing => (request.map(drop), Bytes::new()), // it is not sent
+            BodyWanted::Whole { at_most } => self.whole(request, at_most).await?,
+        };
+        for _round in 0..MOST_ROUNDS {
+            match self
+                .read_api(&request, &body)
+                .map_err(|why| self.not_understood(&why))?
+            {
+                Understanding::Known(understood) => return Ok(self.known(&request, understood)),
+                Understanding::Ask(questions) => self.learn(questions).await?,
+            }
+        }
+        Err(self.not_understood(&NotUnderstood::because(
+            "it leads from one thing to the next without an end",
+        )))
+    }
+
+    fn read_api(&self, request: &Request<()>, body: &Bytes) -> Result<Understanding, NotUnderstood> {
+        let (query, content_type) = (request.uri().query(), content_type(request.headers()));
+        let method = self.permit().method();
+        if let Door::Rest(root, path) = &self.door {
+            let asked = RestRequest {
+                root: *root,
+                method,
+                path,
+                query,
+                content_type,
+                body,
+            };
+            return rest::understand(&asked, &self.grant, &self.facts());
+        }
+        let asked = GraphqlRequest {
+            method: method.as_str(),
+            query,
+            content_type,
+            body,
+        };
+        graphql::understand(&asked, &self.grant, &self.facts())
+    }
+
+    pub(super) fn known(&self, request: &Request<()>, understood: Understood) -> Asked {
+        let body = match &understood.body {
+            BodySent::These(bytes) => Sent::These(bytes.clone()),
+            BodySent::Nothing | BodySent::AsItComes => Sent::Nothing,
+        };
+        self.asked(request, understood, body)
+    }
+
+    /// The request with all of its body, without a coding.
+    pub(super) async fn whole(
+        &self,
+        request: Request<Arriving>,
+        most: usize,
+    ) -> Result<(Request<()>, Bytes), Stopped> {
+        let (parts, body) = request.into_parts();
+        if parts.headers.contains_key(http::header::CONTENT_ENCODING) {
+            return Err(self.not_understood(&NotUnderstood::because(
+                "its body is coded; send it without a Content-Encoding",
+            )));
+        }
+        let held = hold(body, most).await.map_err(Error::ClientHttp)?;
+        match held {
+            Read::Whole(bytes, _trailers) => Ok((Request::from_parts(parts, ()), bytes)),
+            Read::TooLong => Err(self.not_understood(&NotUnderstood::because(format!(
+                "its body is longer than the {most} bytes that this may have"
+            )))),
+        }
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
+}
+
+/// A node leads to a repository, and that to its number: nothing leads further.
+const MOST_ROUNDS: usize = 4;

@@ -1,0 +1,275 @@
+//! A push on its way: its commands written by us, its pack as it comes, and its last bytes only when another look has been taken.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame};
+use outwall_git_proxy::git::{
+    DRAIN_BYTES, DRAIN_TIME, PackReader, PushCommands, PushError, PushReader, PushRefusal, ReportForm,
+};
+use outwall_git_proxy::{AnswerHere, Refusal};
+use outwall_policy::{Denial, Reason, RequestPermit};
+
+use super::shown::Standing;
+use super::told;
+use super::visit::Visit;
+use crate::arriving::Arriving;
+use crate::exchange::Stopped;
+use crate::http_error::HttpError;
+use crate::sandbox_gate::SandboxGate;
+
+/// A push whose commands were read.
+pub(super) struct Push {
+    pub(super) commands: PushCommands,
+    /// What came of the pack with the commands.
+    begun: Bytes,
+    body: Arriving,
+    /// What its client showed, which must count to the end.
+    pub(super) standing: Option<Standing>,
+}
+
+/// What the body of a push turned out to be.
+pub(super) enum Begun {
+    Push(Box<Push>),
+    /// `0000` and nothing else.
+    Probe,
+}
+
+impl Push {
+    /// Reads the commands.
+    pub(super) async fn begin(mut body: Arriving) -> Result<Begun, Unread> {
+        let mut reader = PushReader::default();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(Unread::Lost)?.into_data() else {
+                continue; // trailers say nothing here
+            };
+            match reader.feed(&data) {
+                Ok(None) => {}
+                Ok(Some(commands)) => {
+                    let begun = reader.rest().freeze();
+                    return Ok(Begun::Push(Box::new(Self {
+                        commands,
+                        begun,
+                        body,
+                        standing: None,
+                    })));
+                }
+                Err(why) => return Err(Unread::Malformed(why, Box::new(body))),
+            }
+        }
+        match reader.end() {
+            Ok(_probe) => Ok(Begun::Probe),
+            Err(why) => Err(Unread::Malformed(why, Box::new(Arriving::Nothing))),
+        }
+    }
+
+    /// Refuses all of it, in its own report. git reads the answer when it has sent everything, so that is taken first.
+    pub(super) async fn refuse(self: Box<Self>, _visit: &Visit<'_>, denial: Denial) -> Stopped {
+        drain(self.body).await;
+        let answer = refusal_of(&self.commands, &denial);
+        let answer = told::answer(&answer, denial.code());
+        Stopped::Told(denial, Box::new(answer))
+    }
+
+    /// The body to send.
+    pub(super) fn body(self, visit: &Visit<'_>, permit: &RequestPermit) -> Arriving {
+        let watch = Watch {
+            gate: Arc::clone(visit.gate()),
+            permit: permit.clone(),
+            standing: self.standing,
+            looked_at: visit.gate().shared.policy.generation(),
+        };
+        let body = PushBody {
+            commands: Some(self.commands.serialise()),
+            pack: Some(self.commands.pack()),
+            begun: self.begun,
+            body: self.body,
+            kept: BytesMut::new(),
+            watch,
+        };
+        Arriving::made(body)
+    }
+}
+
+/// Why the commands of a push were not read.
+pub(super) enum Unread {
+    /// The client went away.
+    Lost(HttpError),
+    /// They are none; and this is still to come.
+    Malformed(PushError, Box<Arriving>),
+}
+
+/// Tells a client whose push is not understood.
+pub(super) async fn refuse_unread(why: &PushError, rest: Arriving) -> AnswerHere {
+    drain(rest).await;
+    PushRefusal::not_understood(why).answer(why.form)
+}
+
+/// What a refused push is answered.
+pub(super) fn refusal_of(commands: &PushCommands, denial: &Denial) -> AnswerHere {
+    let refusal = match denial.reason() {
+        Reason::Github(refusal) => PushRefusal::by_policy(commands, refusal),
+        reason => PushRefusal::of_all(
+            commands,
+            &Refusal {
+                code: denial.code(),
+                message: reason.to_string(),
+                remedy: denial.remedy().unwrap_or_default(),
+            },
+        ),
+    };
+    refusal.answer(ReportForm::of(&commands.capabilities))
+}
+
+async fn drain(mut body: Arriving) {
+    let all = async {
+        let mut drained = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            drained += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if drained > DRAIN_BYTES {
+                return;
+            }
+        }
+    };
+    let _in_time = tokio::time::timeout(DRAIN_TIME, all).await;
+}
+
+/// Whether a push that runs may go on.
+struct Watch {
+    gate: Arc<SandboxGate>,
+    permit: RequestPermit,
+    standing: Option<Standing>,
+    /// Which policy allowed it last.
+    looked_at: u64,
+}
+
+impl Watch {
+    /// Its credential counts, and the policy in force allows it.
+    fn look(&mut self) -> Result<(), Denial> {
+        if let Some(Err(fault)) = self.standing.as_ref().map(Standing::check) {
+            return Err(self.gate.denial(Reason::Credential(fault)));
+        }
+        let generation = self.gate.shared.policy.generation();
+        if generation != self.looked_at {
+            if !self.gate.shared.policy.load().policy.still_permits(&self.permit) {
+                let target = self.permit.target().clone();
+                return Err(self.gate.denial(Reason::Withdrawn { target }));
+            }
+            self.looked_at = generation;
+        }
+        Ok(())
+    }
+}
+
+/// Commands, then the pack. The bytes at its end, without which no server takes it, are sent when everything else was, and when the push
+/// may still be.
+struct PushBody {
+    commands: Option<Bytes>,
+    /// None when it is over.
+    pack: Option<PackReader>,
+    begun: Bytes,
+    body: Arriving,
+    kept: BytesMut,
+    watch: Watch,
+}
+
+impl PushBody {
+    /// Takes the next piece of the pack, and gives what may leave by now.
+    fn pass(&mut self, piece: Bytes) -> Result<Bytes, Denial> {
+        self.watch.look()?;
+        let pack = self.pack.as_mut().expect("a piece comes before the end");
+        let passed = pack.feed(piece).map_err(|why| self.watch.denial(&why))?;
+        Ok(keep_back(&mut self.kept, &passed))
+    }
+
+    /// All of it came, and may leave.
+    fn end(&mut self) -> Result<Bytes, Denial> {
+        self.watch.look()?;
+        let pack = self.pack.take().expect("the end comes once");
+        pack.end().map_err(|why| self.watch.denial(&why))?;
+        Ok(std::mem::take(&mut self.kept).freeze())
+    }
+
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HttpError>>> {
+        if let Some(commands) = self.commands.take() {
+            return Poll::Ready(Some(Ok(commands)));
+        }
+        loop {
+            if self.pack.is_none() {
+                return Poll::Ready(None);
+            }
+            let passed = if self.begun.is_empty() {
+                match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                    Some(Ok(frame)) => self.pass(frame.into_data().unwrap_or_default()),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => self.end(),
+                }
+            } else {
+                let begun = std::mem::take(&mut self.begun);
+                self.pass(begun)
+            };
+            match passed {
+                Ok(bytes) if bytes.is_empty() => {}
+                passed => return Poll::Ready(Some(passed.map_err(HttpError::Cut))),
+            }
+        }
+    }
+}
+
+impl Watch {
+    fn denial(&self, why: &dyn std::error::Error) -> Denial {
+        self.gate.denial(Reason::GithubNotUnderstood {
+            target: self.permit.target().clone(),
+            what: why.to_string(),
+        })
+    }
+}
+
+impl Body for PushBody {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let next = ready!(self.get_mut().next(cx));
+        Poll::Ready(next.map(|bytes| bytes.map(Frame::data)))
+    }
+}
+
+/// Gives all but the last bytes of what came so far: as many as the checksum at the end of a pack has at least.
+fn keep_back(kept: &mut BytesMut, piece: &Bytes) -> Bytes {
+    if kept.is_empty() && piece.len() > KEPT {
+        kept.extend_from_slice(&piece[piece.len() - KEPT..]);
+        return piece.slice(..piece.len() - KEPT);
+    }
+    kept.extend_from_slice(piece);
+    let leaves = kept.len().saturating_sub(KEPT);
+    kept.split_to(leaves).freeze()
+}
+
+/// SHA-1, the shorter checksum of a pack (gitformat-pack(5)).
+const KEPT: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bytes_wait_whatever_the_pieces() {
+        let whole: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        for size in [1, 7, 19, 20, 21, 64, 999, 1000] {
+            let (mut kept, mut left) = (BytesMut::new(), Vec::new());
+            for piece in whole.chunks(size) {
+                left.extend_from_slice(&keep_back(&mut kept, &Bytes::copy_from_slice(piece)));
+                assert!(kept.len() <= KEPT);
+            }
+            assert_eq!(left, whole[..980], "{size}");
+            assert_eq!(kept, whole[980..], "{size}");
+        }
+    }
+}

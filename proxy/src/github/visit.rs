@@ -1,0 +1,250 @@
+//! One request, from its door to its answer.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::uri::Authority;
+use http::{HeaderMap, Request};
+use outwall_git_proxy::{
+    AnswerTreatment, BodySent, Door, LfsDoor, NotUnderstood, Refusal, Understood, route,
+};
+use outwall_policy::github::{Actions, GithubAction, SessionGrant, TokenUse, Undecided};
+use outwall_policy::{Denial, Reason, RequestPermit};
+
+use super::push::Push;
+use super::shown::Shown;
+use super::treated::Treatment;
+use super::{git, lfs, sent, told};
+use crate::answer::Answer;
+use crate::arriving::Arriving;
+use crate::body::Held;
+use crate::brokering::{Examined, Ready};
+use crate::exchange::{Exchanges, Stopped};
+use crate::sandbox_gate::SandboxGate;
+
+/// One request, at its door.
+pub(super) struct Visit<'a> {
+    pub(super) exchanges: &'a Exchanges,
+    pub(super) door: Door,
+    pub(super) grant: Arc<SessionGrant>,
+    permit: RequestPermit,
+    undecided: Mutex<Option<Undecided<()>>>,
+}
+
+/// What a request asks, as it was understood.
+pub(super) struct Asked {
+    pub(super) actions: Actions,
+    pub(super) details: Vec<String>,
+    /// The head of what is sent, its path and query written by us.
+    pub(super) head: Request<()>,
+    pub(super) body: Sent,
+    pub(super) treatment: Treatment,
+}
+
+/// The body of what is sent.
+pub(super) enum Sent {
+    Nothing,
+    These(Bytes),
+    Streamed(Arriving),
+    Push(Box<Push>),
+}
+
+impl<'a> Visit<'a> {
+    /// Tells the door, or refuses what has none.
+    pub(super) fn at_its_door<B>(
+        exchanges: &'a Exchanges,
+        undecided: Undecided<()>,
+        request: &Request<B>,
+    ) -> Result<Self, Stopped> {
+        let permit = undecided.asking();
+        let grant = Arc::clone(undecided.grant());
+        let service = undecided.service();
+        let (path, query) = (permit.path().as_str(), request.uri().query());
+        match route(&grant.at().host, service, permit.method(), path, query) {
+            Ok(door) => Ok(Self {
+                exchanges,
+                door,
+                grant,
+
+                permit,
+                undecided: Mutex::new(Some(undecided)),
+            }),
+            Err(why) => {
+                let reason = Reason::GithubNotUnderstood {
+                    target: permit.target().clone(),
+                    what: why.to_string(),
+                };
+                let denial = undecided.denial(reason);
+                let answer = told::without_a_door(&denial, service);
+                Err(Stopped::Told(denial, Box::new(answer)))
+            }
+        }
+    }
+
+    pub(super) fn gate(&self) -> &Arc<SandboxGate> {
+        self.exchanges.gate()
+    }
+
+    /// The request as it is asked: for questions on the session's behalf.
+    pub(super) fn permit(&self) -> &RequestPermit {
+        &self.permit
+    }
+
+    /// What the request would do.
+    pub(super) async fn understand(&self, request: Request<Arriving>) -> Result<Asked, Stopped> {
+        match &self.door {
+            Door::Rest(..) | Door::Graphql => self.understand_api(request).await,
+            Door::Git(repository, door) => git::understand(self, repository, *door, request).await,
+            Door::Lfs(repository, door) => lfs::understand(self, repository, door, request).await,
+            Door::Page(repository) => Ok(self.page(&request, GithubAction::Read(repository.clone()))),
+            Door::Storage => {
+                Err(self.not_understood(&NotUnderstood::because("it is a store, and no service")))
+            }
+        }
+    }
+
+    fn page<B>(&self, request: &Request<B>, read: GithubAction) -> Asked {
+        let understood = Understood {
+            actions: Actions {
+                operation: "read a page or a file".to_owned(),
+                all: vec![read],
+            },
+            path: None,
+            query: request.uri().query().map(ToOwned::to_owned),
+            body: BodySent::Nothing,
+            answer: AnswerTreatment::FollowRedirects,
+            details: Vec::new(),
+        };
+        self.asked(request, understood, Sent::Nothing)
+    }
+
+    /// What was understood, with the head that is sent.
+    pub(super) fn asked<B>(&self, request: &Request<B>, understood: Understood, body: Sent) -> Asked {
+        let head = sent::head(self, request, &understood, &body);
+        Asked {
+            actions: understood.actions,
+            details: understood.details,
+            head,
+            body,
+            treatment: Treatment::Understood(understood.answer),
+        }
+    }
+
+    /// Policy decides on what was understood. A refusal is told in the words of the door.
+    pub(super) async fn decide(
+        &self,
+        mut asked: Asked,
+        shown: &Shown,
+    ) -> Result<(RequestPermit, Asked), Stopped> {
+        let undecided = self
+            .undecided
+            .lock()
+            .ok()
+            .and_then(|mut undecided| undecided.take());
+        let undecided = undecided.expect("a request is decided on once");
+        match undecided.decide(asked.actions.clone(), asked.details.clone()) {
+            Ok(permitted) => {
+                let permit = permitted.into_parts().0;
+                self.expect_shown(&permit, shown)?;
+                if let (Sent::Push(push), Shown::Session(standing)) = (&mut asked.body, shown) {
+                    push.standing = Some(standing.clone());
+                }
+                Ok((permit, asked))
+            }
+            Err(denial) => Err(self.refuse(denial, asked.body).await),
+        }
+    }
+
+    /// What is for the session's token has to show the session's credential; who does not know that is asked for it.
+    fn expect_shown(&self, permit: &RequestPermit, shown: &Shown) -> Result<(), Stopped> {
+        let used = permit.github().expect("it was decided on as one");
+        match (used.token(), shown) {
+            (TokenUse::Anonymous, _) | (TokenUse::Session, Shown::Session(_)) => Ok(()),
+            (TokenUse::Session, Shown::Nothing) if self.may_be_anonymous(used.actions()) => Ok(()),
+            // A ticket is a credential by itself: nobody else has it.
+            (TokenUse::Session, Shown::Nothing)
+                if matches!(self.door, Door::Lfs(_, LfsDoor::Transfer(_))) =>
+            {
+                Ok(())
+            }
+            (TokenUse::Session, Shown::Nothing) => {
+                Err(Stopped::Answered(Box::new(told::challenge(&self.door))))
+            }
+        }
+    }
+
+    /// Reading pages and the API without a credential is what everybody may; GitHub says what is public.
+    pub(super) fn may_be_anonymous(&self, actions: &Actions) -> bool {
+        let reads = |action: &GithubAction| {
+            matches!(
+                action,
+                GithubAction::Read(_) | GithubAction::ReadPullRequests(_) | GithubAction::ReadCommon
+            )
+        };
+        matches!(self.door, Door::Page(_) | Door::Rest(..)) && actions.all.iter().all(reads)
+    }
+
+    /// Refuses, a push in the form of its own report.
+    pub(super) async fn refuse(&self, denial: Denial, body: Sent) -> Stopped {
+        if let Sent::Push(push) = body {
+            return push.refuse(self, denial).await;
+        }
+        self.told(denial)
+    }
+
+    /// Refuses in the words of the door.
+    pub(super) fn told(&self, denial: Denial) -> Stopped {
+        let refusal = Refusal {
+            code: denial.code(),
+            message: denial.reason().to_string(),
+            remedy: denial.remedy().unwrap_or_default(),
+        };
+        let answer = told::answer(&refusal.answer(&self.door), denial.code());
+        Stopped::Told(denial, Box::new(answer))
+    }
+
+    /// Refuses what cannot be understood.
+    pub(super) fn not_understood(&self, why: &NotUnderstood) -> Stopped {
+        let reason = Reason::GithubNotUnderstood {
+            target: self.permit.target().clone(),
+            what: why.to_string(),
+        };
+        self.told(self.gate().denial(reason))
+    }
+
+    /// Sends what was decided on, and treats what comes back.
+    pub(super) async fn send(
+        &self,
+        permit: RequestPermit,
+        asked: Asked,
+        ready: Option<Ready>,
+        authority: Authority,
+        held: Held,
+    ) -> Result<Answer, Stopped> {
+        if let Treatment::Understood(AnswerTreatment::Here(here)) = &asked.treatment {
+            return Ok(self.exchanges.say(told::here(here)));
+        }
+        if let Treatment::Transfer(transfer) = asked.treatment {
+            return lfs::transfer(self, &permit, *transfer, (asked.head, asked.body), held).await;
+        }
+        let way = self.exchanges.way_elsewhere(&permit, authority);
+        let asks: HeaderMap = asked.head.headers().clone();
+        let body = match asked.body {
+            Sent::Nothing => Arriving::Nothing,
+            Sent::These(bytes) => Arriving::held(bytes, None),
+            Sent::Streamed(body) => body,
+            Sent::Push(push) => push.body(self, &permit),
+        };
+        let request = asked.head.map(|()| body);
+        let answer = self
+            .exchanges
+            .forward(permit.clone(), Examined { request, ready }, way, held)
+            .await?;
+        self.treat(&permit, asked.treatment, &asks, answer).await
+    }
+
+    /// The URL of git's doors, as the client has it.
+    pub(super) fn web(&self) -> String {
+        format!("https://{}", self.grant.at().host)
+    }
+}
