@@ -1,7 +1,7 @@
 //! The commands of a push, once they are understood, and how they are sent on.
 
 use bytes::Bytes;
-use outwall_policy::github::{Actions, GithubAction, ObjectId, RefUpdate, RepositoryName};
+use outwall_policy::github::{Actions, GithubAction, RefUpdate, RepositoryName};
 
 use super::pack::PackReader;
 use super::pkt_line::{FLUSH, write_line};
@@ -10,8 +10,6 @@ use super::push_capabilities::PushCapabilities;
 /// The commands of a push: the refs that it would update, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushCommands {
-    /// The commits at which the client's history ends, because it is shallow.
-    pub shallow: Vec<ObjectId>,
     /// The refs, each once; one at least.
     pub updates: Vec<RefUpdate>,
     /// What the client asks for beside.
@@ -19,12 +17,10 @@ pub struct PushCommands {
 }
 
 impl PushCommands {
-    /// The bytes to send in place of the client's: a server never sees those.
+    /// The bytes to send in place of the client's: a server never sees those. Where the history of a shallow client ends is left out, as
+    /// it would be taken for where the server's own ends.
     pub fn serialise(&self) -> Bytes {
         let mut bytes = Vec::new();
-        for id in &self.shallow {
-            write_line(&mut bytes, format!("shallow {id}").as_bytes());
-        }
         for (at, update) in self.updates.iter().enumerate() {
             let mut line = format!("{} {} {}", update.old, update.new, update.name).into_bytes();
             if at == 0 {

@@ -23,7 +23,7 @@ pub struct PushReader {
     lines: PktLines,
     fed: usize,
     read: Option<PushCommands>,
-    shallow: Vec<Vec<u8>>,
+    shallow: Shallow,
     names: HashSet<RefName>,
     form: Option<ReportForm>,
     state: State,
@@ -64,6 +64,9 @@ pub enum PushFault {
         /// By which hash ids are made here.
         format: ObjectFormat,
     },
+    /// A line that tells where the client's history ends, and does not.
+    #[error("line {0} is not `shallow ID`, with an id as the commands have them")]
+    Shallow(usize),
     /// A ref that git would not take either.
     #[error("line {line}: {why}")]
     Ref {
@@ -148,7 +151,7 @@ impl PushReader {
         self.state = State::AfterFlush;
         match self.read.take() {
             Some(commands) => Ok(Some(commands)),
-            None if self.shallow.is_empty() && self.lines.is_empty() => Ok(None),
+            None if self.shallow.lines == 0 && self.lines.is_empty() => Ok(None),
             None => Err(PushFault::NoCommands),
         }
     }
@@ -166,13 +169,18 @@ impl PushReader {
         }
     }
 
-    /// By which hash the id is made is said later, so that it is kept as it is, and bounded.
+    /// Where the client's history ends. It is read and not sent on: a server that takes it (`receive.shallowUpdate`) cuts off its own
+    /// history there, and that is the history of every ref. One that has the whole history needs no word about it.
     fn shallow(&mut self, id: &[u8]) -> Result<(), PushFault> {
-        if id.len() > ObjectFormat::Sha256.digits() {
-            let (line, format) = (self.line_number(), ObjectFormat::Sha256);
-            return Err(PushFault::Id { line, format });
+        let line = self.line_number();
+        let known = [ObjectFormat::Sha1, ObjectFormat::Sha256]
+            .into_iter()
+            .find(|format| format.id(id).is_some());
+        let format = known.ok_or(PushFault::Shallow(line))?;
+        if self.shallow.lines != 0 && self.shallow.format != format {
+            return Err(PushFault::Shallow(line));
         }
-        self.shallow.push(id.to_vec());
+        self.shallow = Shallow { lines: line, format };
         Ok(())
     }
 
@@ -186,15 +194,10 @@ impl PushReader {
             return Err(PushFault::Nul(self.line_number()));
         }
         let capabilities = PushCapabilities::read(list)?;
-        let format = capabilities.object_format;
-        let shallow = std::mem::take(&mut self.shallow);
-        let shallow = shallow.iter().enumerate().map(|(at, id)| {
-            let line = at + 1;
-            format.id(id).ok_or(PushFault::Id { line, format })
-        });
-        let shallow = shallow.collect::<Result<_, _>>()?;
+        if self.shallow.lines != 0 && self.shallow.format != capabilities.object_format {
+            return Err(PushFault::Shallow(1));
+        }
         self.read = Some(PushCommands {
-            shallow,
             updates: Vec::new(),
             capabilities,
         });
@@ -216,14 +219,20 @@ impl PushReader {
 
     /// Of the line that is read, from 1.
     fn line_number(&self) -> usize {
-        let read = self.read.as_ref();
-        1 + self.shallow.len() + read.map_or(0, |read| read.shallow.len() + read.updates.len())
+        1 + self.shallow.lines + self.read.as_ref().map_or(0, |read| read.updates.len())
     }
 
     fn error(&self, why: PushFault) -> PushError {
         let form = self.form.unwrap_or_default();
         PushError { why, form }
     }
+}
+
+/// The `shallow` lines. By which hash ids are made here is said behind them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shallow {
+    lines: usize,
+    format: ObjectFormat,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

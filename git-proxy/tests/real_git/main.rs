@@ -129,6 +129,22 @@ fn seed() -> u64 {
     given.map_or(5, |seed| seed.parse().unwrap())
 }
 
+/// Where the history of a shallow client ends is not told to the server, which has all of it.
+#[test]
+fn a_push_of_a_shallow_clone_arrives() {
+    let scratch = Scratch::new("sha1");
+    let (old, new, pack) = scratch.shallow_push();
+    let body = format!("0035shallow {old}\n");
+    let line = format!("{old} {new} refs/heads/outwall/x\0 report-status object-format=sha1");
+    let body = format!("{body}{:04x}{line}0000", line.len() + 4);
+    let (commands, rest) = read(&[body.as_bytes(), &pack].concat(), &mut Random::new(1)).unwrap();
+    let before = scratch.state();
+    scratch.receive(&forwarded(&grant(), &commands, rest).unwrap());
+    let after = scratch.state();
+    assert_eq!(after.session, Some(format!("{new}\n").into_bytes()));
+    assert_eq!(after.others, before.others);
+}
+
 /// Each recorded fetch is understood, and written anew it says the same.
 #[test]
 fn recorded_fetches_are_understood() {

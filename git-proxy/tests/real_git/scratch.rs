@@ -101,6 +101,34 @@ impl Scratch {
         self.new_commit = (new, pack);
     }
 
+    /// A commit that was made in a shallow clone, on top of the session's branch, and the pack that git makes of it.
+    pub(crate) fn shallow_push(&self) -> (String, String, Vec<u8>) {
+        let url = format!("file://{}", self.folder.path().display());
+        let clone = self.folder.path().join("clone");
+        self.git(
+            &[
+                "clone",
+                "-q",
+                "--bare",
+                "--depth=1",
+                "--branch",
+                BRANCH,
+                &url,
+                "clone",
+            ],
+            b"",
+        );
+        let old = self.commits[4].clone();
+        let tree = self.git(&["rev-parse", &format!("{old}^{{tree}}")], b"");
+        let within = format!("--git-dir={}", clone.display());
+        let new = self.git(&[&within, "commit-tree", &tree, "-m", "shallow", "-p", &old], b"");
+        let asked = format!("{new}\n^{old}\n");
+        let pack = ["pack-objects", "-q", "--stdout", "--revs", "--thin", "--shallow"];
+        let pack = self.run(&[&[within.as_str()], &pack[..]].concat(), asked.as_bytes());
+        assert!(clone.join("shallow").exists());
+        (old, new, pack)
+    }
+
     /// What a server does with a push (gitprotocol-http(5)).
     pub(crate) fn receive(&self, body: &[u8]) {
         let mut child = self

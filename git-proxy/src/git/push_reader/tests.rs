@@ -49,8 +49,12 @@ fn a_push_is_read_and_written_again() {
         .map(|update| update.name.as_str())
         .collect();
     assert_eq!(names, ["refs/heads/outwall/x", "refs/tags/v1", "refs/heads/old"]);
-    assert_eq!(commands.shallow, [B.parse().unwrap()]);
-    let (again, rest) = read(&commands.serialise()).unwrap();
+    let sent = commands.serialise();
+    assert!(
+        !sent.starts_with(b"0035shallow"),
+        "that is the client's own affair"
+    );
+    let (again, rest) = read(&sent).unwrap();
     assert_eq!((again, rest.len()), (commands, 0));
 }
 
@@ -91,9 +95,15 @@ fn ids_are_of_the_hash_that_is_agreed_on() {
         ]))
         .is_ok()
     );
+    let mixed = [&*format!("shallow {A}"), &line(" object-format=sha256")];
+    assert_eq!(fault(&mixed), PushFault::Shallow(1));
+    assert_eq!(
+        fault(&[mixed[0], &format!("shallow {a}"), mixed[1]]),
+        PushFault::Shallow(2)
+    );
+    assert_eq!(fault(&["shallow x", mixed[1]]), PushFault::Shallow(1));
     for wrong in [
         fault(&[&line("")]),
-        fault(&[&format!("shallow {A}"), &line(" object-format=sha256")]),
         fault(&[&format!("{A} {B} refs/heads/x\0 object-format=sha256")]),
         fault(&[&format!("{} {B} refs/heads/x", A.to_uppercase())]),
         fault(&[&format!("{A} {B} refs/heads/x"), &format!("{A} {b} refs/heads/y")]),
