@@ -13,16 +13,23 @@
 //!    the end, if [`PackReader::end`] agrees. Where it does not, the request to the server is aborted, so that no ref moves.
 //!    [`OutcomeReader`] sees the answer pass by, for the record.
 //!
+//! Where a session may not force, what [`PackReader::feed`] gives goes through [`PackHistory::feed`] first, and the end of the pack is sent
+//! when [`PackHistory::descent`] has shown that each update moves its ref forward. Else the push is [`PushCommands::forced`], which is
+//! decided on.
+//!
 //! A fetch is [`FetchReader::actions`], whatever its body; [`FetchReader::feed`] gives what is sent in place of it. What `info/refs` answers
 //! goes through [`Advertisement`], with the header that [`ProtocolVersion::header`] tells.
 
 mod advertisement;
 mod archive;
+mod delta;
 mod fetch;
 mod fetch_line;
+mod history;
 mod object_format;
 mod outcome;
 mod pack;
+mod pack_objects;
 mod pkt_line;
 mod protocol;
 mod push;
@@ -33,6 +40,7 @@ mod report;
 pub use advertisement::{Advertisement, AdvertisementError};
 pub use archive::{ArchiveError, ArchiveRequest};
 pub use fetch::{FetchCommand, FetchError, FetchReader};
+pub use history::{Descent, PackHistory};
 pub use object_format::ObjectFormat;
 pub use outcome::{OutcomeReader, PushOutcome, RefOutcome, Unpack};
 pub use pack::{PackError, PackReader, PackSeen};

@@ -12,8 +12,10 @@ use std::collections::HashSet;
 
 use bodies::Bodies;
 use bytes::Bytes;
-use outwall_git_proxy::git::{FetchReader, ProtocolVersion, PushCommands, PushReader};
-use outwall_policy::github::{Ground, SessionGrant, SessionRepository, SessionRules};
+use outwall_git_proxy::git::{
+    Descent, FetchReader, ObjectFormat, PackHistory, ProtocolVersion, PushCommands, PushReader,
+};
+use outwall_policy::github::{Ground, RefUpdate, SessionGrant, SessionRepository, SessionRules};
 use random::Random;
 use scratch::Scratch;
 
@@ -143,6 +145,39 @@ fn a_push_of_a_shallow_clone_arrives() {
     let after = scratch.state();
     assert_eq!(after.session, Some(format!("{new}\n").into_bytes()));
     assert_eq!(after.others, before.others);
+}
+
+/// Whether a branch moves forward is told through commits that are packed as changes of others, in both ways that git has.
+#[test]
+fn descent_is_told_from_packs_of_git() {
+    for (format, hash) in [("sha1", ObjectFormat::Sha1), ("sha256", ObjectFormat::Sha256)] {
+        let scratch = Scratch::new(format);
+        for deltas in [&["--delta-base-offset"][..], &[]] {
+            let (new, pack) = scratch.long_history(deltas);
+            assert!(scratch.count_deltas(&pack) > 20, "it shows nothing otherwise");
+            let mut history = PackHistory::new(hash);
+            for piece in pack.chunks(999) {
+                history.feed(&Bytes::copy_from_slice(piece));
+            }
+            let told = |old: usize| {
+                let (old, new) = (scratch.commits[old].parse().unwrap(), new.parse().unwrap());
+                history.descent(&RefUpdate {
+                    old,
+                    new,
+                    name: "refs/heads/outwall/x".parse().unwrap(),
+                })
+            };
+            assert_eq!((told(4), told(3)), (Descent::Shown, Descent::Shown));
+            let Descent::NotShown { outside } = told(5) else {
+                panic!("commits[5] is beside it")
+            };
+            let outside: HashSet<String> = outside.iter().map(ToString::to_string).collect();
+            assert_eq!(
+                outside,
+                HashSet::from([scratch.commits[2].clone(), scratch.commits[4].clone()])
+            );
+        }
+    }
 }
 
 /// Each recorded fetch is understood, and written anew it says the same.

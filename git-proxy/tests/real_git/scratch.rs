@@ -101,6 +101,53 @@ impl Scratch {
         self.new_commit = (new, pack);
     }
 
+    /// Many commits that say nearly the same, so that git packs them as changes of one another, on top of `commits[4]`, with a merge of
+    /// `commits[3]`: the last of them, and a pack of them all.
+    pub(crate) fn long_history(&self, deltas: &[&str]) -> (String, Vec<u8>) {
+        let tree = self.git(&["rev-parse", &format!("{}^{{tree}}", self.commits[4])], b"");
+        let mut last = self.commits[4].clone();
+        for at in 0..60 {
+            let message = format!(
+                "{}\n\nNumber {at}",
+                "A message that is as long as its like. ".repeat(20)
+            );
+            let merged = if at == 30 { &self.commits[3] } else { &last };
+            let mut arguments = vec!["commit-tree", &tree, "-m", &message, "-p", merged];
+            if at == 30 {
+                arguments.extend(["-p", &last]);
+            }
+            last = self.git(&arguments, b"");
+        }
+        let asked = format!("{last}\n^{}\n", self.commits[4]);
+        let arguments = [
+            &[
+                "pack-objects",
+                "-q",
+                "--stdout",
+                "--revs",
+                "--window=50",
+                "--depth=50",
+            ],
+            deltas,
+        ]
+        .concat();
+        let pack = self.run(&arguments, asked.as_bytes());
+        (last, pack)
+    }
+
+    /// How many objects of a pack are changes of others.
+    pub(crate) fn count_deltas(&self, pack: &[u8]) -> usize {
+        let path = self.folder.path().join("counted.pack");
+        fs::write(&path, pack).unwrap();
+        self.git(&["index-pack", "counted.pack"], b"");
+        // A delta has its depth and its base behind the five words of any object.
+        let listed = self.git(&["verify-pack", "-v", "counted.idx"], b"");
+        listed
+            .lines()
+            .filter(|line| line.contains(" commit ") && line.split_whitespace().count() == 7)
+            .count()
+    }
+
     /// A commit that was made in a shallow clone, on top of the session's branch, and the pack that git makes of it.
     pub(crate) fn shallow_push(&self) -> (String, String, Vec<u8>) {
         let url = format!("file://{}", self.folder.path().display());
