@@ -83,8 +83,8 @@ impl Question {
     /// What the answer to it says.
     pub fn read(&self, status: u16, body: &[u8]) -> Result<Fact, NoFact> {
         match self {
-            Self::RepositoryNumber(_) => repository::read(status, body),
-            Self::PullRequest(..) => pull_request::read(status, body),
+            Self::RepositoryNumber(repository) => repository::read(repository, status, body),
+            Self::PullRequest(repository, number) => pull_request::read(repository, *number, status, body),
             Self::Node(id) => match nodes::read(std::slice::from_ref(id), status, body)? {
                 Fact::Nodes(mut nodes) => Ok(nodes.pop().flatten().map_or(Fact::Missing, Fact::Node)),
                 other => Ok(other),
@@ -93,10 +93,11 @@ impl Question {
         }
     }
 
-    /// Whether the answer is the same for ever. From where a pull request comes does not change; an issue may be transferred to another
-    /// repository, and a ref renamed.
-    pub fn is_settled(&self) -> bool {
+    /// Whether an answer is the same for ever. From where a pull request comes does not change; an issue may be transferred to another
+    /// repository, a ref renamed, and what is missing come to be.
+    pub fn is_settled(&self, answer: &Fact) -> bool {
         match self {
+            _ if *answer == Fact::Missing => false,
             Self::RepositoryNumber(_) | Self::PullRequest(..) => true,
             Self::Node(_) | Self::Nodes(_) => false,
         }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::path::Segments;
 use super::shape::Shape;
-use super::template::{Arguments, AtLeast, ParameterKinds, Template};
+use super::template::{Arguments, AtLeast, ParameterKinds, Place, Template};
 use crate::understood::AnswerTreatment;
 
 /// What is known of the API.
@@ -19,6 +19,8 @@ pub(super) static CATALOGUE: LazyLock<Catalogue> =
 /// All operations.
 pub(super) struct Catalogue {
     operations: Vec<Operation>,
+    /// Which of them are where.
+    places: HashMap<Place, Vec<usize>>,
     /// What queries may name.
     pub(super) queries: Vec<String>,
 }
@@ -107,6 +109,16 @@ pub(super) struct Matched<'a> {
     pub(super) arguments: Arguments,
 }
 
+impl Matched<'_> {
+    /// Whether it is to be preferred before another: `commits` is a list, and not a commit that is not named.
+    fn is_before(&self, other: &Self) -> bool {
+        match (self.arguments.has_empty(), other.arguments.has_empty()) {
+            (ours, theirs) if ours == theirs => self.operation.template.is_before(&other.operation.template),
+            (ours, _) => !ours,
+        }
+    }
+}
+
 impl Catalogue {
     /// The operation of a method and a path.
     pub(super) fn find(&self, method: &Method, path: &Segments) -> Option<Matched<'_>> {
@@ -115,16 +127,23 @@ impl Catalogue {
             other => other,
         };
         let mut best: Option<Matched<'_>> = None;
-        for operation in self.operations.iter().filter(|one| one.method == method) {
-            let is_better = |best: &Matched<'_>| operation.template.is_before(&best.operation.template);
-            if best.as_ref().is_some_and(|best| !is_better(best)) {
-                continue;
-            }
-            if let Some(arguments) = operation.arguments(path) {
-                best = Some(Matched { operation, arguments });
-            }
+        let place = self.places.get(&Place::of(path.as_slice()));
+        let there = place.into_iter().flatten().map(|at| &self.operations[*at]);
+        for operation in there.filter(|one| one.method == method) {
+            let found = operation
+                .arguments(path)
+                .map(|arguments| Matched { operation, arguments });
+            best = match (best, found) {
+                (Some(best), Some(found)) if found.is_before(&best) => Some(found),
+                (best, found) => best.or(found),
+            };
         }
         best
+    }
+
+    #[cfg(test)]
+    pub(super) fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter()
     }
 
     fn parse(allowed: &str, refused: &str, bodies: &str) -> Result<Self, String> {
@@ -142,14 +161,25 @@ impl Catalogue {
                 operations.push(Operation::parse(line, group, &kinds, &mut bodies)?);
             }
         }
-        match bodies.keys().next() {
-            None => Ok(Self {
-                operations,
-                queries: allowed.queries,
-            }),
-            Some(unknown) => Err(format!("there is a body for {unknown}, which is no operation")),
+        if let Some(unknown) = bodies.keys().next() {
+            return Err(format!("there is a body for {unknown}, which is no operation"));
         }
+        Ok(Self {
+            places: places(&operations)?,
+            operations,
+            queries: allowed.queries,
+        })
     }
+}
+
+fn places(operations: &[Operation]) -> Result<HashMap<Place, Vec<usize>>, String> {
+    let mut places: HashMap<Place, Vec<usize>> = HashMap::new();
+    for (at, operation) in operations.iter().enumerate() {
+        let place = operation.template.place();
+        let place = place.ok_or_else(|| format!("{} begins with a parameter", operation.id))?;
+        places.entry(place).or_default().push(at);
+    }
+    Ok(places)
 }
 
 impl Operation {

@@ -22,6 +22,26 @@ enum Part {
     End,
 }
 
+/// Where operations are looked up: the first segment of a path, and the fourth below `/repos`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place(String, String);
+
+impl Place {
+    /// Of a path.
+    pub(super) fn of(path: &[String]) -> Self {
+        let segment = |at: usize| path.get(at).cloned().unwrap_or_default();
+        let first = segment(0);
+        let word = if first == REPOSITORIES {
+            segment(3)
+        } else {
+            String::new()
+        };
+        Self(first, word)
+    }
+}
+
+const REPOSITORIES: &str = "repos";
+
 /// How many segments a [`Part::Rest`] has at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AtLeast {
@@ -55,6 +75,22 @@ impl Template {
     pub(super) fn arguments(&self, path: &[String], at_least: AtLeast) -> Option<Arguments> {
         let mut found = Vec::new();
         matches(&self.parts, path, at_least, &mut found).then_some(Arguments(found))
+    }
+
+    /// Where paths of it are looked up. What is below a repository has a word there: `/repos/OWNER/NAME/WORD`.
+    pub(super) fn place(&self) -> Option<Place> {
+        let literal = |at: usize| match self.parts.get(at) {
+            Some(Part::Literal(text)) => Some(text.clone()),
+            Some(Part::End) | None => Some(String::new()),
+            Some(_) => None,
+        };
+        let first = literal(0)?;
+        let word = if first == REPOSITORIES {
+            literal(3)?
+        } else {
+            String::new()
+        };
+        Some(Place(first, word))
     }
 
     /// Whether it is to be preferred before another that a path is of, too.
@@ -131,6 +167,11 @@ impl Arguments {
     pub(super) fn of(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
+    }
+
+    /// Whether one has no segment.
+    pub(super) fn has_empty(&self) -> bool {
+        self.0.iter().any(|(_, value)| value.is_empty())
     }
 
     /// The argument for a parameter that is a number.

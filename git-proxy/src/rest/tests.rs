@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::*;
 
+mod generator;
 mod matrix;
+mod property;
 
 /// A session that works in `acme/app` on `outwall/x`, with rules that a case may change.
 fn session(rules: SessionRules) -> SessionGrant {
@@ -39,7 +41,9 @@ fn facts() -> Facts {
             Fact::PullRequest(head),
         );
     }
-    facts.learn(Question::PullRequest(app, 5), Fact::Missing);
+    for number in [5, 7] {
+        facts.learn(Question::PullRequest(app.clone(), number), Fact::Missing);
+    }
     facts
 }
 
@@ -210,6 +214,31 @@ fn a_session_is_nobody() {
     assert_eq!((answer.status, &user["login"]), (200, &json!(SESSION_LOGIN)));
     assert_eq!(decided("GET /user", ""), Ok(TokenUse::Session));
     assert!(decided("PATCH /user", "{}").is_err());
+}
+
+#[test]
+fn an_operation_is_called_as_github_calls_it() {
+    for (asked, id) in [
+        ("GET /repos/acme/app/commits", "repos/list-commits"),
+        ("GET /repos/acme/app/commits/", "repos/list-commits"),
+        ("GET /repos/acme/app/commits/main", "repos/get-commit"),
+        (
+            "GET /repos/acme/app/commits/a/b/status",
+            "repos/get-combined-status-for-ref",
+        ),
+        ("GET /repos/acme/app/branches", "repos/list-branches"),
+        ("GET /repos/acme/app/contents", "repos/get-content"),
+        (
+            "GET /repos/acme/app/pulls/comments",
+            "pulls/list-review-comments-for-repo",
+        ),
+        ("GET /repos/acme/app/git/refs", "git/list-refs"),
+        ("GET /repos/acme/app/readme", "repos/get-readme"),
+        ("PUT /repos/acme/app/pulls/1/merge", "pulls/merge"),
+        ("GET /repositories/8/issues", "GET /repositories/8/issues"),
+    ] {
+        assert_eq!(known(asked, "").actions.operation, id, "{asked}");
+    }
 }
 
 #[test]

@@ -117,10 +117,22 @@ impl GithubRefusal {
         }
     }
 
+    /// Whether it names no branch, which is the default branch.
+    fn writes_default_branch(&self) -> bool {
+        let mut written = self.refused.iter().filter_map(|one| one.action.written_ref());
+        written.any(|name| name.as_str() == "HEAD")
+    }
+
     /// What to do instead, for the one who works in the session, or how an operator changes it.
     pub fn remedy(&self) -> String {
         let at = &self.at;
         match self.first() {
+            Some(WhyNot::OtherRef) if self.writes_default_branch() => {
+                format!(
+                    "name the session's branch in the request: \"branch\": \"{}\"",
+                    at.branch
+                )
+            }
             Some(WhyNot::AnotherIsNot | WhyNot::OtherRef) => {
                 format!(
                     "push your work to the session's branch: git push origin HEAD:{}",
@@ -175,7 +187,7 @@ impl OtherKind {
     fn reason(self) -> &'static str {
         match self {
             Self::Merge => "no session may merge",
-            Self::Approve => "no session may approve",
+            Self::Approve => "no session may approve or block a pull request",
             Self::Settings => "no session may change settings of a repository",
             Self::Secrets => "no session may use secrets and variables of a repository",
             Self::Publish => "no session may publish, or make repositories and gists",
@@ -190,7 +202,8 @@ impl OtherKind {
 
     fn remedy(self) -> &'static str {
         match self {
-            Self::Merge | Self::Approve => "open a pull request, and let a person review and merge it",
+            Self::Merge => "open a pull request, and let a person review and merge it",
+            Self::Approve => "review with a comment (`gh pr review --comment`), and let a person decide",
             Self::Automation => {
                 "push to the session's branch: workflows that run on pushes and pull requests run as usual"
             }

@@ -261,3 +261,21 @@ fn what_no_session_may_do_and_what_is_nothing_is_refused() {
         Ok(TokenUse::Session)
     );
 }
+
+#[test]
+fn who_names_no_branch_is_told_to_name_one() {
+    let remedy = |name: &str| {
+        let actions = Actions {
+            operation: "repos/create-or-update-file-contents".to_owned(),
+            all: vec![GithubAction::UpdateRef(ours(), name.parse().unwrap())],
+        };
+        let refusal = grant(|_| {}).decide(&actions, Ground::Session).unwrap_err();
+        refusal.remedy()
+    };
+    assert!(remedy("HEAD").contains("\"branch\": \""), "{}", remedy("HEAD"));
+    assert!(
+        remedy("refs/heads/main").contains("git push origin HEAD:"),
+        "{}",
+        remedy("refs/heads/main")
+    );
+}
