@@ -139,9 +139,9 @@ impl Asked<'_> {
         let repository = self.session.at().repository.clone();
         let forced = search::confined(self.query.of("q").unwrap_or_default(), &repository)
             .map_err(|wrong| NotUnderstood::because(format!("`q`: {wrong}")))?;
+        let finds = self.class == Class::SearchIssues && search::may_find_pull_requests(&forced);
         self.query.set("q", forced);
-        let pull_requests =
-            (self.class == Class::SearchIssues).then(|| GithubAction::ReadPullRequests(repository.clone()));
+        let pull_requests = finds.then(|| GithubAction::ReadPullRequests(repository.clone()));
         these([GithubAction::Read(repository)].into_iter().chain(pull_requests))
     }
 

@@ -483,7 +483,13 @@ fn rules_say_what_is_done_with_pull_requests() {
             "{reads}"
         );
     }
-    assert!(decided_by(none, "GET /repos/acme/app/commits/main", "").is_ok());
+    for reads in [
+        "GET /repos/acme/app/commits/main",
+        "GET /search/issues?q=is:issue",
+        "GET /search/code?q=x",
+    ] {
+        assert!(decided_by(none, reads, "").is_ok(), "{reads}");
+    }
 }
 
 #[test]

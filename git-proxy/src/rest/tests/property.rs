@@ -161,7 +161,9 @@ fn may_be_read(path: &str, query: &str) -> bool {
             .split('&')
             .find_map(|pair| pair.strip_prefix("q="))
             .unwrap_or_default();
-        let within = said.matches("repo%3A").count() == 1 && said.ends_with("repo%3Aacme%2Fapp");
+        let places: Vec<&str> = said.split("repo%3A").skip(1).collect();
+        let is_here = |place: &&str| matches!(place.strip_prefix("acme%2Fapp"), Some(end) if end.is_empty() || end.starts_with("%20"));
+        let within = !places.is_empty() && places.iter().all(is_here);
         let labels = of == "labels" && query.contains("repository_id=7");
         return labels || within && !said.contains("user%3A") && !said.contains("OR");
     }
