@@ -95,10 +95,12 @@ impl Outwall {
     /// Points every name of `github` at it in `[origins]`, and trusts its CA there.
     #[must_use]
     pub fn github(mut self, github: &GitHub) -> Self {
-        let address = github.address().to_string();
-        let hosts = HOSTS.into_iter().chain([ENTERPRISE]);
-        self.hosts
-            .extend(hosts.map(|host| (format!("{host}:443"), address.clone())));
+        for host in HOSTS.into_iter().chain([ENTERPRISE]) {
+            self.hosts
+                .push((format!("{host}:443"), github.address().to_string()));
+            self.hosts
+                .push((format!("{host}:80"), github.proxy_address().to_string()));
+        }
         self.root(github.ca_file())
     }
 

@@ -63,7 +63,7 @@ pub(super) async fn serve(standing: &Arc<Standing>, asked: Asked) -> Response<Ou
         .into()
 }
 
-fn answer(
+pub(super) fn answer(
     standing: &Standing,
     caller: &Caller,
     site: Site,

@@ -127,6 +127,7 @@ impl GitHub {
             .to_vec();
         let private_key = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).expect("a private key can be written");
         let mut store = self.store();
+        store.actor("outwall-app[bot]");
         let repositories = repositories.iter().map(|name| id_of(&store, name)).collect();
         let permissions = permissions
             .iter()

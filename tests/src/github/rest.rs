@@ -8,7 +8,7 @@ mod issues;
 mod pulls;
 mod releases;
 mod repositories;
-mod table;
+pub(super) mod table;
 mod users;
 mod views;
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::server::percent_decoded;
 use super::tokens::{Bearer, Caller, Wanted};
-use super::{Answer, Asked, Site, Standing, Store};
+use super::{Answer, Asked, Site, Standing, State, Store};
 use crate::body::Outgoing;
 use table::{Operation, Shape};
 pub(super) use views::page;
@@ -64,7 +64,7 @@ pub(super) async fn serve(standing: &Arc<Standing>, asked: Asked) -> Response<Ou
         .into()
 }
 
-fn answer(
+pub(super) fn answer(
     standing: &Standing,
     caller: &Caller,
     site: Site,
@@ -122,7 +122,11 @@ fn answer(
     if let Err(refused) = call.permitted(repository.is_some()) {
         return limits(refused, caller);
     }
+    let before = call.writes().then(|| State::of(&call.store));
     let answered = call.modelled().unwrap_or_else(|| call.noted());
+    if answered.status < 400 && before == Some(State::of(&call.store)) {
+        call.note(); // it was done, although all is as it was
+    }
     let answered = call.paged(answered);
     tagged(limits(answered, caller), &field("if-none-match"))
 }

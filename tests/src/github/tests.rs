@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod clients;
+mod interfaces;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::object::{Item, refused};
+use crate::github::State;
 use crate::github::deeds::Refused;
 use crate::github::store::{Key, Store};
 use crate::github::tokens::Wanted;
@@ -50,6 +51,7 @@ pub(super) fn run(context: &Context<'_>, name: &str, input: &Value) -> Result<Va
         repository,
     };
     let mut store = context.store.borrow_mut();
+    let before = State::of(&store);
     let modelled = pulls::run(context, &mut store, &mutation)
         .or_else(|| conversations::run(context, &mut store, &mutation))
         .or_else(|| refs::run(context, &mut store, &mutation));
@@ -57,6 +59,9 @@ pub(super) fn run(context: &Context<'_>, name: &str, input: &Value) -> Result<Va
         Some(payload) => payload?,
         None => noted(context, &mut store, &mutation, field.ty.inner_named_type()),
     };
+    if before == State::of(&store) {
+        mutation.note(&mut store); // it was done, although all is as it was
+    }
     payload["clientMutationId"] = input["clientMutationId"].clone();
     Ok(payload)
 }
@@ -127,12 +132,7 @@ fn permission(name: &str) -> &'static str {
 
 /// What is not modelled in detail: that it was done, to what, and an answer that names that.
 fn noted(context: &Context<'_>, store: &mut Store, mutation: &Mutation<'_>, payload: &str) -> Value {
-    store.change(
-        mutation.name,
-        mutation.input.clone(),
-        mutation.repository,
-        mutation.ids.clone(),
-    );
+    mutation.note(store);
     let mut answer = Map::new();
     if let Some(payload) = context.schema.get_object(payload) {
         for (name, field) in &payload.fields {
@@ -152,6 +152,11 @@ fn noted(context: &Context<'_>, store: &mut Store, mutation: &Mutation<'_>, payl
 }
 
 impl Mutation<'_> {
+    /// Notes that it was done.
+    fn note(&self, store: &mut Store) {
+        store.change(self.name, self.input.clone(), self.repository, self.ids.clone());
+    }
+
     fn text(&self, field: &str) -> &str {
         self.input[field].as_str().unwrap_or_default()
     }

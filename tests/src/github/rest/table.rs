@@ -7,7 +7,7 @@ use crate::github::server::percent_decoded;
 
 /// What an operation answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::github) enum Shape {
     Object,
     List,
     Text,
@@ -15,18 +15,18 @@ pub(super) enum Shape {
 }
 
 #[derive(Debug)]
-pub(super) struct Operation {
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
-    pub(super) id: String,
-    pub(super) status: u16,
-    pub(super) shape: Shape,
+pub(in crate::github) struct Operation {
+    pub(in crate::github) method: &'static str,
+    pub(in crate::github) path: &'static str,
+    pub(in crate::github) id: String,
+    pub(in crate::github) status: u16,
+    pub(in crate::github) shape: Shape,
 }
 
 /// Parts of a template that may hold slashes.
 const DEEP: [&str; 6] = ["path", "ref", "basehead", "branch", "dir", "subject_digest"];
 
-pub(super) fn all() -> &'static [Operation] {
+pub(in crate::github) fn all() -> &'static [Operation] {
     static ALL: OnceLock<Vec<Operation>> = OnceLock::new();
     ALL.get_or_init(|| include_str!("../data/operations.tsv").lines().map(read).collect())
 }
@@ -53,7 +53,11 @@ fn read(line: &'static str) -> Operation {
 type Parts = BTreeMap<&'static str, String>;
 
 /// The operation of a method and a path, and what its template names: the one that says most of the path itself.
-pub(super) fn find(method: &str, path: &str, _uploads: bool) -> Option<(&'static Operation, Parts)> {
+pub(in crate::github) fn find(
+    method: &str,
+    path: &str,
+    _uploads: bool,
+) -> Option<(&'static Operation, Parts)> {
     let method = if method == "HEAD" { "GET" } else { method };
     let path: Vec<&str> = path.split('/').skip(1).collect();
     let matching = all()

@@ -36,7 +36,7 @@ pub(super) fn run(call: &mut Call<'_>) -> Option<Answer> {
             )
         }
         "users/get-authenticated" => {
-            let key = call.store.actor(&call.caller.login()?);
+            let key = call.store.actor_named(&call.caller.login()?)?;
             let view = View {
                 store: &call.store,
                 site: call.site,

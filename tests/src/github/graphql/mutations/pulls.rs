@@ -8,44 +8,45 @@ use super::super::object::refused;
 use super::Mutation;
 use crate::github::deeds::pulls::{Between, close_or_reopen, merge, open};
 use crate::github::deeds::{commits, issues};
-use crate::github::store::{Key, Store};
+use crate::github::store::{Key, Record, Store};
 
 type Ran = Result<Value, FieldError>;
 
 pub(super) fn run(context: &Context<'_>, store: &mut Store, mutation: &Mutation<'_>) -> Option<Ran> {
-    let input = mutation.input;
-    if mutation.name == "createPullRequest" {
-        return Some(create(context, store, mutation));
-    }
-    let field = if input.get("pullRequestReviewId").is_some_and(|id| !id.is_null())
-        && mutation.name != "addPullRequestReviewComment"
-    {
-        return reviewed(context, store, mutation);
-    } else {
-        "pullRequestId"
-    };
-    let known = matches!(
-        mutation.name,
+    match mutation.name {
+        "createPullRequest" => Some(create(context, store, mutation)),
+        "submitPullRequestReview"
+        | "dismissPullRequestReview"
+        | "updatePullRequestReview"
+        | "deletePullRequestReview" => Some(reviewed(store, mutation)),
+        "resolveReviewThread" | "unresolveReviewThread" => Some(resolve(store, mutation)),
+        "addPullRequestReviewThreadReply" => Some(reply(context, store, mutation)),
         "updatePullRequest"
-            | "closePullRequest"
-            | "reopenPullRequest"
-            | "markPullRequestReadyForReview"
-            | "convertPullRequestToDraft"
-            | "mergePullRequest"
-            | "updatePullRequestBranch"
-            | "requestReviews"
-            | "requestReviewsByLogin"
-            | "addPullRequestReview"
-            | "addPullRequestReviewThread"
-    );
-    if !known {
-        return threads(context, store, mutation);
+        | "closePullRequest"
+        | "reopenPullRequest"
+        | "markPullRequestReadyForReview"
+        | "convertPullRequestToDraft"
+        | "mergePullRequest"
+        | "updatePullRequestBranch"
+        | "requestReviews"
+        | "requestReviewsByLogin"
+        | "addPullRequestReview"
+        | "addPullRequestReviewThread" => {
+            Some(pull_of(store, mutation).and_then(|key| on_pull(context, store, mutation, key)))
+        }
+        _ => None,
     }
-    let key = match mutation.record(store, field, &["PullRequest"]) {
-        Ok(key) => key,
-        Err(refused) => return Some(Err(refused)),
-    };
-    Some(on_pull(context, store, mutation, key))
+}
+
+/// The pull request that is named, or that of the review that is.
+fn pull_of(store: &Store, mutation: &Mutation<'_>) -> Result<Key, FieldError> {
+    if mutation.input["pullRequestId"].is_string() {
+        return mutation.record(store, "pullRequestId", &["PullRequest"]);
+    }
+    let review = mutation.record(store, "pullRequestReviewId", &["PullRequestReview"])?;
+    let pull = store.linked(store.records[&review].field("pullRequest"));
+    pull.map(Record::key)
+        .ok_or_else(|| refused("the review is of no pull request"))
 }
 
 fn create(context: &Context<'_>, store: &mut Store, mutation: &Mutation<'_>) -> Ran {
@@ -195,52 +196,40 @@ fn add_thread(context: &Context<'_>, store: &mut Store, mutation: &Mutation<'_>,
     json!({ "thread": store.link(thread) })
 }
 
-fn reviewed(_: &Context<'_>, store: &mut Store, mutation: &Mutation<'_>) -> Option<Ran> {
-    let key = match mutation.record(store, "pullRequestReviewId", &["PullRequestReview"]) {
-        Ok(key) => key,
-        Err(refused) => return Some(Err(refused)),
-    };
+fn reviewed(store: &mut Store, mutation: &Mutation<'_>) -> Ran {
+    let key = mutation.record(store, "pullRequestReviewId", &["PullRequestReview"])?;
     let link = store.link(key);
+    let mut fields = mutation.given(&["body"]);
     match mutation.name {
-        "submitPullRequestReview" | "dismissPullRequestReview" => {
+        "deletePullRequestReview" => drop(store.records.remove(&key)),
+        "updatePullRequestReview" => store.set(key, Value::Object(fields)),
+        _ => {
             let event = mutation.input["event"].as_str().or(Some("DISMISS"));
-            let mut fields = mutation.given(&["body"]);
             fields.insert("state".to_owned(), state_after(event).into());
             store.set(key, Value::Object(fields));
         }
-        "updatePullRequestReview" => store.set(key, Value::Object(mutation.given(&["body"]))),
-        "deletePullRequestReview" => drop(store.records.remove(&key)),
-        _ => return None,
     }
-    Some(Ok(json!({ "pullRequestReview": link })))
+    Ok(json!({ "pullRequestReview": link }))
 }
 
-fn threads(context: &Context<'_>, store: &mut Store, mutation: &Mutation<'_>) -> Option<Ran> {
-    let resolved = match mutation.name {
-        "resolveReviewThread" => Some(true),
-        "unresolveReviewThread" => Some(false),
-        "addPullRequestReviewThreadReply" => None,
-        _ => return None,
-    };
-    let field = if resolved.is_some() {
-        "threadId"
-    } else {
-        "pullRequestReviewThreadId"
-    };
-    let key = match mutation.record(store, field, &["PullRequestReviewThread"]) {
-        Ok(key) => key,
-        Err(refused) => return Some(Err(refused)),
-    };
-    if let Some(resolved) = resolved {
-        store.set(key, json!({ "isResolved": resolved }));
-        return Some(Ok(json!({ "thread": store.link(key) })));
-    }
+fn resolve(store: &mut Store, mutation: &Mutation<'_>) -> Ran {
+    let key = mutation.record(store, "threadId", &["PullRequestReviewThread"])?;
+    let resolved = mutation.name == "resolveReviewThread";
+    store.set(key, json!({ "isResolved": resolved }));
+    Ok(json!({ "thread": store.link(key) }))
+}
+
+fn reply(context: &Context<'_>, store: &mut Store, mutation: &Mutation<'_>) -> Ran {
+    let key = mutation.record(store, "pullRequestReviewThreadId", &["PullRequestReviewThread"])?;
     let author = issues::author(store, context.caller);
     let thread = store.records[&key].clone();
-    let comment = json!({ "author": author, "body": mutation.text("body"), "path": thread.text("path"), "pullRequest": thread.field("pullRequest") });
+    let comment = json!({
+        "author": author, "body": mutation.text("body"), "path": thread.text("path"),
+        "pullRequest": thread.field("pullRequest"),
+    });
     let comment = store.add("PullRequestReviewComment", thread.repository, comment);
     let mut comments = thread.field("comments").as_array().cloned().unwrap_or_default();
     comments.push(store.link(comment));
     store.set(key, json!({ "comments": comments }));
-    Some(Ok(json!({ "comment": store.link(comment) })))
+    Ok(json!({ "comment": store.link(comment) }))
 }
