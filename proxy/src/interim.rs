@@ -112,6 +112,11 @@ impl Interims {
         state.phase = Phase::Answered;
     }
 
+    /// The body is here, or was asked for: it goes out as it is, whatever its client expected.
+    pub(crate) fn body_is_here(&self) {
+        self.lock().body = Asked::Anyway;
+    }
+
     /// Holds the body back until it is asked for, if its client does.
     pub(crate) fn hold_back(&self) -> Option<ToBeAsked> {
         let holds_back = self.lock().body == Asked::NotYet;

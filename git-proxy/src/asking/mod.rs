@@ -110,6 +110,11 @@ impl Facts {
         self.known.get(question)
     }
 
+    /// How many answers are known.
+    pub fn count(&self) -> usize {
+        self.known.len()
+    }
+
     /// Adds an answer.
     pub fn learn(&mut self, question: Question, fact: Fact) {
         match (question, fact) {

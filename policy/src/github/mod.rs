@@ -29,5 +29,5 @@ pub use rules::{PublicRule, PullRequestRule, PushRule, SessionRules};
 pub use session::{SessionGrant, SessionRepository};
 pub use token::{TokenFault, TokenScopes};
 pub(crate) use undecided::unreasoned;
-pub use undecided::{GithubUse, Undecided};
+pub use undecided::{AskedAtGithub, GithubUse, Undecided};
 pub use update::RefUpdate;

@@ -8,8 +8,11 @@ use super::host::GithubService;
 use super::session::SessionGrant;
 use crate::denial::Denial;
 use crate::environment::Environment;
-use crate::permit::{Permitted, RequestPermit};
+use crate::method::Method;
+use crate::path::RequestPath;
+use crate::permit::Permitted;
 use crate::reason::Reason;
+use crate::target::Target;
 
 /// A request to GitHub for a session. It becomes one that may be sent when what it would do was understood, and is allowed.
 #[derive(Debug)]
@@ -19,6 +22,17 @@ pub struct Undecided<R> {
     pub(crate) service: GithubService,
     pub(crate) ground: Ground,
     pub(crate) denial: Denial,
+}
+
+/// What a request to GitHub asks, before it is understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedAtGithub {
+    /// Which host.
+    pub target: Target,
+    /// By which method.
+    pub method: Method,
+    /// Its path, in normal form.
+    pub path: RequestPath,
 }
 
 /// What a request does at GitHub, and with which token. Comes with its permit.
@@ -59,12 +73,14 @@ impl<R> Undecided<R> {
         (rest, carried)
     }
 
-    /// For an own question of the gate, on behalf of the session: it reads, and its answer goes to nobody.
-    pub fn asking(&self) -> RequestPermit
-    where
-        R: Sized,
-    {
-        self.permitted.permit().clone()
+    /// What is asked. It is not decided on, so that there is no permit to be had.
+    pub fn asked(&self) -> AskedAtGithub {
+        let permit = self.permitted.permit();
+        AskedAtGithub {
+            target: permit.target().clone(),
+            method: permit.method().clone(),
+            path: permit.path().clone(),
+        }
     }
 
     /// May all of it be done? A record of it names the details besides.

@@ -181,25 +181,20 @@ pub(super) fn refuse(
     parts: &Parts,
     refusal: BrokerRefusal,
 ) -> Denial {
-    refuse_at(gate, permit, parts.uri.query(), refusal)
+    let asked = Asked {
+        target: Some(permit.target()),
+        scheme: Some(permit.scheme()),
+        method: Some(permit.method()),
+        path: Some(permit.path()),
+        query: parts.uri.query(),
+        ..Asked::default()
+    };
+    refuse_at(gate, asked, refusal)
 }
 
-/// The same, of a request with this query.
-pub(crate) fn refuse_at(
-    gate: &SandboxGate,
-    permit: &RequestPermit,
-    query: Option<&str>,
-    refusal: BrokerRefusal,
-) -> Denial {
+/// The same, of what was asked.
+pub(crate) fn refuse_at(gate: &SandboxGate, asked: Asked<'_>, refusal: BrokerRefusal) -> Denial {
     if let BrokerRefusal::Elsewhere { .. } | BrokerRefusal::Foreign { .. } = &refusal {
-        let asked = Asked {
-            target: Some(permit.target()),
-            scheme: Some(permit.scheme()),
-            method: Some(permit.method()),
-            path: Some(permit.path()),
-            query,
-            ..Asked::default()
-        };
         gate.found_in(refusal.code(), &refusal.finding(), asked);
     }
     gate.denial(refusal.into())

@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request};
 use outwall_git_proxy::graphql::{self, GraphqlRequest};
 use outwall_git_proxy::rest::{self, BodyWanted, RestRequest};
-use outwall_git_proxy::{BodySent, Door, NotUnderstood, Understanding, Understood};
+use outwall_git_proxy::{BodySent, Door, Facts, NotUnderstood, Understanding, Understood};
 
 use super::visit::{Asked, Sent, Visit};
 use crate::arriving::Arriving;
@@ -17,7 +17,7 @@ impl Visit<'_> {
     /// Reads the request whole, and asks GitHub what has to be known until it is understood.
     pub(super) async fn understand_api(&self, request: Request<Arriving>) -> Result<Asked, Stopped> {
         let most = match &self.door {
-            Door::Rest(root, path) => rest::body_wanted(*root, self.permit().method(), path),
+            Door::Rest(root, path) => rest::body_wanted(*root, &self.asked.method, path),
             _ => BodyWanted::Whole {
                 at_most: graphql::LARGEST_BODY,
             },
@@ -26,13 +26,14 @@ impl Visit<'_> {
             BodyWanted::Nothing => (request.map(drop), Bytes::new()), // it is not sent
             BodyWanted::Whole { at_most } => self.whole(request, at_most).await?,
         };
+        let mut facts = Facts::default();
         for _round in 0..MOST_ROUNDS {
             match self
-                .read_api(&request, &body)
+                .read_api(&request, &body, &facts)
                 .map_err(|why| self.not_understood(&why))?
             {
                 Understanding::Known(understood) => return Ok(self.known(&request, understood)),
-                Understanding::Ask(questions) => self.learn(questions).await?,
+                Understanding::Ask(questions) => self.learn(&mut facts, questions).await?,
             }
         }
         Err(self.not_understood(&NotUnderstood::because(
@@ -40,9 +41,14 @@ impl Visit<'_> {
         )))
     }
 
-    fn read_api(&self, request: &Request<()>, body: &Bytes) -> Result<Understanding, NotUnderstood> {
+    fn read_api(
+        &self,
+        request: &Request<()>,
+        body: &Bytes,
+        facts: &Facts,
+    ) -> Result<Understanding, NotUnderstood> {
         let (query, content_type) = (request.uri().query(), content_type(request.headers()));
-        let method = self.permit().method();
+        let method = &self.asked.method;
         if let Door::Rest(root, path) = &self.door {
             let asked = RestRequest {
                 root: *root,
@@ -52,7 +58,7 @@ impl Visit<'_> {
                 content_type,
                 body,
             };
-            return rest::understand(&asked, &self.grant, &self.facts());
+            return rest::understand(&asked, &self.grant, facts);
         }
         let asked = GraphqlRequest {
             method: method.as_str(),
@@ -60,7 +66,7 @@ impl Visit<'_> {
             content_type,
             body,
         };
-        graphql::understand(&asked, &self.grant, &self.facts())
+        graphql::understand(&asked, &self.grant, facts)
     }
 
     pub(super) fn known(&self, request: &Request<()>, understood: Understood) -> Asked {

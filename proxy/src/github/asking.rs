@@ -35,23 +35,19 @@ pub enum NotAsked {
 }
 
 impl Visit<'_> {
-    /// What is known by now.
-    pub(super) fn facts(&self) -> Facts {
-        self.gate().at_github.facts().clone()
-    }
-
-    /// Asks what is not known yet.
-    pub(super) async fn learn(&self, questions: Vec<Question>) -> Result<(), Stopped> {
+    /// Adds to what is known for this request, asking what nobody has asked lately.
+    pub(super) async fn learn(&self, facts: &mut Facts, questions: Vec<Question>) -> Result<(), Stopped> {
         for question in questions {
-            if self.gate().at_github.facts().known(&question).is_some() {
-                continue;
-            }
-            let fact = self.ask(&question).await.map_err(|why| {
-                let target = self.permit().target().clone();
-                let why = chain(&why);
-                self.told(self.gate().denial(Reason::GithubNotAsked { target, why }))
-            })?;
-            self.gate().at_github.facts().learn(question, fact);
+            let fact = match self.gate().at_github.known(&question) {
+                Some(fact) => fact,
+                None => self.ask(&question).await.map_err(|why| {
+                    let target = self.asked.target.clone();
+                    let why = chain(&why);
+                    self.told(self.gate().denial(Reason::GithubNotAsked { target, why }))
+                })?,
+            };
+            self.gate().at_github.remember(question.clone(), fact.clone());
+            facts.learn(question, fact);
         }
         Ok(())
     }

@@ -3,22 +3,56 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use outwall_git_proxy::Facts;
+use outwall_git_proxy::asking::Fact;
 use outwall_git_proxy::lfs::{TicketError, Tickets, Transfer};
+use outwall_git_proxy::{Facts, Question};
 use outwall_policy::Method;
 
 /// What a sandbox's gate remembers of its GitHub.
 #[derive(Default)]
 pub(crate) struct AtGithub {
-    facts: Mutex<Facts>,
+    facts: Mutex<Remembered>,
     /// Of the one session that this sandbox is.
     tickets: Mutex<Tickets<()>>,
 }
 
+/// Answers of the last minutes. Whose a node is changes seldom, as when an issue is transferred.
+struct Remembered {
+    facts: Facts,
+    since: Instant,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self {
+            facts: Facts::default(),
+            since: Instant::now(),
+        }
+    }
+}
+
+const REMEMBERED: Duration = Duration::from_mins(10);
+const MOST_FACTS: usize = 10_000;
+
 impl AtGithub {
-    /// What GitHub answered before.
-    pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What GitHub answered to this lately.
+    pub(super) fn known(&self, question: &Question) -> Option<Fact> {
+        self.remembered().facts.known(question).cloned()
+    }
+
+    /// Remembers an answer for a while. What is not there may be there the next moment, and is asked for again.
+    pub(super) fn remember(&self, question: Question, fact: Fact) {
+        if fact != Fact::Missing {
+            self.remembered().facts.learn(question, fact);
+        }
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        let mut remembered = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.since.elapsed() > REMEMBERED || remembered.facts.count() >= MOST_FACTS {
+            *remembered = Remembered::default();
+        }
+        remembered
     }
 
     /// A ticket for a transfer of LFS.

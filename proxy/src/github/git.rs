@@ -82,7 +82,7 @@ fn fetch(
         |why: &dyn std::error::Error| visit.not_understood(&NotUnderstood::because(why.to_string()));
     let version = ProtocolVersion::read(text(&request, "git-protocol")).map_err(|why| refused(&why))?;
     let coding = text(&request, "content-encoding");
-    let target = visit.permit().target();
+    let target = &visit.asked.target;
     let body = fetch::body(visit.gate(), target, version, coding, body).map_err(|why| refused(&why))?;
     let understood = reads(FetchReader::actions(repository), BodySent::AsItComes);
     let mut asked = visit.asked(&request, understood, Sent::Streamed(body));
@@ -144,7 +144,7 @@ async fn receive(
         Err(Unread::Lost(error)) => return Err(Error::ClientHttp(error).into()),
         Err(Unread::Malformed(why, rest)) => {
             let answer = push::refuse_unread(&why, *rest).await;
-            let target = visit.permit().target().clone();
+            let target = visit.asked.target.clone();
             let what = why.to_string();
             let denial = visit.gate().denial(Reason::GithubNotUnderstood { target, what });
             let answer = told::answer(&answer, denial.code());

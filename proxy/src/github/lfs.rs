@@ -48,7 +48,7 @@ fn by_ticket(
     ticket: &str,
     request: Request<Arriving>,
 ) -> Result<Asked, Stopped> {
-    let transfer = visit.gate().at_github.redeem(ticket, visit.permit().method());
+    let transfer = visit.gate().at_github.redeem(ticket, &visit.asked.method);
     let transfer = transfer.map_err(|why| visit.not_understood(&NotUnderstood::because(why.to_string())))?;
     let (parts, body) = request.into_parts();
     let length = parts.headers.get(CONTENT_LENGTH).cloned();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use http::Request;
 use http::header::{AUTHORIZATION, HeaderValue};
 use jiff::Timestamp;
+use outwall_audit::Asked;
 use outwall_broker::scoped::{Credential, Presented, Verifier, presented_at_github};
 use outwall_policy::brokered::{BrokerRefusal, CredentialPlace};
-use outwall_policy::{CredentialFault, Reason};
+use outwall_policy::{CredentialFault, Reason, Scheme};
 
 use super::visit::Visit;
 use crate::arriving::Arriving;
@@ -80,19 +81,22 @@ impl Visit<'_> {
     /// A credential that we did not issue: the known way to carry something out through an allowed host.
     fn foreign<B>(&self, request: &Request<B>) -> Stopped {
         let refusal = BrokerRefusal::Foreign {
-            target: self.permit().target().clone(),
+            target: self.asked.target.clone(),
             place: CredentialPlace::Header {
                 name: "authorization".to_owned(),
                 scheme: None,
             },
             instead: None,
         };
-        self.told(brokering::refuse_at(
-            self.gate(),
-            self.permit(),
-            request.uri().query(),
-            refusal,
-        ))
+        let asked = Asked {
+            target: Some(&self.asked.target),
+            scheme: Some(Scheme::Https),
+            method: Some(&self.asked.method),
+            path: Some(&self.asked.path),
+            query: request.uri().query(),
+            ..Asked::default()
+        };
+        self.told(brokering::refuse_at(self.gate(), asked, refusal))
     }
 
     fn fault(&self, fault: CredentialFault) -> Stopped {

@@ -79,7 +79,7 @@ impl Visit<'_> {
 
     fn unavailable(&self, why: &dyn std::error::Error) -> Stopped {
         let refusal = BrokerRefusal::Unavailable {
-            target: self.permit().target().clone(),
+            target: self.asked.target.clone(),
             credential: self.grant.credential().clone(),
             why: chain(why),
         };

@@ -8,7 +8,7 @@ use http::{HeaderMap, Request};
 use outwall_git_proxy::{
     AnswerTreatment, BodySent, Door, LfsDoor, NotUnderstood, Refusal, Understood, route,
 };
-use outwall_policy::github::{Actions, GithubAction, SessionGrant, TokenUse, Undecided};
+use outwall_policy::github::{Actions, AskedAtGithub, GithubAction, SessionGrant, TokenUse, Undecided};
 use outwall_policy::{Denial, Reason, RequestPermit};
 
 use super::push::Push;
@@ -27,7 +27,7 @@ pub(super) struct Visit<'a> {
     pub(super) exchanges: &'a Exchanges,
     pub(super) door: Door,
     pub(super) grant: Arc<SessionGrant>,
-    permit: RequestPermit,
+    pub(super) asked: AskedAtGithub,
     undecided: Mutex<Option<Undecided<()>>>,
 }
 
@@ -56,22 +56,22 @@ impl<'a> Visit<'a> {
         undecided: Undecided<()>,
         request: &Request<B>,
     ) -> Result<Self, Stopped> {
-        let permit = undecided.asking();
+        let asked = undecided.asked();
         let grant = Arc::clone(undecided.grant());
         let service = undecided.service();
-        let (path, query) = (permit.path().as_str(), request.uri().query());
-        match route(&grant.at().host, service, permit.method(), path, query) {
+        let (path, query) = (asked.path.as_str(), request.uri().query());
+        match route(&grant.at().host, service, &asked.method, path, query) {
             Ok(door) => Ok(Self {
                 exchanges,
                 door,
                 grant,
 
-                permit,
+                asked,
                 undecided: Mutex::new(Some(undecided)),
             }),
             Err(why) => {
                 let reason = Reason::GithubNotUnderstood {
-                    target: permit.target().clone(),
+                    target: asked.target.clone(),
                     what: why.to_string(),
                 };
                 let denial = undecided.denial(reason);
@@ -83,11 +83,6 @@ impl<'a> Visit<'a> {
 
     pub(super) fn gate(&self) -> &Arc<SandboxGate> {
         self.exchanges.gate()
-    }
-
-    /// The request as it is asked: for questions on the session's behalf.
-    pub(super) fn permit(&self) -> &RequestPermit {
-        &self.permit
     }
 
     /// What the request would do.
@@ -206,7 +201,7 @@ impl<'a> Visit<'a> {
     /// Refuses what cannot be understood.
     pub(super) fn not_understood(&self, why: &NotUnderstood) -> Stopped {
         let reason = Reason::GithubNotUnderstood {
-            target: self.permit.target().clone(),
+            target: self.asked.target.clone(),
             what: why.to_string(),
         };
         self.told(self.gate().denial(reason))
@@ -227,6 +222,7 @@ impl<'a> Visit<'a> {
         if let Treatment::Transfer(transfer) = asked.treatment {
             return lfs::transfer(self, &permit, *transfer, (asked.head, asked.body), held).await;
         }
+        held.interims.body_is_here();
         let way = self.exchanges.way_elsewhere(&permit, authority);
         let asks: HeaderMap = asked.head.headers().clone();
         let body = match asked.body {
