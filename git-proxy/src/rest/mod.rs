@@ -32,7 +32,7 @@ use crate::json;
 use crate::route::ApiRoot;
 use crate::understood::{AnswerTreatment, BodySent, NotUnderstood, Understanding, Understood};
 
-pub use tokens::{without_tokens, without_tokens_in_url};
+pub use tokens::{may_have_tokens, without_tokens, without_tokens_in_url};
 pub use user::SESSION_LOGIN;
 
 /// A request to the API.

@@ -23,6 +23,11 @@ pub fn without_tokens<'a>(content_type: Option<&str>, body: &'a [u8]) -> Cow<'a,
     }
 }
 
+/// Whether an answer of this media type may have any, so that it has to be held whole: the rest may pass as it comes.
+pub fn may_have_tokens(content_type: Option<&str>) -> bool {
+    !matches!(Media::of(content_type, b""), Media::File)
+}
+
 /// A URL without its query, if that signs it.
 pub fn without_tokens_in_url(url: &str) -> Cow<'_, str> {
     unsigned(url)
@@ -220,12 +225,14 @@ mod tests {
             "application/zip",
         ] {
             assert_eq!(*without_tokens(Some(file), body), body[..], "{file}");
+            assert!(!may_have_tokens(Some(file)), "{file}");
         }
         for html in [
             "text/html",
             "application/vnd.github.html; charset=utf-8",
             "application/vnd.github.html+json",
         ] {
+            assert!(may_have_tokens(Some(html)), "{html}");
             assert_eq!(
                 *without_tokens(Some(html), body),
                 br#"<img src="https://h/a">"#[..],

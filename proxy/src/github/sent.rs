@@ -30,6 +30,10 @@ pub(super) fn head<B>(
         let media = media_type(&visit.door, &understood.body, request.headers().get(CONTENT_TYPE));
         sent.extend(media.map(|media| (CONTENT_TYPE, media)));
     }
+    if matches!(understood.answer, AnswerTreatment::WithoutTokens) {
+        sent.remove(RANGE); // a piece of it could be a token without what tells that it is one
+        sent.remove(IF_RANGE);
+    }
     if !matches!(understood.answer, AnswerTreatment::AsItComes) {
         sent.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use outwall_git_proxy::git::{Advertisement, OutcomeReader, RefOutcome, Service};
 use outwall_git_proxy::lfs::Transfer;
 use outwall_git_proxy::{AnswerTreatment, NotUnderstood, rest};
@@ -51,19 +52,7 @@ impl Visit<'_> {
             Treatment::Understood(AnswerTreatment::FollowRedirects) => {
                 return led::follow(self, permit, asks, response).await;
             }
-            Treatment::Understood(AnswerTreatment::WithoutTokens) if is_ok => {
-                let media = response
-                    .headers()
-                    .get(CONTENT_TYPE)
-                    .and_then(|media| media.to_str().ok())
-                    .map(ToOwned::to_owned);
-                let write = |body: &[u8]| {
-                    Ok(Bytes::from(
-                        rest::without_tokens(media.as_deref(), body).into_owned(),
-                    ))
-                };
-                self.whole_answer(response, write).await?
-            }
+            Treatment::Understood(AnswerTreatment::WithoutTokens) => self.without_tokens(response).await?,
             Treatment::Understood(AnswerTreatment::LfsBatch(asked)) if is_ok => {
                 self.whole_answer(response, |body| lfs::batch(self, &asked, body))
                     .await?
@@ -78,6 +67,21 @@ impl Visit<'_> {
             | Treatment::Transfer(_) => self.led_nowhere(response),
         };
         Ok(Answer::Response(treated))
+    }
+
+    /// Whatever the status: what was created is answered with 201, and named with its URLs. A file passes as it comes.
+    async fn without_tokens(
+        &self,
+        response: Response<ResponseBody>,
+    ) -> Result<Response<ResponseBody>, Stopped> {
+        let response = self.led_nowhere(response);
+        let media = response.headers().get(CONTENT_TYPE).cloned();
+        let media = media.as_ref().and_then(|media| media.to_str().ok());
+        if response.body().is_end_stream() || !rest::may_have_tokens(media) {
+            return Ok(response);
+        }
+        let write = |body: &[u8]| Ok(Bytes::from(rest::without_tokens(media, body).into_owned()));
+        self.whole_answer(response, write).await
     }
 
     /// A redirect that leads to no service of this GitHub loses its query, where what it is signed with stands.
