@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use outwall_tests::github::GitHub;
 use outwall_tests::cost::cpu_ticks;
+use outwall_tests::github::GitHub;
 use outwall_tests::{Outwall, TestSandbox};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -1,16 +1,18 @@
 //! A push on its way: its commands written by us, its pack as it comes, and its last bytes only when another look has been taken.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame};
 use outwall_git_proxy::git::{
-    DRAIN_BYTES, DRAIN_TIME, PackReader, PushCommands, PushError, PushReader, PushRefusal, ReportForm,
+    DRAIN_BYTES, DRAIN_TIME, Descent, PackHistory, PackReader, PushCommands, PushError, PushReader,
+    PushRefusal, ReportForm,
 };
 use outwall_git_proxy::{AnswerHere, Refusal};
+use outwall_policy::github::{GithubRefusal, Ground, RefUpdate};
 use outwall_policy::{Denial, Reason, RequestPermit};
 
 use super::shown::Standing;
@@ -29,6 +31,23 @@ pub(super) struct Push {
     body: Arriving,
     /// What its client showed, which must count to the end.
     pub(super) standing: Option<Standing>,
+    /// Why it was cut off on its way, if it was.
+    cut: Arc<OnceLock<Denial>>,
+}
+
+/// What is left of a push that is on its way, to tell its client if it is cut off.
+pub(super) struct Sending {
+    commands: PushCommands,
+    cut: Arc<OnceLock<Denial>>,
+}
+
+impl Sending {
+    /// What the client of a push that was cut off is told; none where something else went wrong.
+    pub(super) fn told(&self) -> Option<Stopped> {
+        let denial = self.cut.get()?.clone();
+        let answer = told::answer(&refusal_of(&self.commands, &denial), denial.code());
+        Some(Stopped::Told(denial, Box::new(answer)))
+    }
 }
 
 /// What the body of a push turned out to be.
@@ -55,6 +74,7 @@ impl Push {
                         begun,
                         body,
                         standing: None,
+                        cut: Arc::default(),
                     })));
                 }
                 Err(why) => return Err(Unread::Malformed(why, Box::new(body))),
@@ -74,13 +94,38 @@ impl Push {
         Stopped::Told(denial, Box::new(answer))
     }
 
+    /// What is to be told if it is cut off.
+    pub(super) fn sending(&self) -> Sending {
+        Sending {
+            commands: self.commands.clone(),
+            cut: Arc::clone(&self.cut),
+        }
+    }
+
+    /// What shows that it moves refs forward, where it must.
+    fn history(&self, visit: &Visit<'_>) -> Option<Forward> {
+        let is_move = |update: &&RefUpdate| !update.old.is_null() && !update.new.is_null();
+        let moved: Vec<RefUpdate> = self.commands.updates.iter().filter(is_move).cloned().collect();
+        if visit.grant.rules().force_push || moved.is_empty() {
+            return None;
+        }
+        let forced = self.commands.forced(&visit.grant.at().repository);
+        Some(Forward {
+            history: PackHistory::new(self.commands.capabilities.object_format),
+            moved,
+            refusal: visit.grant.decide(&forced, Ground::Session).err()?,
+        })
+    }
+
     /// The body to send.
     pub(super) fn body(self, visit: &Visit<'_>, permit: &RequestPermit) -> Arriving {
+        let forward = self.history(visit);
         let watch = Watch {
             gate: Arc::clone(visit.gate()),
             permit: permit.clone(),
             standing: self.standing,
             looked_at: visit.gate().shared.policy.generation(),
+            cut: Arc::clone(&self.cut),
         };
         let body = PushBody {
             commands: Some(self.commands.serialise()),
@@ -88,6 +133,7 @@ impl Push {
             begun: self.begun,
             body: self.body,
             kept: BytesMut::new(),
+            forward,
             watch,
         };
         Arriving::made(body)
@@ -144,6 +190,15 @@ struct Watch {
     standing: Option<Standing>,
     /// Which policy allowed it last.
     looked_at: u64,
+    cut: Arc<OnceLock<Denial>>,
+}
+
+/// Shows that a push moves refs forward, where a session may not force.
+struct Forward {
+    history: PackHistory,
+    moved: Vec<RefUpdate>,
+    /// What is said if it does not, or if that cannot be told.
+    refusal: GithubRefusal,
 }
 
 impl Watch {
@@ -173,6 +228,8 @@ struct PushBody {
     begun: Bytes,
     body: Arriving,
     kept: BytesMut,
+    /// None where it need not be shown.
+    forward: Option<Forward>,
     watch: Watch,
 }
 
@@ -182,7 +239,10 @@ impl PushBody {
         self.watch.look()?;
         let pack = self.pack.as_mut().expect("a piece comes before the end");
         let passed = pack.feed(piece).map_err(|why| self.watch.denial(&why))?;
-        Ok(keep_back(&mut self.kept, &passed))
+        Ok(match &mut self.forward {
+            Some(forward) => forward.history.feed(&passed),
+            None => keep_back(&mut self.kept, &passed),
+        })
     }
 
     /// All of it came, and may leave.
@@ -190,7 +250,15 @@ impl PushBody {
         self.watch.look()?;
         let pack = self.pack.take().expect("the end comes once");
         pack.end().map_err(|why| self.watch.denial(&why))?;
-        Ok(std::mem::take(&mut self.kept).freeze())
+        let Some(forward) = self.forward.take() else {
+            return Ok(std::mem::take(&mut self.kept).freeze());
+        };
+        let is_forward = |update: &RefUpdate| forward.history.descent(update) == Descent::Shown;
+        if forward.moved.iter().all(is_forward) {
+            return Ok(forward.history.held());
+        }
+        let reason = Reason::Github(Box::new(forward.refusal));
+        Err(self.watch.gate.denial(reason))
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HttpError>>> {
@@ -213,7 +281,11 @@ impl PushBody {
             };
             match passed {
                 Ok(bytes) if bytes.is_empty() => {}
-                passed => return Poll::Ready(Some(passed.map_err(HttpError::Cut))),
+                Ok(bytes) => return Poll::Ready(Some(Ok(bytes))),
+                Err(denial) => {
+                    let _first_of_all = self.watch.cut.set(denial.clone());
+                    return Poll::Ready(Some(Err(HttpError::Cut(denial))));
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use outwall_git_proxy::{
 use outwall_policy::github::{Actions, AskedAtGithub, GithubAction, SessionGrant, TokenUse, Undecided};
 use outwall_policy::{Denial, Reason, RequestPermit};
 
-use super::push::Push;
+use super::push::{Push, Sending};
 use super::shown::Shown;
 use super::treated::Treatment;
 use super::{git, lfs, sent, told};
@@ -225,6 +225,10 @@ impl<'a> Visit<'a> {
         held.interims.body_is_here();
         let way = self.exchanges.way_elsewhere(&permit, authority);
         let asks: HeaderMap = asked.head.headers().clone();
+        let pushing = match &asked.body {
+            Sent::Push(push) => Some(push.sending()),
+            Sent::Nothing | Sent::These(_) | Sent::Streamed(_) => None,
+        };
         let body = match asked.body {
             Sent::Nothing => Arriving::Nothing,
             Sent::These(bytes) => Arriving::held(bytes, None),
@@ -232,10 +236,14 @@ impl<'a> Visit<'a> {
             Sent::Push(push) => push.body(self, &permit),
         };
         let request = asked.head.map(|()| body);
-        let answer = self
+        let answered = self
             .exchanges
             .forward(permit.clone(), Examined { request, ready }, way, held)
-            .await?;
+            .await;
+        let answer = answered.map_err(|stopped| {
+            let cut_off = pushing.as_ref().and_then(Sending::told);
+            cut_off.unwrap_or(stopped)
+        })?;
         self.treat(&permit, asked.treatment, &asks, answer).await
     }
 
