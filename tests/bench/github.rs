@@ -56,6 +56,8 @@ fn plant(github: &GitHub) {
     github.accept("ghp_try", "mona", &["repo", "read:org", "gist"]);
     github.commit("acme/app", "topic", &[("src/lib.rs", "// new\n")]);
     github.pull_request("acme/app", "mona", "topic", "main", "A topic");
+    github.accept("ghp_other", "hubot", &[]);
+    github.label("acme/app", "bug");
     github.issue("acme/app", "mona", "An issue");
     github.workflow_run("acme/app", "topic", "CI", Some("SUCCESS"));
     github.release("acme/app", "v1", "app.txt", b"an asset\n");

@@ -1,6 +1,7 @@
 //! What can be done here, whichever interface asks for it.
 
 pub(super) mod commits;
+pub(super) mod gists;
 pub(super) mod issues;
 pub(super) mod pulls;
 pub(super) mod refs;

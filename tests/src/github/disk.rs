@@ -51,13 +51,6 @@ impl Disk {
         disk
     }
 
-    /// A repository that is there.
-    pub(super) fn at(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-        }
-    }
-
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -260,6 +260,11 @@ impl Call<'_> {
     /// What is not modelled: a write is noted, a read is empty.
     fn noted(&mut self) -> Answer {
         let operation = self.operation;
+        if operation.id.ends_with("public-key") && !self.writes() {
+            // Secrets are sealed with it: any 32 bytes are a key of X25519.
+            let key = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+            return Answer::json(200, &json!({ "key_id": "1", "key": key }));
+        }
         if self.writes() {
             self.note();
         }

@@ -42,6 +42,7 @@ pub(super) struct Store {
     pub(super) disks: BTreeMap<u64, Disk>,
     pub(super) changes: Vec<Change>,
     pub(super) tokens: Tokens,
+    numbers: BTreeMap<u64, u64>,
     next: u64,
     seconds: u64,
 }
@@ -55,6 +56,7 @@ impl Store {
             disks: BTreeMap::new(),
             changes: Vec::new(),
             tokens: Tokens::default(),
+            numbers: BTreeMap::new(),
             next: 0,
             seconds: 0,
         }
@@ -152,8 +154,11 @@ impl Store {
             .unwrap_or_default()
     }
 
-    /// `owner/name`.
+    /// `owner/name`; `gist/ID` of a gist.
     pub(super) fn full_name(&self, repository: u64) -> String {
+        if let Some(gist) = self.records.get(&("Gist", repository)) {
+            return format!("gist/{}", gist.text("name"));
+        }
         self.records
             .get(&("Repository", repository))
             .map_or_else(String::new, |record| {
@@ -183,9 +188,11 @@ impl Store {
             .find(|record| record.field("number") == number)
     }
 
-    /// Issues and pull requests of a repository are counted together.
-    pub(super) fn next_number(&self, repository: u64) -> u64 {
-        1 + (self.within("Issue", repository).count() + self.within("PullRequest", repository).count()) as u64
+    /// Issues and pull requests of a repository are counted together, and no number is given twice.
+    pub(super) fn next_number(&mut self, repository: u64) -> u64 {
+        let last = self.numbers.entry(repository).or_default();
+        *last += 1;
+        *last
     }
 
     /// As a field refers to another record.

@@ -46,6 +46,7 @@ pub(super) fn field(context: &Context<'_>, field: &str, arguments: &Value) -> Fo
         }
         "user" | "organization" | "repositoryOwner" => {
             let store = context.store.borrow();
+            let article = if field == "organization" { "an" } else { "a" };
             let kind = if field == "organization" {
                 "Organization"
             } else {
@@ -56,7 +57,7 @@ pub(super) fn field(context: &Context<'_>, field: &str, arguments: &Value) -> Fo
                 .filter(|key| field == "repositoryOwner" || key.0 == kind);
             let missing = || {
                 refused(format!(
-                    "Could not resolve to a {kind} with the login of '{}'.",
+                    "Could not resolve to {article} {kind} with the login of '{}'.",
                     text("login")
                 ))
             };

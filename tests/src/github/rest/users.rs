@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Call;
 use super::views::{View, page};
+use crate::github::deeds::gists;
 use crate::github::deeds::issues::author;
-use crate::github::disk::Disk;
 use crate::github::graphql::search;
 use crate::github::store::Record;
 use crate::github::tokens::{Bearer, Wanted};
@@ -75,7 +75,7 @@ pub(super) fn run(call: &mut Call<'_>) -> Option<Answer> {
             let all: Vec<_> = all.map(|one| view.repository(one)).collect();
             Answer::json(200, &json!({ "total_count": all.len(), "repositories": all }))
         }
-        id if id.starts_with("gists/") => return gists(call, id.trim_start_matches("gists/")),
+        id if id.starts_with("gists/") => return of_gists(call, id.trim_start_matches("gists/")),
         _ => return None,
     })
 }
@@ -105,7 +105,7 @@ fn found(call: &Call<'_>, repositories: bool) -> Answer {
     )
 }
 
-fn gists(call: &mut Call<'_>, id: &str) -> Option<Answer> {
+fn of_gists(call: &mut Call<'_>, id: &str) -> Option<Answer> {
     match id {
         "create" => return Some(create_gist(call)),
         "list" => {
@@ -135,18 +135,12 @@ fn gists(call: &mut Call<'_>, id: &str) -> Option<Answer> {
     Some(match id {
         "get" => Answer::json(200, &gist_of(call, &gist)),
         "delete" => {
-            call.store.records.remove(&gist.key());
+            gists::delete(&mut call.store, gist.key());
             Answer::nothing(204)
         }
         "update" => {
-            let mut contents = gist.field("contents").clone();
-            for (name, file) in call.given["files"].as_object().cloned().unwrap_or_default() {
-                match file["content"].as_str() {
-                    Some(content) => contents[&name] = content.into(),
-                    None => drop(contents.as_object_mut().and_then(|files| files.remove(&name))),
-                }
-            }
-            call.store.set(gist.key(), json!({ "contents": contents }));
+            let files = files_of(call);
+            gists::update(&mut call.store, gist.key(), &files);
             let updated = call.store.records[&gist.key()].clone();
             Answer::json(200, &gist_of(call, &updated))
         }
@@ -154,27 +148,20 @@ fn gists(call: &mut Call<'_>, id: &str) -> Option<Answer> {
     })
 }
 
+/// The files that a request gives: by name, their content, or null.
+fn files_of(call: &Call<'_>) -> Map<String, Value> {
+    let files = call.given["files"].as_object().cloned().unwrap_or_default();
+    files
+        .into_iter()
+        .map(|(name, file)| (name, file["content"].clone()))
+        .collect()
+}
+
 fn create_gist(call: &mut Call<'_>) -> Answer {
-    let mut contents = json!({});
-    for (name, file) in call.given["files"].as_object().cloned().unwrap_or_default() {
-        contents[&name] = file["content"].clone();
-    }
     let owner = author(&mut call.store, call.caller);
-    let name = format!(
-        "{:032x}",
-        0xa1b2_c3d4_u64 + call.store.of_kind("Gist").count() as u64
-    );
-    let fields = json!({
-        "name": name, "owner": owner, "description": call.given["description"], "isPublic": call.given["public"] == true, "contents": contents,
-    });
-    let key = call.store.add("Gist", None, fields);
-    let disk = Disk::create(
-        &call.store.root.join(format!("gist-{name}.git")),
-        "main",
-        "sha1",
-        &call.store.root.join("hooks"),
-    );
-    let _ = disk;
+    let (files, about) = (files_of(call), call.given["description"].clone());
+    let public = call.given["public"] == true;
+    let key = gists::create(&mut call.store, &owner, &files, &about, public);
     let gist = call.store.records[&key].clone();
     Answer::json(201, &gist_of(call, &gist))
 }
@@ -200,7 +187,7 @@ fn gist_of(call: &Call<'_>, gist: &Record) -> Value {
         let size = content.as_str().map_or(0, str::len);
         (file.clone(), json!({ "filename": file, "content": content, "size": size, "type": "text/plain", "raw_url": format!("{raw}/{file}") }))
     });
-    let files: serde_json::Map<String, Value> = files.collect();
+    let files: Map<String, Value> = files.collect();
     json!({
         "id": name, "node_id": call.store.node_id(gist.key()), "html_url": page(&call.store, call.site, gist), "url": format!("{}/gists/{name}", call.site.api()),
         "git_pull_url": format!("{}/{name}.git", call.site.gists()), "git_push_url": format!("{}/{name}.git", call.site.gists()),

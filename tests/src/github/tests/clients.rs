@@ -38,6 +38,15 @@ fn git_clones_in_every_way_and_pushes() {
     );
     assert_eq!(desk.git("sha256", &["rev-parse", "HEAD"]).len(), 64);
     assert_eq!(desk.read("partial/src/main.rs"), b"fn main() {}\n");
+    desk.git(
+        "",
+        &[
+            "clone",
+            "--quiet",
+            "https://ghe.example.com/acme/app",
+            "enterprise",
+        ],
+    );
     for version in ["0", "1", "2"] {
         let version = format!("protocol.version={version}");
         assert!(
@@ -269,7 +278,14 @@ fn gh_works_on_repositories_gists_releases_and_an_enterprise() {
         run(&[
             "release", "create", "v2", "note.txt", "-R", "acme/app", "--notes", "N",
         ]);
-        assert!(run(&["gist", "create", "note.txt"]).contains("gist.github.com/"));
+        let gist = run(&["gist", "create", "note.txt"]);
+        assert!(gist.contains("gist.github.com/"), "{gist}");
+        desk.git("", &["clone", "--quiet", gist.trim(), "gist"]);
+        desk.write("gist/note.txt", "another note\n");
+        let before = desk.github.state();
+        desk.git("gist", &["commit", "--quiet", "--all", "-m", "Another"]);
+        desk.git("gist", &["push", "--quiet"]);
+        assert_eq!(before.differences(&desk.github.state()).len(), 1);
         let id = desk
             .github
             .workflow_run("acme/app", "main", "CI", Some("FAILURE"))
