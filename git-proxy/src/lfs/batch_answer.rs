@@ -59,14 +59,16 @@ struct AnsweredAction {
     #[serde(default)]
     header: Option<BTreeMap<String, String>>,
     #[serde(default)]
-    expires_in: Option<i64>,
+    expires_in: Option<serde_json::Number>,
     #[serde(default)]
     expires_at: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct FileError {
+    #[serde(default)]
     code: i64,
+    #[serde(default)]
     message: String,
 }
 
@@ -93,7 +95,7 @@ struct SentFile {
 struct SentAction {
     href: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_in: Option<i64>,
+    expires_in: Option<serde_json::Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
 }
@@ -142,7 +144,7 @@ fn bring_file_back(
             continue;
         };
         let href = ticket(transfer(kind, &file, action)?, good_for(action));
-        let (expires_in, expires_at) = (action.expires_in, action.expires_at.clone());
+        let (expires_in, expires_at) = (action.expires_in.clone(), action.expires_at.clone());
         sent.insert(
             kind.as_str(),
             SentAction {
@@ -205,9 +207,10 @@ fn transfer(
 
 /// For how long a ticket is good. What the server says in seconds is taken at its word; a date is left to the server to judge.
 fn good_for(action: &AnsweredAction) -> Duration {
-    let seconds = action.expires_in.filter(|seconds| *seconds != 0);
+    let seconds = action.expires_in.as_ref().and_then(serde_json::Number::as_f64);
+    let seconds = seconds.filter(|seconds| *seconds != 0.0);
     seconds.map_or(UNSAID, |seconds| {
-        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
     })
 }
 

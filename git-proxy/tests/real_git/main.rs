@@ -21,7 +21,7 @@ use scratch::Scratch;
 
 #[test]
 fn no_ref_but_the_sessions_changes() {
-    let seen = run(20_000, 60);
+    let seen = run(10_000, 40);
     println!("{seen:?}");
     assert!(seen.moved > 5, "{seen:?}");
 }
