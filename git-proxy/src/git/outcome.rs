@@ -2,7 +2,7 @@
 
 use outwall_policy::github::RefName;
 
-use super::pkt_line::{Packet, PktLines};
+use super::pkt_line::{Packet, PktLineError, PktLines};
 use super::push::PushCommands;
 use super::report::ReportForm;
 use crate::refusal::printable;
@@ -73,13 +73,17 @@ impl OutcomeReader {
         if self.unreadable || self.form == ReportForm::None {
             return;
         }
-        if self.form == ReportForm::Plain {
-            self.report.feed(piece);
-        } else {
-            self.outer.feed(piece);
-            self.unwrap_bands();
+        let unwrapped = match self.form {
+            ReportForm::SideBand => self.unwrap_bands(piece),
+            ReportForm::Plain | ReportForm::None => {
+                self.report.feed(piece);
+                Ok(())
+            }
+        };
+        let read = self.read_report();
+        if unwrapped.and(read).is_err() {
+            self.give_up();
         }
-        self.read_report();
     }
 
     /// What is known when the answer ends, in whatever way it does.
@@ -87,29 +91,23 @@ impl OutcomeReader {
         self.outcome
     }
 
-    fn unwrap_bands(&mut self) {
-        loop {
-            match self.outer.take_next() {
-                Ok(Some(Packet::Line(line))) => {
-                    if let Some((1, report)) = line.split_first() {
-                        self.report.feed(report);
-                    }
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => return,
-                Err(_) => return self.give_up(),
+    fn unwrap_bands(&mut self, piece: &[u8]) -> Result<(), PktLineError> {
+        self.outer.feed(piece);
+        while let Some(packet) = self.outer.take_next()? {
+            if let Packet::Line(line) = packet
+                && let Some((1, report)) = line.split_first()
+            {
+                self.report.feed(report);
             }
         }
+        Ok(())
     }
 
-    fn read_report(&mut self) {
-        loop {
-            match self.report.take_next() {
-                Ok(Some(packet)) => self.line(packet.line().unwrap_or_default()),
-                Ok(None) => return,
-                Err(_) => return self.give_up(),
-            }
+    fn read_report(&mut self) -> Result<(), PktLineError> {
+        while let Some(packet) = self.report.take_next()? {
+            self.line(packet.line().unwrap_or_default());
         }
+        Ok(())
     }
 
     /// `option` lines of version 2 tell of refs that a hook of the server wrote in place of the one that was asked for: the line before
