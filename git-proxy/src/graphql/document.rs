@@ -130,6 +130,17 @@ impl Document {
                 "the query has a directive at an operation, a fragment or a variable",
             ));
         }
+        let declared = |name: &Name| {
+            self.operation
+                .variables
+                .iter()
+                .any(|variable| variable.name == *name)
+        };
+        if let Some(other) = self.variables_used().iter().find(|name| !declared(name)) {
+            return Err(NotUnderstood::because(format!(
+                "the query has no variable ${other}"
+            )));
+        }
         if aliases > MOST_ALIASES {
             return Err(NotUnderstood::because(format!(
                 "the query has more than {MOST_ALIASES} aliases"

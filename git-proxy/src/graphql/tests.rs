@@ -2,6 +2,9 @@
 //! Requests as a sandbox sends them, and what is decided on them.
 
 mod gh;
+mod mutations;
+mod reach;
+mod reading;
 
 use outwall_policy::github::{Ground, Head, RefName, SessionGrant, SessionRepository, SessionRules};
 use serde_json::{Value as Json, json};
@@ -131,39 +134,5 @@ fn sent(query: &str, variables: &Json) -> Json {
     match known.body {
         BodySent::These(bytes) => serde_json::from_slice(&bytes).unwrap(),
         other => panic!("{other:?}"),
-    }
-}
-
-mod reading {
-    use super::*;
-
-    fn refused(query: &str) -> String {
-        let decision = decided(&grant(|_| {}), query, &json!({}));
-        assert_ne!(decision, "allowed", "{query}");
-        decision
-    }
-
-    #[test]
-    fn what_is_sent_is_what_was_understood() {
-        let sent = sent(
-            "# hidden\nquery A($o: String = \"acme\", $n: String!, $q: String!, $unused: Int) { \
-             repository(owner: $o, name: $n) { ...F } search(query: $q, type: ISSUE) { issueCount } } \
-             fragment F on Repository { id } ",
-            &json!({"n": "app", "q": "x is:issue", "more": 1}),
-        );
-        assert_eq!(
-            sent,
-            json!({
-                "query": "query A($o: String = \"acme\", $n: String!) { repository(owner: $o, name: $n) { ...F } \
-                          search(query: \"x is:issue repo:acme/app\", type: ISSUE) { issueCount } } \
-                          fragment F on Repository { id }",
-                "variables": {"n": "app", "o": "acme"},
-            })
-        );
-    }
-
-    #[test]
-    fn another_repository_is_not_read() {
-        assert!(refused("{repository(owner:\"evil\",name:\"lib\"){id}}").contains("beyond"));
     }
 }

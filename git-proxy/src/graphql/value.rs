@@ -1,6 +1,8 @@
 //! Values of arguments, with variables put in and as the schema's types take them ("Values", "Input coercion", GraphQL specification,
 //! October 2021, sections 2.9 and 3).
 
+use std::collections::HashSet;
+
 use apollo_compiler::ast::{OperationDefinition, Value};
 use serde_json::{Map, Value as Json};
 
@@ -14,13 +16,16 @@ pub(crate) fn variables(
     operation: &OperationDefinition,
     mut sent: Map<String, Json>,
 ) -> Result<Map<String, Json>, NotUnderstood> {
-    let mut values = Map::new();
+    let (mut values, mut names) = (Map::new(), HashSet::new());
     for variable in &operation.variables {
         let name = variable.name.as_str();
         let written = variable.ty.to_string();
         let (ty, what) = (TypeRef(&written), format!("the variable ${name}"));
-        if values.contains_key(name) {
+        if !names.insert(name) {
             return Err(NotUnderstood::because(format!("{what} is declared twice")));
+        }
+        if !is_of_values(ty.name()) {
+            return Err(not_of(&what, ty));
         }
         let value = match (sent.remove(name), &variable.default_value) {
             (Some(value), _) => value,
@@ -128,13 +133,19 @@ fn coerced(value: Json, ty: TypeRef<'_>, what: &str) -> Result<Json, NotUndersto
     match (found.map(|found| found.kind), inner.name()) {
         (Some(Kind::Input), _) => members(value, inner, what),
         (Some(Kind::Enum), _) => one_of(value, inner, what),
-        (Some(Kind::Scalar), _) | (None, "Int" | "Float" | "String" | "Boolean" | "ID") => {
-            scalar(value, inner, what)
-        }
+        _ if is_of_values(inner.name()) => scalar(value, inner, what),
         _ => Err(NotUnderstood::because(format!(
             "{what} is of the type `{}`, which is none for values",
             inner.0
         ))),
+    }
+}
+
+/// Whether a type is one of values, not of objects.
+fn is_of_values(name: &str) -> bool {
+    match SCHEMA.named(name) {
+        Some(found) => matches!(found.kind, Kind::Scalar | Kind::Enum | Kind::Input),
+        None => ["Int", "Float", "String", "Boolean", "ID"].contains(&name),
     }
 }
 

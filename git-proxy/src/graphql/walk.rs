@@ -127,7 +127,7 @@ impl<'a> Walk<'a> {
         if depth > DEEPEST {
             return Err(NotUnderstood::because("the query is too deep"));
         }
-        if place == Place::Inside && CLASSES.may_be_pull_request(of) {
+        if place != Place::Root && CLASSES.may_be_pull_request(of) {
             self.does(GithubAction::ReadPullRequests(self.at.repository.clone()));
         }
         for selection in selections {
