@@ -11,6 +11,8 @@
 
 mod classes;
 mod document;
+#[cfg(any(test, feature = "testing"))]
+pub mod generate;
 mod mutation;
 mod request;
 mod root;

@@ -50,11 +50,16 @@ pub(crate) struct TypeRef<'a>(pub(crate) &'a str);
 
 /// What is published, and since when we have it.
 pub(crate) const PUBLISHED: &str = include_str!("../../data/graphql-schema.graphqls");
-const NEWER: &str = include_str!("../../data/graphql-newer.graphqls");
+pub(crate) const NEWER: &str = include_str!("../../data/graphql-newer.graphqls");
 
 pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::read(&[PUBLISHED, NEWER]));
 
 impl Schema {
+    /// A name of a type, if it is one.
+    pub(crate) fn name(&self, name: &str) -> Option<&'static str> {
+        self.types.get_key_value(name).map(|(name, _)| *name)
+    }
+
     /// The type of this name.
     pub(crate) fn named(&self, name: &str) -> Option<&Type> {
         self.types.get(name)
@@ -84,7 +89,9 @@ impl Schema {
                     let one = &self.types[one];
                     one.kind == Kind::Object && one.interfaces.contains(name)
                 };
-                self.names().filter(has).collect()
+                let mut all: Vec<&'static str> = self.names().filter(has).collect();
+                all.sort_unstable();
+                all
             }
             Kind::Scalar | Kind::Enum | Kind::Input => vec![],
         }

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 //! Requests as a sandbox sends them, and what is decided on them.
 
+mod generated;
 mod gh;
 mod mutations;
 mod reach;

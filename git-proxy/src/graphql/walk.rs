@@ -182,7 +182,7 @@ impl<'a> Walk<'a> {
         let Some(condition) = condition else {
             return Ok(of);
         };
-        let name = SCHEMA.names().find(|name| condition == *name).ok_or_else(|| {
+        let name = SCHEMA.name(condition).ok_or_else(|| {
             NotUnderstood::because(format!("the schema that is known here has no type `{condition}`"))
         })?;
         let may_be = match place {
