@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use outwall_policy::brokered::CredentialName;
-use outwall_policy::github::GithubUse;
 use outwall_policy::{ClientCertificate, ConnectionPermit, RequestPermit, Treatment};
 
 use crate::event::{EventId, Fields, Kind};
+use crate::github;
 use crate::mask::{Masked, MaskedText};
 use crate::shared::Shared;
 
@@ -152,7 +152,7 @@ impl<'a> GoingOut<'a> {
                 line.text("rule", permit.rule());
                 line.maybe("credential", self.credential);
                 if let Some(used) = permit.github() {
-                    write_github(used, line);
+                    github::allowed(used, line);
                 }
                 line.maybe(
                     "client_certificate",
@@ -174,16 +174,6 @@ impl TlsFacts<'_> {
             tls.maybe("sni", self.sni);
         });
     }
-}
-
-fn write_github(used: &GithubUse, line: &mut Fields<'_>) {
-    let at = used.grant().at();
-    line.object("github", |github| {
-        github.text("repository", format_args!("{}/{}", at.host, at.repository));
-        github.text("operation", &used.actions().operation);
-        github.texts("actions", &used.actions().all);
-        github.texts("details", used.details());
-    });
 }
 
 fn treatment(treatment: Treatment) -> &'static str {

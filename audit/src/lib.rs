@@ -29,6 +29,7 @@ mod chain;
 mod dns;
 pub mod event;
 mod flood;
+mod github;
 mod going_out;
 mod log;
 mod mask;

@@ -179,6 +179,9 @@ impl AuditLog {
             line.plain("reason", denial.reason().code());
             line.text("message", MaskedText(&denial.to_string())); // it may repeat the path
             line.maybe("remedy", denial.remedy().as_deref().map(MaskedText));
+            if let Reason::Github(refusal) = denial.reason() {
+                crate::github::refused(refusal, line);
+            }
             line.maybe("protocol", asked.protocol);
             if let Some(tls) = asked.tls {
                 tls.write(line);

@@ -165,11 +165,13 @@ fn what(event: &Event, ending: Option<&Ending>) -> String {
         | Kind::ExchangeCameBack
         | Kind::ConnectionCameBack => {
             let error = ending.and_then(|ending| ending.error.as_ref());
-            request(event) + &error.map(|error| format!("  ({error})")).unwrap_or_default()
+            request(event)
+                + &at_github(event)
+                + &error.map(|error| format!("  ({error})")).unwrap_or_default()
         }
         Kind::Denied => match &event.client {
             Some(client) => format!("{client}: {}", text(&event.message)),
-            None => request(event),
+            None => request(event) + &at_github(event),
         },
         Kind::PortPublished => format!("published {} at {}", text(&event.target), text(&event.address)),
         Kind::PublishedCameIn | Kind::PublishedEnded => {
@@ -206,6 +208,20 @@ fn what(event: &Event, ending: Option<&Ending>) -> String {
             )
         }
         Kind::Finding | Kind::Dns | Kind::Unknown => text(&event.message),
+    }
+}
+
+/// `  [git-receive-pack: update refs/heads/outwall/x of acme/app]`, for what a session does at GitHub.
+fn at_github(event: &Event) -> String {
+    let Some(github) = &event.github else {
+        return String::new();
+    };
+    let operation = github.operation.as_deref().unwrap_or_default();
+    match github.actions.as_slice() {
+        [] => format!("  [{operation}]"),
+        [one] if one == operation => format!("  [{operation}]"),
+        [one] => format!("  [{operation}: {one}]"),
+        [one, others @ ..] => format!("  [{operation}: {one}, and {} more]", others.len()),
     }
 }
 
@@ -260,6 +276,18 @@ mod tests {
         assert_eq!(
             rows.row(&sent(), Paint::plain()).unwrap(),
             "2026-05-01 12:00:00  s-0a0b0c0d  allow     200      trusted: Python                     GET https://pypi.org/simple/six/\n"
+        );
+    }
+
+    #[test]
+    fn what_a_session_does_at_github_is_in_its_row() {
+        let push = event(
+            r#""id":"a-1","kind":"exchange.going_out","target":"github.com:443","scheme":"https","method":"POST","path":"/acme/app/git-receive-pack","rule":"github","github":{"repository":"github.com/acme/app","operation":"git-receive-pack","actions":["update refs/heads/outwall/x of acme/app"],"details":[]}"#,
+        );
+        let row = Endings::default().row(&push, Paint::plain()).unwrap();
+        assert!(
+            row.ends_with("/git-receive-pack  [git-receive-pack: update refs/heads/outwall/x of acme/app]\n"),
+            "{row}"
         );
     }
 
