@@ -219,9 +219,11 @@ pub(super) const SURROUNDINGS: [(&str, &str); 7] = [
 /// The hooks that every repository has: GitHub's own refusals.
 pub(super) fn write_hooks(directory: &Path) {
     fs::create_dir_all(directory).expect("the directory is ours");
-    let hook = directory.join("update");
-    fs::write(&hook, UPDATE).expect("the directory is ours");
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    for (name, script) in [("update", UPDATE), ("post-receive", POST_RECEIVE)] {
+        let hook = directory.join(name);
+        fs::write(&hook, script).expect("the directory is ours");
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    }
 }
 
 /// Refuses what changes a workflow when the token may not; the words are GitHub's.
@@ -232,4 +234,17 @@ changed=$(git rev-list "$3" --not --all | git diff-tree --stdin -r -m --root --n
 test -n "$changed" || exit 0
 echo "refusing to allow $STANDIN_BEARER to create or update workflow \`$changed\` without \`$STANDIN_LACKS" >&2
 exit 1
+"#;
+
+/// Says what GitHub says of a new branch.
+const POST_RECEIVE: &str = r#"#!/bin/sh
+while read -r old new name; do
+    case $old,$new,$name in
+    *[!0]*,*,*) ;;
+    *,*,refs/heads/*)
+        branch=${name#refs/heads/}
+        printf '\nCreate a pull request for '\''%s'\'' on GitHub by visiting:\n     %s/pull/new/%s\n\n' "$branch" "$STANDIN_PAGE" "$branch" >&2
+        ;;
+    esac
+done
 "#;

@@ -201,13 +201,21 @@ fn program(asked: &Asked, disk: &Disk, rest: &str) -> Command {
     command
         .env("STANDIN_WORKFLOWS", workflows)
         .env("STANDIN_BEARER", bearer)
-        .env("STANDIN_LACKS", lacks);
+        .env("STANDIN_LACKS", lacks)
+        .env("STANDIN_PAGE", page_of(asked));
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true);
     command
+}
+
+/// The page of the repository that was asked for, by its name there.
+fn page_of(asked: &Asked) -> String {
+    let name: Vec<&str> = asked.path.split('/').skip(1).take(2).collect();
+    let name = name.join("/");
+    format!("{}/{}", asked.site.web(), name.trim_end_matches(".git"))
 }
 
 /// Hands the body on, piece by piece. One that breaks off must not look like one that has ended: the program is ended first.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::deeds::commits::FileChange;
 use super::deeds::pulls::Between;
 use super::deeds::{commits, issues, pulls, refs};
+use super::rest::ARTIFACT;
 use super::store::Store;
 use super::tokens::{Bearer, Caller, Installation};
 use super::{GitHub, Standing};
@@ -259,7 +260,7 @@ impl GitHub {
         );
     }
 
-    /// A run of the workflow `name` on a branch, of one job, that has ended with `conclusion` (`SUCCESS`, `FAILURE`), or none
+    /// A run of the workflow `name` on a branch, of one job and one artifact, that has ended with `conclusion` (`SUCCESS`, `FAILURE`), or none
     /// while it runs: its database id.
     pub fn workflow_run(&self, full_name: &str, branch: &str, name: &str, conclusion: Option<&str>) -> u64 {
         let mut store = self.store();
@@ -292,6 +293,8 @@ impl GitHub {
             "startedAt": now, "completedAt": conclusion.map(|_| now.clone()), "run": run.1,
         });
         store.add("CheckRun", Some(id), check);
+        let artifact = json!({ "name": "result", "run": run.1 });
+        store.add(ARTIFACT, Some(id), artifact);
         run.1
     }
 

@@ -22,6 +22,7 @@ use super::server::percent_decoded;
 use super::tokens::{Bearer, Caller, Wanted};
 use super::{Answer, Asked, Site, Standing, State, Store};
 use crate::body::Outgoing;
+pub(super) use actions::ARTIFACT;
 use table::{Operation, Shape};
 pub(super) use views::page;
 

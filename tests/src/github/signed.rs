@@ -109,6 +109,11 @@ pub(super) async fn serve(standing: &Arc<Standing>, asked: Asked) -> Response<Ou
                 "application/zip",
                 super::zip::of("1_build.txt", format!("log of {id}\n").as_bytes()),
             )),
+            ["objects", "artifacts", id] if signed => Some(Answer::new(
+                200,
+                "application/zip",
+                super::zip::of("result.txt", format!("artifact {id}\n").as_bytes()),
+            )),
             ["gist", _, id, "raw", .., name] => {
                 let gist = store.of_kind("Gist").find(|gist| gist.text("name") == *id)?;
                 Some(Answer::text(200, gist.field("contents")[name].as_str()?))

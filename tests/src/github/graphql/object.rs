@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Context, history, issues, mutations, pulls, repositories, roots};
 use crate::github::node_id::NodeId;
-use crate::github::store::Key;
+use crate::github::store::{Key, Record};
 use crate::github::tokens::Wanted;
 
 /// What an object is.
@@ -93,6 +93,7 @@ impl<'a, 'c> Node<'a, 'c> {
             "PullRequest" => pulls::field(self.context, &store, record, field, arguments),
             "Issue" => Ok(issues::shared(&store, record, field)),
             "User" | "Organization" | "Bot" => Ok(roots::actor_field(self.context, &store, record, field)),
+            "Gist" if field == "files" => Ok(Some(files(record))),
             _ => Ok(None),
         };
         if let Some(value) = modelled? {
@@ -122,7 +123,7 @@ impl<'c> Context<'c> {
     }
 
     /// The page of a record.
-    pub(super) fn url(&self, store: &super::Store, record: &crate::github::store::Record) -> String {
+    pub(super) fn url(&self, store: &super::Store, record: &Record) -> String {
         crate::github::rest::page(store, self.site, record)
     }
 
@@ -246,6 +247,14 @@ impl<'c> Context<'c> {
             _ => ResolvedValue::leaf(zero(kind)),
         }
     }
+}
+
+fn files(gist: &Record) -> Value {
+    let files = gist.field("contents").as_object().cloned().unwrap_or_default();
+    let shown = files
+        .iter()
+        .map(|(name, text)| json!({ "name": name, "text": text }));
+    shown.collect::<Vec<_>>().into()
 }
 
 fn zero(scalar: &str) -> JsonValue {

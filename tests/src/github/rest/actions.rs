@@ -37,9 +37,14 @@ pub(super) fn run(call: &mut Call<'_>) -> Option<Answer> {
                 shown_job,
             )
         }
-        "actions/list-workflow-run-artifacts" | "actions/list-artifacts-for-repo" => {
-            Answer::json(200, &json!({ "total_count": 0, "artifacts": [] }))
+        "actions/list-workflow-run-artifacts" => {
+            let run = call.number("run_id");
+            let of_run = |artifact: &Record| artifact.number("run") == run;
+            counted(call, "artifacts", ARTIFACT, of_run, artifact)
         }
+        "actions/list-artifacts-for-repo" => counted(call, "artifacts", ARTIFACT, |_| true, artifact),
+        "actions/get-artifact" => one(call, ARTIFACT, "artifact_id", artifact),
+        "actions/download-artifact" => log(call, "artifacts", "artifact_id"),
         "actions/list-repo-workflows" => counted(call, "workflows", "Workflow", |_| true, workflow),
         "actions/get-workflow" => one(call, "Workflow", "workflow_id", workflow),
         "actions/download-workflow-run-logs" | "actions/download-workflow-run-attempt-logs" => {
@@ -66,6 +71,25 @@ pub(super) fn run(call: &mut Call<'_>) -> Option<Answer> {
             Answer::json(call.operation.status, &json!({}))
         }
         _ => return None,
+    })
+}
+
+/// Artifacts are in the REST interface only: the schema has no type for them.
+pub(in crate::github) const ARTIFACT: &str = "WorkflowArtifact";
+
+fn artifact(view: &View<'_>, artifact: &Record) -> Value {
+    let name = artifact.repository.map(|id| view.store.full_name(id));
+    let url = format!(
+        "{}/repos/{}/actions/artifacts/{}",
+        view.site.api(),
+        name.unwrap_or_default(),
+        artifact.id
+    );
+    json!({
+        "id": artifact.id, "name": artifact.field("name"), "size_in_bytes": 100, "expired": false, "url": url,
+        "archive_download_url": format!("{url}/zip"), "created_at": artifact.field("createdAt"),
+        "updated_at": artifact.field("updatedAt"), "expires_at": artifact.field("updatedAt"),
+        "workflow_run": { "id": artifact.number("run") },
     })
 }
 

@@ -53,6 +53,7 @@ pub(super) fn run(call: &mut Call<'_>) -> Option<Answer> {
                 Answer::json(200, &view.user(&call.store.records[&key]))
             })
         }
+        "search/code" => code(call),
         "search/issues-and-pull-requests" | "search/repos" => found(call, id == "search/repos"),
         "apps/list-repos-accessible-to-installation" => {
             let view = View {
@@ -103,6 +104,38 @@ fn found(call: &Call<'_>, repositories: bool) -> Answer {
         200,
         &json!({ "total_count": items.len(), "incomplete_results": false, "items": items }),
     )
+}
+
+/// Files of the default branches that hold the words of a query, in every repository that is seen.
+fn code(call: &Call<'_>) -> Answer {
+    let query = call.asked("q").unwrap_or_default();
+    let words: Vec<&str> = query.split(' ').filter(|word| !word.contains(':')).collect();
+    let only: Vec<&str> = query
+        .split(' ')
+        .filter_map(|word| word.strip_prefix("repo:"))
+        .collect();
+    let view = View {
+        store: &call.store,
+        site: call.site,
+    };
+    let wanted = |one: &&Record| {
+        let name = call.store.full_name(one.id);
+        let named = only.is_empty() || only.iter().any(|only| name.eq_ignore_ascii_case(only));
+        named && call.store.may(call.caller, Wanted::Read, "contents", one.id)
+    };
+    let mut items = Vec::new();
+    for one in call.store.of_kind("Repository").filter(wanted) {
+        let disk = &call.store.disks[&one.id];
+        let listed = disk.git(&["grep", "-l", "-I", "-F", "-e", &words.join(" "), "HEAD"]);
+        for path in listed.unwrap_or_default().lines() {
+            let path = path.trim_start_matches("HEAD:");
+            items.push(
+                json!({ "name": path, "path": path, "repository": view.repository(one), "score": 1.0 }),
+            );
+        }
+    }
+    let told = json!({ "total_count": items.len(), "incomplete_results": false, "items": items });
+    Answer::json(200, &told)
 }
 
 fn of_gists(call: &mut Call<'_>, id: &str) -> Option<Answer> {

@@ -57,7 +57,9 @@ fn git_clones_in_every_way_and_pushes() {
 
     desk.with_a_commit();
     let before = desk.github.state();
-    desk.git("app", &["push", "--quiet", "origin", "session"]);
+    let pushed = desk.run("app", "git", &["push", "origin", "session"]).succeeded();
+    let told = "remote:      https://github.com/acme/app/pull/new/session";
+    assert!(pushed.stderr.contains(told), "{pushed:?}");
     let head = desk.git("app", &["rev-parse", "HEAD"]);
     let changed: Vec<_> = before
         .differences(&desk.github.state())
@@ -291,6 +293,7 @@ fn gh_works_on_repositories_gists_releases_and_an_enterprise() {
             .workflow_run("acme/app", "main", "CI", Some("FAILURE"))
             .to_string();
         assert!(run(&["run", "view", &id, "-R", "acme/app"]).contains("build"));
+        run(&["run", "download", &id, "-R", "acme/app", "--dir", "results"]);
         run(&["run", "rerun", &id, "-R", "acme/app"]);
         run(&["repo", "fork", "acme/app", "--clone=false"]);
         let status = desk.run("", &gh, &["auth", "status"]).succeeded();
