@@ -4,6 +4,7 @@ use outwall_tests::Outwall;
 use outwall_tests::github::GitHub;
 
 mod pushing;
+mod sweep;
 
 /// What GitHub takes, and no sandbox sees.
 const TOKEN: &str = "ghp_Zq8Lx2Vn7Rt4Yw9Kd3Mf6Hb1Js5Gp0Tc";
