@@ -195,3 +195,36 @@ fn has_id(ty: TypeRef<'static>) -> bool {
         _ => ty.name() == "ID",
     }
 }
+
+/// GitHub adds to its schema each week. What is new is refused until it is in a list; this says what it is.
+#[test]
+#[ignore = "asks npm for the newest schema"]
+fn the_schema_is_the_newest() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(program)
+            .args(arguments)
+            .current_dir(directory.path())
+            .output();
+        output
+            .ok()
+            .filter(|output| output.status.success())
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let packed = run("npm", &["pack", "--silent", "@octokit/graphql-schema"]);
+    let Some(archive) = packed.filter(|archive| run("tar", &["xf", archive.trim()]).is_some()) else {
+        eprintln!(
+            "SKIPPED: npm gives no @octokit/graphql-schema here; whether ours is the newest was not looked at"
+        );
+        return;
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/data/schema.py");
+    let newest = run("python3", &[script, "package"]).unwrap();
+    let ours: HashSet<&str> = super::super::schema::PUBLISHED.lines().collect();
+    let new: Vec<&str> = newest.lines().filter(|line| !ours.contains(line)).collect();
+    assert!(
+        new.is_empty(),
+        "{archive} has lines that ours has not; make graphql-schema.graphqls anew and list what the tests miss:\n{}",
+        new.join("\n")
+    );
+}
