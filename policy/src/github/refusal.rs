@@ -147,7 +147,7 @@ impl GithubRefusal {
             Some(WhyNot::NoDelete) => setting("delete_branch = true"),
             Some(WhyNot::NoForce) => {
                 format!(
-                    "merge instead of rewriting what is on {}; or {}",
+                    "add to what is on {} (git merge --no-ff) instead of leaving it behind; or {}",
                     at.branch,
                     setting("force_push = true")
                 )
