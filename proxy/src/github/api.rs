@@ -8,6 +8,8 @@ use outwall_git_proxy::rest::{self, BodyWanted, RestRequest};
 use outwall_git_proxy::{BodySent, Door, Facts, NotUnderstood, Understanding, Understood};
 
 use super::visit::{Asked, Sent, Visit};
+use hyper::body::Body as _;
+
 use crate::arriving::Arriving;
 use crate::brokering::{Read, hold};
 use crate::error::Error;
@@ -89,6 +91,11 @@ impl Visit<'_> {
                 "its body is coded; send it without a Content-Encoding",
             )));
         }
+        let told = body
+            .size_hint()
+            .exact()
+            .and_then(|length| usize::try_from(length).ok());
+        self.make_room(told.unwrap_or(most).min(most)).await;
         let held = hold(body, most).await.map_err(Error::ClientHttp)?;
         match held {
             Read::Whole(bytes, _trailers) => Ok((Request::from_parts(parts, ()), bytes)),

@@ -1,5 +1,6 @@
 //! What a sandbox's gate remembers of its GitHub.
 
+use super::holding::Holding;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ pub(crate) struct AtGithub {
     facts: Mutex<Remembered>,
     /// Of the one session that this sandbox is.
     tickets: Mutex<Tickets<()>>,
+    pub(super) holding: Holding,
 }
 
 /// Answers of the last minutes. Whose a node is changes seldom, as when an issue is transferred.

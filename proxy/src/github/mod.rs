@@ -21,6 +21,7 @@ mod at;
 mod fetch;
 mod fitness;
 mod git;
+mod holding;
 mod led;
 mod lfs;
 mod push;

@@ -11,6 +11,7 @@ use outwall_git_proxy::{AnswerTreatment, NotUnderstood, rest};
 use outwall_policy::RequestPermit;
 use outwall_policy::github::GithubService;
 
+use super::holding::Kept;
 use super::rewritten::{Rewrite, Rewritten};
 use super::visit::Visit;
 use super::{led, lfs};
@@ -122,19 +123,25 @@ impl Visit<'_> {
         write: impl FnOnce(&[u8]) -> Result<Bytes, NotUnderstood>,
     ) -> Result<Response<ResponseBody>, Stopped> {
         let (mut parts, mut body) = response.into_parts();
+        let told = body
+            .size_hint()
+            .exact()
+            .and_then(|length| usize::try_from(length).ok());
+        let mut room = self.gate().at_github.holding.answer(told).await;
         let mut whole = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
             if whole.len() + data.len() > LONGEST_ANSWER {
                 return Err(Error::Proxy("GitHub's answer is longer than is held").into());
             }
+            room.grow_to(whole.len() + data.len())?;
             whole.extend_from_slice(&data);
         }
         let written = write(&whole).map_err(|why| self.not_understood(&why))?;
         parts.headers.remove(CONTENT_LENGTH);
         let said = self.exchanges.say(Response::from_parts(parts, written));
         match said {
-            Answer::Response(response) => Ok(response),
+            Answer::Response(response) => Ok(rewritten(response, Kept(room))),
             Answer::Reset(_) | Answer::Socket(..) => {
                 Err(Error::Proxy("an answer of ours is a response").into())
             }

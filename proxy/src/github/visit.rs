@@ -1,6 +1,6 @@
 //! One request, from its door to its answer.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::uri::Authority;
@@ -10,6 +10,8 @@ use outwall_git_proxy::{
 };
 use outwall_policy::github::{Actions, AskedAtGithub, GithubAction, SessionGrant, TokenUse, Undecided};
 use outwall_policy::{Denial, Reason, RequestPermit};
+
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::push::{Push, Sending};
 use super::shown::Shown;
@@ -29,6 +31,8 @@ pub(super) struct Visit<'a> {
     pub(super) grant: Arc<SessionGrant>,
     pub(super) asked: AskedAtGithub,
     undecided: Mutex<Option<Undecided<()>>>,
+    /// Room for what of the request is held.
+    room: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// What a request asks, as it was understood.
@@ -68,6 +72,7 @@ impl<'a> Visit<'a> {
 
                 asked,
                 undecided: Mutex::new(Some(undecided)),
+                room: Mutex::default(),
             }),
             Err(why) => {
                 let reason = Reason::GithubNotUnderstood {
@@ -245,6 +250,12 @@ impl<'a> Visit<'a> {
             cut_off.unwrap_or(stopped)
         })?;
         self.treat(&permit, asked.treatment, &asks, answer).await
+    }
+
+    /// Waits for room for a body of the request, which is held until the request is over.
+    pub(super) async fn make_room(&self, bytes: usize) {
+        let room = self.gate().at_github.holding.request(bytes).await;
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
     }
 
     /// The URL of git's doors, as the client has it.
