@@ -7,6 +7,8 @@ use outwall_git_proxy::graphql::{self, GraphqlRequest};
 use outwall_git_proxy::rest::{self, BodyWanted, RestRequest};
 use outwall_git_proxy::{BodySent, Door, Facts, NotUnderstood, Understanding, Understood};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::visit::{Asked, Sent, Visit};
 use hyper::body::Body as _;
 
@@ -14,6 +16,23 @@ use crate::arriving::Arriving;
 use crate::brokering::{Read, hold};
 use crate::error::Error;
 use crate::exchange::Stopped;
+
+/// A request with all of its body, and the room that it takes.
+pub(super) struct Whole {
+    pub(super) request: Request<()>,
+    pub(super) body: Bytes,
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+impl Whole {
+    fn nothing_of(request: Request<Arriving>) -> Self {
+        Self {
+            request: request.map(drop),
+            body: Bytes::new(),
+            room: None,
+        }
+    }
+}
 
 impl Visit<'_> {
     /// Reads the request whole, and asks GitHub what has to be known until it is understood.
@@ -24,8 +43,8 @@ impl Visit<'_> {
                 at_most: graphql::LARGEST_BODY,
             },
         };
-        let (request, body) = match most {
-            BodyWanted::Nothing => (request.map(drop), Bytes::new()), // it is not sent
+        let Whole { request, body, room } = match most {
+            BodyWanted::Nothing => Whole::nothing_of(request), // it is not sent
             BodyWanted::Whole { at_most } => self.whole(request, at_most).await?,
         };
         let mut facts = Facts::default();
@@ -34,7 +53,7 @@ impl Visit<'_> {
                 .read_api(&request, &body, &facts)
                 .map_err(|why| self.not_understood(&why))?
             {
-                Understanding::Known(understood) => return Ok(self.known(&request, understood)),
+                Understanding::Known(understood) => return Ok(self.known(&request, understood, room)),
                 Understanding::Ask(questions) => self.learn(&mut facts, questions).await?,
             }
         }
@@ -71,20 +90,24 @@ impl Visit<'_> {
         graphql::understand(&asked, &self.grant, facts)
     }
 
-    pub(super) fn known(&self, request: &Request<()>, understood: Understood) -> Asked {
+    pub(super) fn known(
+        &self,
+        request: &Request<()>,
+        understood: Understood,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> Asked {
         let body = match &understood.body {
             BodySent::These(bytes) => Sent::These(bytes.clone()),
             BodySent::Nothing | BodySent::AsItComes => Sent::Nothing,
         };
-        self.asked(request, understood, body)
+        Asked {
+            room,
+            ..self.asked(request, understood, body)
+        }
     }
 
     /// The request with all of its body, without a coding.
-    pub(super) async fn whole(
-        &self,
-        request: Request<Arriving>,
-        most: usize,
-    ) -> Result<(Request<()>, Bytes), Stopped> {
+    pub(super) async fn whole(&self, request: Request<Arriving>, most: usize) -> Result<Whole, Stopped> {
         let (parts, body) = request.into_parts();
         if parts.headers.contains_key(http::header::CONTENT_ENCODING) {
             return Err(self.not_understood(&NotUnderstood::because(
@@ -95,10 +118,19 @@ impl Visit<'_> {
             .size_hint()
             .exact()
             .and_then(|length| usize::try_from(length).ok());
-        self.make_room(told.unwrap_or(most).min(most)).await;
+        let room = self
+            .gate()
+            .at_github
+            .holding
+            .request(told.unwrap_or(most).min(most))
+            .await;
         let held = hold(body, most).await.map_err(Error::ClientHttp)?;
         match held {
-            Read::Whole(bytes, _trailers) => Ok((Request::from_parts(parts, ()), bytes)),
+            Read::Whole(body, _trailers) => Ok(Whole {
+                request: Request::from_parts(parts, ()),
+                body,
+                room: Some(room),
+            }),
             Read::TooLong => Err(self.not_understood(&NotUnderstood::because(format!(
                 "its body is longer than the {most} bytes that this may have"
             )))),

@@ -9,6 +9,7 @@ use outwall_git_proxy::{AnswerTreatment, BodySent, GitDoor, NotUnderstood, Under
 use outwall_policy::Reason;
 use outwall_policy::github::{Actions, GithubAction, RepositoryName};
 
+use super::api::Whole;
 use super::fetch;
 use super::push::{self, Begun, Push, Unread};
 use super::told;
@@ -99,12 +100,14 @@ async fn archive(
     repository: &RepositoryName,
     request: Request<Arriving>,
 ) -> Result<Asked, Stopped> {
-    let (request, body) = visit.whole(request, LONGEST_ARCHIVE_REQUEST).await?;
+    let Whole { request, body, room } = visit.whole(request, LONGEST_ARCHIVE_REQUEST).await?;
     let read = ArchiveRequest::read(&body);
     let read = read.map_err(|why| visit.not_understood(&NotUnderstood::because(why.to_string())))?;
-    let body = read.serialise();
-    let understood = reads(ArchiveRequest::actions(repository), BodySent::These(body.clone()));
-    Ok(visit.asked(&request, understood, Sent::These(body)))
+    let understood = reads(
+        ArchiveRequest::actions(repository),
+        BodySent::These(read.serialise()),
+    );
+    Ok(visit.known(&request, understood, room))
 }
 
 fn reads(actions: Actions, body: BodySent) -> Understood {

@@ -12,6 +12,7 @@ use outwall_git_proxy::{AnswerTreatment, BodySent, Door, LfsDoor, NotUnderstood,
 use outwall_policy::RequestPermit;
 use outwall_policy::github::{Actions, GithubAction, RepositoryName};
 
+use super::api::Whole;
 use super::led::{self, Going};
 use super::treated::Treatment;
 use super::visit::{Asked, Sent, Visit};
@@ -31,10 +32,10 @@ pub(super) async fn understand(
     if let LfsDoor::Transfer(ticket) = door {
         return by_ticket(visit, repository, ticket, request);
     }
-    let (request, body) = visit.whole(request, LONGEST_BODY).await?;
+    let Whole { request, body, room } = visit.whole(request, LONGEST_BODY).await?;
     let understood = lfs::understand(repository, door, request.uri().query(), &body);
     match understood.map_err(|why| visit.not_understood(&why))? {
-        Understanding::Known(understood) => Ok(visit.known(&request, understood)),
+        Understanding::Known(understood) => Ok(visit.known(&request, understood, room)),
         Understanding::Ask(_) => {
             Err(visit.not_understood(&NotUnderstood::because("it asks for what nothing tells")))
         }

@@ -57,10 +57,10 @@ pub(crate) async fn relay(
     held: Held,
 ) -> Result<Answer, Stopped> {
     let (undecided, request) = undecided.take();
-    let visit = Visit::at_its_door(exchanges, undecided, &request)?;
+    let visit = Visit::at_its_door(exchanges, &undecided, &request)?;
     let (shown, request) = visit.identify(request)?;
     let asked = visit.understand(request).await?;
-    let (permit, asked) = visit.decide(asked, &shown).await?;
+    let (permit, asked) = visit.decide(undecided, asked, &shown).await?;
     visit.expect_fit(&permit).await?;
     let ready = visit.token_for(&permit, &shown).await?;
     visit.send(permit, asked, ready, authority, held).await

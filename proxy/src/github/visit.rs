@@ -1,6 +1,6 @@
 //! One request, from its door to its answer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::uri::Authority;
@@ -30,9 +30,6 @@ pub(super) struct Visit<'a> {
     pub(super) door: Door,
     pub(super) grant: Arc<SessionGrant>,
     pub(super) asked: AskedAtGithub,
-    undecided: Mutex<Option<Undecided<()>>>,
-    /// Room for what of the request is held.
-    room: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// What a request asks, as it was understood.
@@ -43,6 +40,8 @@ pub(super) struct Asked {
     pub(super) head: Request<()>,
     pub(super) body: Sent,
     pub(super) treatment: Treatment,
+    /// Room for what of the request is held.
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 /// The body of what is sent.
@@ -57,7 +56,7 @@ impl<'a> Visit<'a> {
     /// Tells the door, or refuses what has none.
     pub(super) fn at_its_door<B>(
         exchanges: &'a Exchanges,
-        undecided: Undecided<()>,
+        undecided: &Undecided<()>,
         request: &Request<B>,
     ) -> Result<Self, Stopped> {
         let asked = undecided.asked();
@@ -71,8 +70,6 @@ impl<'a> Visit<'a> {
                 grant,
 
                 asked,
-                undecided: Mutex::new(Some(undecided)),
-                room: Mutex::default(),
             }),
             Err(why) => {
                 let reason = Reason::GithubNotUnderstood {
@@ -127,21 +124,17 @@ impl<'a> Visit<'a> {
             head,
             body,
             treatment: Treatment::Understood(understood.answer),
+            room: None,
         }
     }
 
     /// Policy decides on what was understood. A refusal is told in the words of the door.
     pub(super) async fn decide(
         &self,
+        undecided: Undecided<()>,
         mut asked: Asked,
         shown: &Shown,
     ) -> Result<(RequestPermit, Asked), Stopped> {
-        let undecided = self
-            .undecided
-            .lock()
-            .ok()
-            .and_then(|mut undecided| undecided.take());
-        let undecided = undecided.expect("a request is decided on once");
         match undecided.decide(asked.actions.clone(), asked.details.clone()) {
             Ok(permitted) => {
                 let permit = permitted.into_parts().0;
@@ -227,6 +220,7 @@ impl<'a> Visit<'a> {
         if let Treatment::Transfer(transfer) = asked.treatment {
             return lfs::transfer(self, &permit, *transfer, (asked.head, asked.body), held).await;
         }
+        let _room = asked.room; // until it was sent
         held.interims.body_is_here();
         let way = self.exchanges.way_elsewhere(&permit, authority);
         let asks: HeaderMap = asked.head.headers().clone();
@@ -250,12 +244,6 @@ impl<'a> Visit<'a> {
             cut_off.unwrap_or(stopped)
         })?;
         self.treat(&permit, asked.treatment, &asks, answer).await
-    }
-
-    /// Waits for room for a body of the request, which is held until the request is over.
-    pub(super) async fn make_room(&self, bytes: usize) {
-        let room = self.gate().at_github.holding.request(bytes).await;
-        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
     }
 
     /// The URL of git's doors, as the client has it.
