@@ -73,9 +73,9 @@ pub(super) fn answer(
     body: Vec<u8>,
 ) -> Answer {
     let store = standing.store();
-    let (path, uploads) = own_path(head.uri.path(), site);
+    let path = own_path(head.uri.path(), site);
     let path = by_name(&store, &path);
-    let Some((operation, parts)) = table::find(head.method.as_str(), &path, uploads) else {
+    let Some((operation, parts)) = table::find(head.method.as_str(), &path) else {
         return limits(Answer::not_found(), caller);
     };
     let field = |name: &str| {
@@ -132,20 +132,12 @@ pub(super) fn answer(
     tagged(limits(answered, caller), &field("if-none-match"))
 }
 
-/// The path below the interface, as sent; and whether it came for an upload.
-fn own_path(path: &str, site: Site) -> (String, bool) {
-    let (path, uploads) = match site {
-        Site::Com => (path, false),
-        Site::Enterprise => {
-            let upload = path.strip_prefix("/api/uploads");
-            (
-                upload.or(path.strip_prefix("/api/v3")).unwrap_or(path),
-                upload.is_some(),
-            )
-        }
-    };
+/// The path below the interface, as sent.
+fn own_path(path: &str, site: Site) -> String {
+    let below = |prefix: &str| path.strip_prefix(prefix).filter(|_| site == Site::Enterprise);
+    let path = below("/api/uploads").or(below("/api/v3")).unwrap_or(path);
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    (format!("/{}", parts.join("/")), uploads)
+    format!("/{}", parts.join("/"))
 }
 
 /// `/repositories/ID/…` is `/repos/OWNER/NAME/…`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ pub struct State {
     /// By node id, every record: its type, its repository and its fields.
     pub records: BTreeMap<String, Value>,
     /// What was done besides.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Arc<Change>>,
     /// What large files and locks there are, by `owner/name`.
     pub lfs: BTreeMap<String, Vec<String>>,
 }
@@ -113,7 +114,7 @@ impl State {
             }),
         );
         let done = later.changes.iter().skip(self.changes.len()); // they only ever grow
-        all.extend(done.cloned().map(Difference::Change));
+        all.extend(done.map(|change| Difference::Change(Change::clone(change))));
         for repository in union(&self.lfs, &later.lfs) {
             let none = Vec::new();
             let before = self.lfs.get(repository).unwrap_or(&none);

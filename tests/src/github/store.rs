@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -24,7 +25,7 @@ pub(super) struct Record {
 }
 
 /// Something that was done and that changes no record of ours in detail.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// An operation's name in GitHub's description, or a mutation's in its schema.
     pub operation: String,
@@ -40,7 +41,7 @@ pub(super) struct Store {
     pub(super) root: PathBuf,
     pub(super) records: BTreeMap<Key, Record>,
     pub(super) disks: BTreeMap<u64, Disk>,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<Arc<Change>>,
     pub(super) tokens: Tokens,
     numbers: BTreeMap<u64, u64>,
     next: u64,
@@ -242,12 +243,12 @@ impl Store {
     ) {
         let repository = repository.map(|id| self.full_name(id));
         let operation = operation.to_owned();
-        self.changes.push(Change {
+        self.changes.push(Arc::new(Change {
             operation,
             arguments,
             repository,
             touched,
-        });
+        }));
     }
 
     /// Whether `caller` may do this with a permission of a repository.

@@ -1,40 +1,18 @@
 #!/usr/bin/env python3
-"""Makes `schema.graphql` and `operations.tsv` from GitHub's own descriptions.
+"""Makes `operations.tsv` from GitHub's own descriptions.
 
-    npm pack @octokit/graphql-schema @octokit/openapi     (each unpacks to `package/`)
-    python3 refresh.py SCHEMA.graphql api.github.com.json
+    npm pack @octokit/openapi     (it unpacks to `package/`)
+    cd package/generated && python3 .../refresh.py api.github.com.json ghec.json ghes-3.19.json
 
-The schema loses its descriptions and the second definition of a field that is defined twice; nothing else.
-Of the operations only what a server needs is kept: method, path, name, the status of success, the shape of its answer.
+Only what a server needs is kept: method, path, name, the status of success, the shape of its answer. The first file that has an
+operation says what it is.
 """
 
 import json
-import re
 import sys
 from pathlib import Path
 
 here = Path(__file__).parent
-
-
-def schema(text):
-    text = re.sub(r'[ ]*"""(?:.|\n)*?"""\n?', "", text)
-    lines, seen, skipping = [], set(), 0
-    for line in text.split("\n"):
-        if not line.strip():
-            continue
-        if not line.startswith(" "):
-            seen, skipping = set(), 0
-        field = re.match(r"^  (\w+)\s*([(:])", line)
-        if field and not skipping:
-            if field[1] in seen:
-                skipping = 1 if field[2] == "(" else 2
-            seen.add(field[1])
-        if skipping:
-            if skipping == 2 or re.match(r"^  \)", line):
-                skipping = 0
-            continue
-        lines.append(line)
-    return "\n".join(lines) + "\n"
 
 
 def operations(description):
@@ -63,5 +41,9 @@ def operations(description):
 
 
 if __name__ == "__main__":
-    (here / "schema.graphql").write_text(schema(Path(sys.argv[1]).read_text()))
-    (here / "operations.tsv").write_text("\n".join(operations(json.loads(Path(sys.argv[2]).read_text()))) + "\n")
+    known = {}
+    for path in sys.argv[1:]:
+        for line in operations(json.loads(Path(path).read_text())):
+            known.setdefault(tuple(line.split("\t")[:2]), line)
+    lines = sorted(known.values(), key=lambda line: line.split("\t")[1::-1])
+    (here / "operations.tsv").write_text("\n".join(lines) + "\n")

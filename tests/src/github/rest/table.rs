@@ -18,6 +18,8 @@ pub(in crate::github) enum Shape {
 pub(in crate::github) struct Operation {
     pub(in crate::github) method: &'static str,
     pub(in crate::github) path: &'static str,
+    /// The parts of the path.
+    template: Vec<&'static str>,
     pub(in crate::github) id: String,
     pub(in crate::github) status: u16,
     pub(in crate::github) shape: Shape,
@@ -44,6 +46,7 @@ fn read(line: &'static str) -> Operation {
     Operation {
         method,
         path,
+        template: path.split('/').skip(1).collect(),
         id: id.to_owned(),
         status: status.parse().expect("a status"),
         shape,
@@ -53,27 +56,19 @@ fn read(line: &'static str) -> Operation {
 type Parts = BTreeMap<&'static str, String>;
 
 /// The operation of a method and a path, and what its template names: the one that says most of the path itself.
-pub(in crate::github) fn find(
-    method: &str,
-    path: &str,
-    _uploads: bool,
-) -> Option<(&'static Operation, Parts)> {
+pub(in crate::github) fn find(method: &str, path: &str) -> Option<(&'static Operation, Parts)> {
     let method = if method == "HEAD" { "GET" } else { method };
     let path: Vec<&str> = path.split('/').skip(1).collect();
     let matching = all()
         .iter()
         .filter(|operation| operation.method == method)
         .filter_map(|operation| {
-            let template: Vec<&'static str> = operation.path.split('/').skip(1).collect();
             let mut parts = Parts::new();
-            fits(&template, &path, &mut parts).then_some((operation, parts))
+            fits(&operation.template, &path, &mut parts).then_some((operation, parts))
         });
     matching.max_by_key(|(operation, _)| {
-        operation
-            .path
-            .split('/')
-            .filter(|part| !part.starts_with('{'))
-            .count()
+        let own = |part: &&&str| !part.starts_with('{');
+        operation.template.iter().filter(own).count()
     })
 }
 
@@ -107,7 +102,7 @@ mod tests {
     fn every_operation_is_found_by_its_own_path() {
         for operation in all() {
             let path = operation.path.replace(['{', '}'], "");
-            let (found, _) = find(operation.method, &path, false).expect("it is there");
+            let (found, _) = find(operation.method, &path).expect("it is there");
             let same = found.id == operation.id
                 || found.path.split('/').count() == operation.path.split('/').count();
             assert!(same, "{} {path} is {}", operation.method, found.id);
@@ -117,18 +112,16 @@ mod tests {
 
     #[test]
     fn what_a_template_names_is_decoded_and_may_hold_slashes() {
-        let (operation, parts) =
-            find("GET", "/repos/acme/app/contents/src%2Fa/b.rs", false).expect("it is there");
+        let (operation, parts) = find("GET", "/repos/acme/app/contents/src%2Fa/b.rs").expect("it is there");
         assert_eq!(
             (operation.id.as_str(), parts["path"].as_str()),
             ("repos/get-content", "src/a/b.rs")
         );
-        let (operation, parts) =
-            find("PATCH", "/repos/acme/app/git/refs/heads/a/b", false).expect("it is there");
+        let (operation, parts) = find("PATCH", "/repos/acme/app/git/refs/heads/a/b").expect("it is there");
         assert_eq!(
             (operation.id.as_str(), parts["ref"].as_str()),
             ("git/update-ref", "heads/a/b")
         );
-        assert!(find("GET", "/no/such/thing", false).is_none());
+        assert!(find("GET", "/no/such/thing").is_none());
     }
 }
