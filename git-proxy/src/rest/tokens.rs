@@ -55,21 +55,29 @@ impl Media {
     }
 }
 
-/// The strings of JSON, one after the other. What is between them is copied.
+/// The strings of JSON, one after the other, each with the name of the member that it is of. What is between them is copied.
 fn json(body: &[u8]) -> Cow<'_, [u8]> {
     let mut written: Option<Vec<u8>> = None;
     let (mut copied, mut at) = (0, 0);
-    let mut member = String::new();
-    while let Some(start) = find(body, at, b'"') {
-        let end = end_of_string(body, start);
-        at = end;
-        if is_name(body, end) {
-            member = text_of(&body[start..end]);
-        } else if let Some(instead) = replacement(&member, &body[start..end]) {
-            let written = written.get_or_insert_with(|| Vec::with_capacity(body.len()));
-            written.extend_from_slice(&body[copied..start]);
-            written.extend_from_slice(instead.as_bytes());
-            copied = end;
+    let mut names = Names::default();
+    while let Some(found) = body[at..].iter().position(|byte| b"\"{[]}".contains(byte)) {
+        let start = at + found;
+        at = start + 1;
+        match body[start] {
+            b'{' | b'[' => names.open(),
+            b'}' | b']' => names.close(),
+            _ => {
+                at = end_of_string(body, start);
+                let string = &body[start..at];
+                if is_name(body, at) {
+                    names.now = text_of(string);
+                } else if let Some(instead) = replacement(&names.now, string) {
+                    let written = written.get_or_insert_with(|| Vec::with_capacity(body.len()));
+                    written.extend_from_slice(&body[copied..start]);
+                    written.extend_from_slice(instead.as_bytes());
+                    copied = at;
+                }
+            }
         }
     }
     match written {
@@ -81,12 +89,35 @@ fn json(body: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-fn find(body: &[u8], from: usize, byte: u8) -> Option<usize> {
-    body[from..]
-        .iter()
-        .position(|one| *one == byte)
-        .map(|at| from + at)
+/// The name of the member that is being read, and of those around it.
+#[derive(Default)]
+struct Names<'a> {
+    now: Cow<'a, str>,
+    around: Vec<Cow<'a, str>>,
+    /// How many levels are open beyond [`DEEPEST`].
+    beyond: usize,
 }
+
+impl Names<'_> {
+    fn open(&mut self) {
+        if self.around.len() < DEEPEST {
+            self.around.push(self.now.clone());
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    fn close(&mut self) {
+        if self.beyond > 0 {
+            self.beyond -= 1;
+        } else if let Some(around) = self.around.pop() {
+            self.now = around;
+        }
+    }
+}
+
+/// Deeper than any answer.
+const DEEPEST: usize = 128;
 
 /// Behind the quote that ends a string; the end of all where none does.
 fn end_of_string(body: &[u8], start: usize) -> usize {
@@ -106,8 +137,11 @@ fn is_name(body: &[u8], end: usize) -> bool {
 }
 
 /// What a string says. One that is no JSON says its bytes.
-fn text_of(string: &[u8]) -> String {
-    serde_json::from_slice(string).unwrap_or_else(|_| String::from_utf8_lossy(string).into_owned())
+fn text_of(string: &[u8]) -> Cow<'_, str> {
+    match string {
+        [b'"', plain @ .., b'"'] if !plain.contains(&b'\\') => String::from_utf8_lossy(plain),
+        _ => serde_json::from_slice(string).map_or_else(|_| String::from_utf8_lossy(string), Cow::Owned),
+    }
 }
 
 /// What is written for the value of a member; none to keep it.
@@ -208,6 +242,7 @@ mod tests {
             r#"{"urls":["https://h/a","https://h/b?X-Amz-Signature=S3CRET"]}"#,
             r#"{"download_url":"https://h/a?token=S3CRET"#,
             r#"{"repo":{"temp_clone_token":"S3CRET"}}"#,
+            r#"{"urls":[{"x":1},"https://h/a?token=S3CRET"]}"#,
         ] {
             let clean = scrubbed(signed);
             assert!(!clean.contains("S3CRET"), "{signed} became {clean}");

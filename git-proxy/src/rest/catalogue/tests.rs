@@ -177,3 +177,52 @@ fn a_class_that_nothing_is_of_is_none() {
     assert!(Catalogue::parse(&ALLOWED.replace("\"rerun\"", "\"rerum\""), REFUSED, BODIES).is_err());
     assert!(Catalogue::parse(ALLOWED, REFUSED, &format!("{BODIES}\n[\"pulls/creat\"]\n")).is_err());
 }
+
+#[test]
+#[ignore = "asks the npm registry for GitHub's newest description: 25 MB"]
+fn the_newest_description_has_no_other_operations() {
+    let scratch = tempfile::tempdir().unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let run = std::process::Command::new(program)
+            .args(arguments)
+            .current_dir(scratch.path())
+            .output();
+        match run {
+            Ok(run) if run.status.success() => Some(run.stdout),
+            Ok(run) => panic!(
+                "{program} {arguments:?}: {}",
+                String::from_utf8_lossy(&run.stderr)
+            ),
+            Err(why) => {
+                println!("SKIPPED: the newest description: {program}: {why}");
+                None
+            }
+        }
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/data/describe.py");
+    let Some(packed) = run("npm", &["pack", "--silent", "@octokit/openapi"]) else {
+        return;
+    };
+    let packed = String::from_utf8(packed).unwrap();
+    let described = run("tar", &["xf", packed.trim()]).and_then(|_| run("python3", &[script, "package"]));
+    let Some(described) = described else { return };
+    let newest: Description = serde_json::from_slice(&described).unwrap();
+    let names = |description: &Description| -> BTreeSet<String> {
+        let operations = description.operations.iter();
+        operations
+            .map(|one| format!("{} {} {}", one.method, one.path, one.id))
+            .collect()
+    };
+    let (ours, theirs) = (description(), names(&newest));
+    let known = names(&ours);
+    let new: Vec<_> = theirs.difference(&known).collect();
+    let gone: Vec<_> = known.difference(&theirs).collect();
+    assert!(
+        new.is_empty() && gone.is_empty(),
+        "{} is {}, and rest-description.json is of {}. New: {new:#?}; gone: {gone:#?}. Make it anew with data/describe.py, and classify \
+         what is new in data/rest*.toml",
+        newest.package,
+        newest.version,
+        ours.version
+    );
+}
