@@ -1,5 +1,6 @@
 //! JSON, read strictly: what two parsers would read in two ways is refused.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -9,7 +10,7 @@ use thiserror::Error;
 /// Why bytes are not JSON that we go by.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum JsonError {
-    /// It is no JSON, names a member twice, or is deeper than [`DEEPEST`].
+    /// It is no JSON, names a member twice, or is too deep or too many.
     #[error("the body is no JSON that can be read in one way only: {0}")]
     Json(String),
     /// It is JSON, but no object.
@@ -17,12 +18,16 @@ pub(crate) enum JsonError {
     NoObject,
 }
 
-/// Reads an object: UTF-8, no member named twice at any depth, at most [`DEEPEST`] levels, nothing behind it.
+/// Reads an object: UTF-8, no member named twice at any depth, at most [`DEEPEST`] levels and [`MOST_VALUES`] values,
+/// nothing behind it.
 pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { left: DEEPEST }
-        .deserialize(&mut reader)
-        .map_err(not_json)?;
+    let values = Cell::new(MOST_VALUES);
+    let strict = Strict {
+        deeper: DEEPEST,
+        values: &values,
+    };
+    let value = strict.deserialize(&mut reader).map_err(not_json)?;
     reader.end().map_err(not_json)?;
     match value {
         Value::Object(members) => Ok(members),
@@ -38,29 +43,39 @@ fn not_json(error: serde_json::Error) -> JsonError {
 /// Nothing that GitHub takes is deeper than five.
 pub(crate) const DEEPEST: usize = 32;
 
+/// A value takes more memory than its text: 24 million zeros are 48 MB of text and more than 700 MB of values. GitHub lists 100,000 entries
+/// of a tree at most ("Get a tree", GitHub Docs), each with four members when it is made.
+pub(crate) const MOST_VALUES: usize = 600_000;
+
 #[derive(Clone, Copy)]
-struct Strict {
-    left: usize,
+struct Strict<'a> {
+    /// How many levels there may be below.
+    deeper: usize,
+    /// How many values there may be yet.
+    values: &'a Cell<usize>,
 }
 
-impl Strict {
-    fn deeper<E: Error>(self) -> Result<Self, E> {
-        match self.left.checked_sub(1) {
-            Some(left) => Ok(Self { left }),
+impl Strict<'_> {
+    fn below<E: Error>(self) -> Result<Self, E> {
+        match self.deeper.checked_sub(1) {
+            Some(deeper) => Ok(Self { deeper, ..self }),
             None => Err(E::custom(format_args!("it is deeper than {DEEPEST} levels"))),
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        let left = self.values.get().checked_sub(1);
+        let too_many = || D::Error::custom(format_args!("it has more than {MOST_VALUES} values"));
+        self.values.set(left.ok_or_else(too_many)?);
         reader.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,7 +111,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
+        let inner = self.below()?;
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(inner)? {
             list.push(item);
@@ -105,7 +120,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
+        let inner = self.below()?;
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if map.contains_key(&name) {
@@ -153,6 +168,13 @@ mod tests {
         for wrong in ["[]", "1", "\"a\"", "null"] {
             assert_eq!(object(wrong.as_bytes()), Err(JsonError::NoObject), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_it_takes_in_memory_is_bounded() {
+        let zeros = |count: usize| format!("{{\"a\":[0{}]}}", ",0".repeat(count - 1));
+        assert!(object(zeros(MOST_VALUES - 2).as_bytes()).is_ok());
+        assert!(object(zeros(MOST_VALUES - 1).as_bytes()).is_err());
     }
 
     #[test]

@@ -82,13 +82,13 @@ pub fn body_wanted(root: ApiRoot, method: &Method, path: &str) -> BodyWanted {
     }
 }
 
-/// GitHub takes blobs of 40 MiB, which are 54 in base64; trees of 40 MiB ("REST API endpoints for Git blobs" and "… trees", GitHub Docs;
-/// recalled). A comment has 65,536 characters at most, and a review has many.
+/// GitHub takes blobs of 40 MiB, which are 54 in base64 (recalled). A tree may have its files in it; larger ones are stored as blobs first.
+/// A comment has 65,536 characters at most, and a review has many.
 fn most_bytes(class: Class) -> usize {
     const MIB: usize = 1 << 20;
     match class {
         Class::StoreObject | Class::WriteFile => 64 * MIB,
-        Class::StoreTree => 48 * MIB,
+        Class::StoreTree => 32 * MIB,
         _ => 2 * MIB,
     }
 }
