@@ -306,6 +306,10 @@ impl<'a> Walk<'a> {
         match facts.known(&question) {
             None => {
                 self.unknown.insert(id);
+                if self.unknown.len() > MOST_UNKNOWN {
+                    let why = format!("the request names more than {MOST_UNKNOWN} nodes");
+                    return Err(NotUnderstood::because(why));
+                }
                 Ok(None)
             }
             Some(Fact::Node(fact)) => {
@@ -337,6 +341,9 @@ fn leads(field: &Field, of: &str) -> Option<Place> {
         Some(Inside::Signed | Inside::Refused(_)) | None => None,
     }
 }
+
+/// The most nodes that GitHub is asked about for one request: each hundred is a request of ours, at the cost of the session's token.
+const MOST_UNKNOWN: usize = 200;
 
 /// Audit records name so many root fields in what an operation is called.
 const MOST_NAMED: usize = 4;

@@ -96,6 +96,7 @@ fn the_account_says_what_it_is_called() {
         "{ rateLimit { remaining } __typename }",
         "{ __type(name: \"User\") { fields(includeDeprecated: true) { name type { ofType { ofType { name } } } } } }",
         "{ __schema { types { name } } }",
+        INTROSPECTION,
     ] {
         assert_eq!(of(query), "allowed", "{query}");
     }
@@ -213,3 +214,13 @@ fn pull_requests_are_read_if_the_rules_say_so() {
         assert!(decision.contains("pull requests"), "{query}: {decision}");
     }
 }
+
+/// What tools ask of every server before anything else (`getIntrospectionQuery` of graphql-js).
+const INTROSPECTION: &str = "query IntrospectionQuery { __schema { description queryType { name } mutationType { name } \
+    subscriptionType { name } types { ...FullType } directives { name description isRepeatable locations args { ...InputValue } } } } \
+    fragment FullType on __Type { kind name description specifiedByURL fields(includeDeprecated: true) { name description \
+    args { ...InputValue } type { ...TypeRef } isDeprecated deprecationReason } inputFields { ...InputValue } \
+    interfaces { ...TypeRef } enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason } \
+    possibleTypes { ...TypeRef } } fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue } \
+    fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name \
+    ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } } }";
