@@ -19,7 +19,7 @@
 //! let before = github.state();
 //! // … a client does something …
 //! assert_eq!(before.differences(&github.state()), []);
-//! assert!(github.requests().iter().all(|request| !request.holds("scoped-credential")));
+//! assert!(github.requests_with("scoped-credential").is_empty());
 //! ```
 //!
 //! Start at [`GitHub`]; then `server` (what is behind each name), `store` (what is known) and the doors: `git`, `lfs`,
@@ -170,6 +170,11 @@ impl GitHub {
     /// Every request that has reached it, oldest first.
     pub fn requests(&self) -> Vec<Recorded> {
         self.standing.requests.all()
+    }
+
+    /// Those of [`GitHub::requests`] that have `secret` in them, anywhere and in whatever writing: none, it is hoped.
+    pub fn requests_with(&self, secret: &str) -> Vec<Recorded> {
+        self.standing.requests.with(secret)
     }
 
     /// Forgets the requests so far.

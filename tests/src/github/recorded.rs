@@ -174,6 +174,15 @@ impl Requests {
             .collect()
     }
 
+    pub(super) fn with(&self, secret: &str) -> Vec<Recorded> {
+        let all = self.all.lock().expect("nobody panics with it").clone();
+        let notes = all.iter().map(|note| note.lock().expect("nobody panics with it"));
+        notes
+            .filter(|note| note.holds(secret))
+            .map(|note| note.clone())
+            .collect()
+    }
+
     pub(super) fn forget(&self) {
         self.all.lock().expect("nobody panics with it").clear();
     }

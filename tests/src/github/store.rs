@@ -269,7 +269,7 @@ impl Store {
         owner.is_some_and(|owner| Some(owner.text("login").to_owned()) == caller.login())
     }
 
-    /// `refs/pull/N/head` follows the head of each open pull request.
+    /// `refs/pull/N/head` follows the head of each open pull request; one whose head is gone is closed, as GitHub does.
     pub(super) fn follow_heads(&mut self, repository: u64) {
         let Some(disk) = self.disks.get(&repository).cloned() else {
             return;
@@ -286,6 +286,8 @@ impl Store {
                 .and_then(|link| self.linked(link))
                 .and_then(|at| self.disks.get(&at.id));
             let Some(head) = head_disk.and_then(|disk| disk.branch(pull.text("headRefName"))) else {
+                let now = self.now();
+                self.set(pull.key(), json!({ "state": "CLOSED", "closedAt": now }));
                 continue;
             };
             if pull.text("headRefOid") != head {

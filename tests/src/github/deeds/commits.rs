@@ -74,6 +74,9 @@ pub(in crate::github) fn commit_tree(
     parents: &[&str],
     message: &str,
 ) -> Result<String, Refused> {
+    if tree.starts_with('-') || parents.iter().any(|parent| parent.starts_with('-')) {
+        return Err(Refused::because("An object's id has 40 or 64 digits"));
+    }
     let mut arguments = vec!["commit-tree", tree];
     arguments.extend(parents.iter().flat_map(|parent| ["-p", *parent]));
     let id = disk.git_with(&arguments, message.as_bytes())?;

@@ -57,6 +57,7 @@ pub(in crate::github) fn delete(store: &mut Store, repository: u64, name: &str) 
         return Err(Refused::because("Cannot delete the default branch"));
     }
     disk.update(name, None, None)?;
+    store.follow_heads(repository);
     Ok(())
 }
 

@@ -63,6 +63,9 @@ pub(super) fn run(call: &mut Call<'_>) -> Option<Answer> {
         }),
         "get-tree" => found(call, "tree_sha", tree),
         "get-blob" => found(call, "file_sha", blob),
+        "create-tree" if changes_workflows(call) && !call.caller.may_change_workflows() => {
+            Answer::problem(403, "Resource not accessible by integration")
+        }
         "create-blob" | "create-tree" | "create-commit" | "create-tag" => made(call, id),
         _ => return None,
     })
@@ -175,6 +178,13 @@ fn made(call: &mut Call<'_>, id: &str) -> Answer {
         _ => json!({ "sha": sha, "url": format!("{}{}/{sha}", call.site.api(), call.path) }),
     };
     Answer::json(201, &shown)
+}
+
+fn changes_workflows(call: &Call<'_>) -> bool {
+    let entries = call.given["tree"].as_array().into_iter().flatten();
+    entries
+        .filter_map(|entry| entry["path"].as_str())
+        .any(|path| path.starts_with(".github/workflows/"))
 }
 
 fn new_tree(call: &Call<'_>) -> Result<String, Refused> {

@@ -350,3 +350,24 @@ fn git_lfs_pushes_pulls_and_locks() {
     desk.git("pulled", &["lfs", "pull"]);
     assert_eq!(desk.read("pulled/large.bin"), vec![7; 300_000]);
 }
+
+#[test]
+fn a_pull_request_follows_its_branch_and_what_was_sent_is_found() {
+    let desk = Desk::new();
+    desk.with_a_commit();
+    desk.git("app", &["push", "--quiet", "origin", "session"]);
+    desk.github
+        .pull_request("acme/app", "mona", "session", "main", "A title");
+    desk.git("app", &["fetch", "--quiet", "origin", "pull/1/head"]);
+    let head = desk.git("app", &["rev-parse", "HEAD"]);
+    assert_eq!(desk.git("app", &["rev-parse", "FETCH_HEAD"]), head);
+    desk.run("app", "git", &["push", "origin", "main:refs/pull/1/head"])
+        .exited_with(1);
+    let state =
+        |desk: &Desk| desk.github.state().records[&desk.github.node_id("acme/app", 1)]["state"].clone();
+    assert_eq!(state(&desk), "OPEN");
+    desk.git("app", &["push", "--quiet", "origin", ":session"]);
+    assert_eq!(state(&desk), "CLOSED");
+    assert!(!desk.github.requests_with(super::TOKEN).is_empty());
+    assert!(desk.github.requests_with("ghp_another").is_empty());
+}
