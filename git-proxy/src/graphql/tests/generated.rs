@@ -407,7 +407,8 @@ const ACCOUNTS: [&str; 14] = [
 ];
 
 /// Fields that lead from an issue, a pull request or a commit to one that may be of another repository.
-const CROSSES: [&str; 17] = [
+const CROSSES: [&str; 18] = [
+    "workflow",
     "parent",
     "subIssues",
     "subIssue",

@@ -56,6 +56,8 @@ fn nothing_leads_out_of_it() {
         "watchers(first: 9) { edges { node { company } } }",
         "collaborators(first: 9) { edges { permission } }",
         "deployKeys(first: 9) { nodes { key } }",
+        "issue(number: 1) { linkedBranches(first: 9) { nodes { ref { target { ... on Commit { file(path: \"x\") { object { id } } } } } } } }",
+        "object(expression: \"main\") { ... on Commit { checkSuites(first: 1) { nodes { workflowRun { workflow { runs(first: 9) { nodes { url } } } } } } } }",
         "tempCloneToken",
         "object(expression: \"main\") { ... on Commit { tarballUrl } }",
         "issue(number: 1) { bodyHTML }",
