@@ -45,7 +45,7 @@ impl PackHistory {
     /// Of a pack whose ids are made so.
     pub fn new(format: ObjectFormat) -> Self {
         Self {
-            objects: PackObjects::new(format),
+            objects: PackObjects::new(format, MOST_INFLATED),
             commits: Commits::new(format),
             held: BytesMut::new(),
             trailer: format.digits() / 2,
@@ -213,6 +213,9 @@ fn parents(format: ObjectFormat, content: &[u8]) -> Option<Vec<ObjectId>> {
 
 /// Longer than a commit with a signature and a long message. A longer one is not read, so that nothing is told through it.
 const LONGEST_COMMIT: usize = 1 << 20;
+
+/// Of a whole pack, in bytes: some minutes of one core.
+const MOST_INFLATED: u64 = 64 << 30;
 
 /// Of commits that others may be made of, in bytes.
 const MOST_KEPT: usize = 16 << 20;

@@ -54,6 +54,8 @@ pub(super) struct PackObjects {
     left: u32,
     trailer: usize,
     stream: Box<InflateState>,
+    /// How many bytes may still come out of it.
+    room: u64,
 }
 
 enum State {
@@ -73,8 +75,11 @@ struct Content {
 }
 
 impl PackObjects {
-    pub(super) fn new(format: ObjectFormat) -> Self {
+    /// Of a pack whose ids are made so, and of which no more than `room` bytes are inflated: the little that comes can be made of
+    /// a thousand times as much.
+    pub(super) fn new(format: ObjectFormat, room: u64) -> Self {
         Self {
+            room,
             id_bytes: format.digits() / 2,
             state: State::Begin,
             header: Vec::new(),
@@ -157,7 +162,13 @@ impl PackObjects {
         let State::Content(content) = &mut self.state else {
             return Ok(0);
         };
+        let before = content.inflated;
         let (taken, ended) = content.inflate(&mut self.stream, piece)?;
+        let made = content.inflated - before;
+        self.room = self
+            .room
+            .checked_sub(made)
+            .ok_or(PackObjectsError("it is more than anyone reads"))?;
         if !ended {
             return Ok(taken);
         }

@@ -101,6 +101,16 @@ fn nothing_is_told_from_a_pack_that_cannot_be_read() {
         nothing,
         "it goes on"
     );
+    let mut large = PackHistory {
+        objects: PackObjects::new(format, 10),
+        ..PackHistory::new(format)
+    };
+    large.feed(&pack);
+    assert_eq!(
+        large.descent(&update),
+        nothing,
+        "it inflates to more than is read"
+    );
     for at in 12..pack.len() - 20 {
         let mut broken = pack.to_vec();
         broken[at] ^= 0x10;
