@@ -158,23 +158,28 @@ fn is_unclear(character: char) -> bool {
     ) || (character.is_control() && !matches!(character, '\t' | '\n' | '\r'))
 }
 
-/// Its parentheses are balanced; outside of them nothing is an alternative; no operator takes what follows the search as its operand.
+/// Its parentheses are balanced, nothing is an alternative, and each operator has what it is about behind it: the condition that comes
+/// last stands for itself, also where a server takes parentheses for nothing.
 fn check_shape(parts: &[Part<'_>]) -> Result<(), SearchError> {
     let mut depth = 0_usize;
-    for part in parts {
+    for (at, part) in parts.iter().enumerate() {
         if *part == Part::Close && depth == 0 {
             return Err(UNBALANCED);
         }
         depth = part.depth_after(depth);
-        if depth == 0 && part.word().and_then(operator) == Some(Operator::Or) {
+        let word = part.word().unwrap_or("word");
+        if operator(word) == Some(Operator::Or) {
             return Err(SearchError::Unclear(
-                "a search with `OR` needs parentheses around its alternatives",
+                "a search with `OR` may find what is not the repository's; put it in quotes to search for the word",
             ));
         }
-    }
-    let last = parts.last().and_then(Part::word);
-    if last.is_some_and(|last| operator(last).is_some() || last.trim_start_matches(SIGNS).is_empty()) {
-        return Err(SearchError::Unclear("the search ends with an operator"));
+        let is_operator = operator(word).is_some() || word.trim_start_matches(SIGNS).is_empty();
+        let needs_more = is_operator || *part == Part::Open;
+        if needs_more && matches!(parts.get(at + 1), None | Some(Part::Close)) {
+            return Err(SearchError::Unclear(
+                "an operator or a parenthesis of the search has nothing behind it",
+            ));
+        }
     }
     if depth == 0 { Ok(()) } else { Err(UNBALANCED) }
 }
@@ -351,8 +356,9 @@ mod tests {
                 "( fix ) repo:acme/app state:open type:pr",
                 "( fix ) repo:acme/app state:open type:pr",
             ),
-            ("(a OR b)", "( a OR b ) repo:acme/app"),
-            ("(repo:acme/app OR x)", "( repo:acme/app OR x ) repo:acme/app"),
+            ("(a \"OR\" b)", "( a \"OR\" b ) repo:acme/app"),
+            ("(repo:acme/app x)", "( repo:acme/app x ) repo:acme/app"),
+            ("a NOT (b c) AND d", "a NOT ( b c ) AND d repo:acme/app"),
             (
                 "review-requested:@me user-review-requested:@me",
                 "review-requested:@me user-review-requested:@me repo:acme/app",
@@ -405,6 +411,12 @@ mod tests {
             "http://x",
             "\"a\"repo:evil/lib\"\"",
             "\"\"user:evil",
+            "(a OR b)",
+            "(x NOT)",
+            "(x NOT) repo:acme/app",
+            "x NOT ()",
+            "( x - )",
+            "()",
             "x OR repo:acme/app",
             "x or y",
             "OR",

@@ -1,8 +1,9 @@
 //! GitHub's GraphQL schema, as far as documents are read by it: types, fields, arguments.
 //!
 //! It is `data/graphql-schema.graphqls`, made from what GitHub publishes, and `data/graphql-newer.graphqls`, which adds what has come since.
-//! Both are ours and have one shape, a field or a value to a line, so that they are read in some milliseconds: a reader of all of GraphQL's
-//! schema language took 50 times as long for the same (2.5 s against 50 ms, without optimization).
+//! Both are ours and have one shape, a field or a value to a line, so that they are read at once: a reader of all of GraphQL's
+//! schema language took ten times as long for the same, and half as much memory again (2.5 s and 7 MB against 0.2 s and 5 MB, without
+//! optimization, on a busy machine).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
