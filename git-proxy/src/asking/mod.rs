@@ -2,6 +2,7 @@
 //!
 //! A [`Question`] is a request of the gate's own, with the session's token. [`Facts`] are the answers.
 
+mod comment;
 mod nodes;
 mod pull_request;
 mod repository;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use outwall_policy::github::{GithubHost, Head, RepositoryName};
 use thiserror::Error;
 
+pub use comment::Comment;
 pub use nodes::{Author, MOST_NODES, NodeFact, NodeId, NodeIdError};
 
 /// Something that GitHub has to be asked.
@@ -21,6 +23,8 @@ pub enum Question {
     RepositoryNumber(RepositoryName),
     /// From where a pull request of a repository comes.
     PullRequest(RepositoryName, u64),
+    /// Which node of GraphQL a comment is.
+    Comment(RepositoryName, Comment),
     /// To what a node of GraphQL belongs.
     Node(NodeId),
     /// To what several belong, at most [`MOST_NODES`]. The answer is learnt for each as that to [`Node`](Self::Node).
@@ -34,6 +38,8 @@ pub enum Fact {
     RepositoryNumber(u64),
     /// From where a pull request comes.
     PullRequest(Head),
+    /// Which node something is.
+    IsNode(NodeId),
     /// To what a node belongs.
     Node(NodeFact),
     /// To what several belong, in the order in which they were asked about; none for one that is missing.
@@ -75,6 +81,7 @@ impl Question {
         match self {
             Self::RepositoryNumber(repository) => repository::request(host, repository),
             Self::PullRequest(repository, number) => pull_request::request(host, repository, *number),
+            Self::Comment(repository, comment) => comment::request(host, repository, *comment),
             Self::Node(id) => nodes::request(host, std::slice::from_ref(id)),
             Self::Nodes(ids) => nodes::request(host, ids),
         }
@@ -85,6 +92,7 @@ impl Question {
         match self {
             Self::RepositoryNumber(repository) => repository::read(repository, status, body),
             Self::PullRequest(repository, number) => pull_request::read(repository, *number, status, body),
+            Self::Comment(..) => comment::read(status, body),
             Self::Node(id) => match nodes::read(std::slice::from_ref(id), status, body)? {
                 Fact::Nodes(mut nodes) => Ok(nodes.pop().flatten().map_or(Fact::Missing, Fact::Node)),
                 other => Ok(other),
@@ -98,7 +106,7 @@ impl Question {
     pub fn is_settled(&self, answer: &Fact) -> bool {
         match self {
             _ if *answer == Fact::Missing => false,
-            Self::RepositoryNumber(_) | Self::PullRequest(..) => true,
+            Self::RepositoryNumber(_) | Self::PullRequest(..) | Self::Comment(..) => true,
             Self::Node(_) | Self::Nodes(_) => false,
         }
     }

@@ -10,7 +10,7 @@ use super::file_path::is_workflow;
 use super::path::is_encoded;
 use super::query::Query;
 use super::template::Arguments;
-use crate::asking::{Fact, Facts, Question};
+use crate::asking::{Author, Comment, Fact, Facts, Question};
 use crate::search;
 use crate::understood::NotUnderstood;
 
@@ -58,6 +58,7 @@ impl Asked<'_> {
             C::ChangePullRequest => self.changes_a_pull_request(),
             C::ChangeIssue => self.changes_an_issue(),
             C::Comment => these([GithubAction::Comment(self.named()?)]),
+            C::ChangeComment => self.changes_a_comment(),
             C::Review => self.reviews(),
             C::CreateIssue => these([GithubAction::CreateIssue(self.named()?)]),
             C::Rerun => these([GithubAction::RerunWorkflow(self.named()?)]),
@@ -226,6 +227,43 @@ impl Asked<'_> {
             )));
         }
         these([GithubAction::UpdateRef(self.named()?, base)])
+    }
+
+    /// GitHub lets who may write to a repository change what others said. A session changes what its own account said.
+    fn changes_a_comment(&self) -> Understood {
+        let repository = self.named()?;
+        if !self.is_ours() {
+            return these([self.other(OtherKind::Elsewhere)]);
+        }
+        let question = Question::Comment(repository.clone(), self.comment()?);
+        let node = match self.facts.known(&question) {
+            None => return Ok(Does::Ask(question)),
+            Some(Fact::IsNode(node)) => Question::Node(node.clone()),
+            Some(_) => return Err(NotUnderstood::because("there is no such comment")),
+        };
+        match self.facts.known(&node) {
+            None => Ok(Does::Ask(node)),
+            Some(Fact::Node(found))
+                if found.author == Author::Ours && found.repository.as_ref() == Some(&repository) =>
+            {
+                these([GithubAction::Comment(repository)])
+            }
+            Some(_) => these([self.other(OtherKind::Organize)]),
+        }
+    }
+
+    fn comment(&self) -> Result<Comment, NotUnderstood> {
+        let number = |name: &str| self.arguments.number(name);
+        let found = match self.id {
+            "issues/update-comment" => number("comment_id").map(Comment::OfIssue),
+            "repos/update-commit-comment" => number("comment_id").map(Comment::OfCommit),
+            "pulls/update-review-comment" => number("comment_id").map(Comment::OfLines),
+            "pulls/update-review" => number("pull_number")
+                .zip(number("review_id"))
+                .map(|(of, review)| Comment::Review { of, review }),
+            _ => None,
+        };
+        found.ok_or_else(|| NotUnderstood::because("it is no comment that is known"))
     }
 
     /// `event` is COMMENT, or none for a review that waits to be submitted.

@@ -84,6 +84,8 @@ pub(super) enum Class {
     ChangeIssue,
     /// Comments.
     Comment,
+    /// Changes a comment, which has to be one of ours.
+    ChangeComment,
     /// Reviews; `event` says how.
     Review,
     /// Opens an issue.
@@ -270,7 +272,7 @@ const ALLOWED: &str = include_str!("../../data/rest.toml");
 const REFUSED: &str = include_str!("../../data/rest-refused.toml");
 const BODIES: &str = include_str!("../../data/rest-bodies.toml");
 
-const CLASSES: [(Class, &str); 24] = [
+const CLASSES: [(Class, &str); 25] = [
     (Class::Read, "read"),
     (Class::Compare, "compare"),
     (Class::ReadPullRequests, "read-pull-requests"),
@@ -292,6 +294,7 @@ const CLASSES: [(Class, &str); 24] = [
     (Class::ChangePullRequest, "change-pull-request"),
     (Class::ChangeIssue, "change-issue"),
     (Class::Comment, "comment"),
+    (Class::ChangeComment, "change-comment"),
     (Class::Review, "review"),
     (Class::CreateIssue, "create-issue"),
     (Class::Rerun, "rerun"),

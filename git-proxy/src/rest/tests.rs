@@ -5,6 +5,7 @@ use outwall_policy::github::{Ground, Head, SessionRepository, SessionRules, Toke
 use serde_json::json;
 
 use super::*;
+use crate::asking::{Author, Comment, NodeFact, NodeId};
 
 mod generator;
 mod matrix;
@@ -44,7 +45,40 @@ fn facts() -> Facts {
     for number in [5, 7] {
         facts.learn(Question::PullRequest(app.clone(), number), Fact::Missing);
     }
+    learn_comments(&mut facts, &app);
     facts
+}
+
+/// Comment 1 of each kind is the session's, 2, 3 and 4 are of others, and 3 is said to be in another repository.
+fn learn_comments(facts: &mut Facts, app: &RepositoryName) {
+    for number in [1, 2, 3, 4, 5, 7] {
+        let reviews = [1, 2, 3, 4, 5, 7].map(|of| Comment::Review { of, review: number });
+        let others = [
+            Comment::OfIssue(number),
+            Comment::OfCommit(number),
+            Comment::OfLines(number),
+        ];
+        let node = NodeId::parse(&format!("C_{number}")).unwrap();
+        for comment in reviews.into_iter().chain(others) {
+            let fact = if number < 5 {
+                Fact::IsNode(node.clone())
+            } else {
+                Fact::Missing
+            };
+            facts.learn(Question::Comment(app.clone(), comment), fact);
+        }
+        let of = if number == 3 { "eve/app" } else { "acme/app" };
+        let author = if number % 2 == 1 {
+            Author::Ours
+        } else {
+            Author::Others
+        };
+        let fact = NodeFact {
+            author,
+            ..NodeFact::of("IssueComment", Some(of.parse().unwrap()))
+        };
+        facts.learn(Question::Node(node), Fact::Node(fact));
+    }
 }
 
 /// `METHOD PATH[?QUERY]`, and a body.
@@ -148,6 +182,10 @@ fn github_is_asked_what_the_request_does_not_say() {
         of(8)
     );
     assert_eq!(asks("PUT /repositories/7/pulls/9/update-branch", "{}"), of(9));
+    assert_eq!(
+        asks("PATCH /repos/acme/app/issues/comments/9", r#"{"body":"x"}"#),
+        [Question::Comment(app.clone(), Comment::OfIssue(9))]
+    );
     let nothing_known = |path: &str| {
         let request = RestRequest {
             root: ApiRoot::Api,

@@ -404,7 +404,10 @@ fn pull_requests_of_the_branch_are_opened_and_changed() {
         "DELETE S/issues/1/labels/a%2Fb",
         r#"POST S/issues/1/assignees {"assignees":["bob"]}"#,
         r#"POST S/issues/5/comments {"body":"b"}"#,
-        r#"PATCH S/issues/comments/9 {"body":"b"}"#,
+        r#"PATCH S/issues/comments/1 {"body":"b"}"#,
+        r#"PATCH S/pulls/comments/1 {"body":"b"}"#,
+        r#"PATCH S/comments/1 {"body":"b"}"#,
+        r#"PUT S/pulls/2/reviews/1 {"body":"b"}"#,
         r#"POST S/pulls/2/reviews {"event":"COMMENT","body":"b"}"#,
         r#"POST S/pulls/2/reviews {"comments":[{"path":"a","line":1,"body":"b"}]}"#,
         r#"POST S/pulls/2/reviews/1/events {"event":"COMMENT"}"#,
@@ -432,7 +435,12 @@ fn pull_requests_of_the_branch_are_opened_and_changed() {
             r#"PATCH S/issues/5 {"state":"closed"}"#,
             r#"POST S/issues/5/labels {"labels":["a"]}"#,
             "PUT S/issues/1/lock {}",
-            "DELETE S/issues/comments/9",
+            "DELETE S/issues/comments/1",
+            r#"PATCH S/issues/comments/2 {"body":"b"}"#,
+            r#"PATCH S/issues/comments/3 {"body":"b"}"#,
+            r#"PATCH S/pulls/comments/2 {"body":"b"}"#,
+            r#"PATCH S/comments/4 {"body":"b"}"#,
+            r#"PUT S/pulls/1/reviews/2 {"body":"b"}"#,
         ],
     );
     refused_for(
@@ -449,6 +457,7 @@ fn pull_requests_of_the_branch_are_opened_and_changed() {
         "Merge",
         &["PUT S/pulls/1/merge {}", "PUT S/pulls/1/merge-async {}"],
     );
+    refused_for("no such comment", &[r#"PATCH S/issues/comments/5 {"body":"b"}"#]);
     refused_for("no pull request", &[r#"PATCH S/pulls/5 {"title":"t"}"#]);
 }
 

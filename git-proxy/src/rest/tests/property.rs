@@ -248,10 +248,11 @@ fn may_be_written(method: &str, path: &str, body: &Value) -> bool {
         ("POST", ["pulls", _, "reviews"] | ["pulls", _, "reviews", _, "events"]) => {
             matches!(text("event"), "" | "COMMENT")
         }
-        ("PUT" | "DELETE", ["pulls", _, "reviews", _]) => true,
+        ("PUT", ["pulls", _, "reviews", number]) => *number == "1",
+        ("DELETE", ["pulls", _, "reviews", _]) => true,
         ("POST", ["pulls", _, "comments"] | ["pulls", _, "comments", _, "replies"]) => true,
         ("POST", ["issues", _, "comments"] | ["issues"] | ["commits", .., "comments"]) => true,
-        ("PATCH", ["comments", _] | ["issues" | "pulls", "comments", _]) => true,
+        ("PATCH", ["comments", number] | ["issues" | "pulls", "comments", number]) => *number == "1",
         ("POST", [.., "reactions"]) | ("DELETE", [.., "reactions", _]) => !parts.contains(&"releases"),
         ("POST", ["actions", "runs" | "jobs", _, "rerun" | "rerun-failed-jobs"]) => true,
         _ => false,
