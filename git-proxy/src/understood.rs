@@ -80,8 +80,15 @@ pub struct NotUnderstood {
 }
 
 impl NotUnderstood {
-    /// For this reason.
+    /// For this reason, of which 500 bytes are said at most: it may name something that the sandbox wrote.
     pub fn because(what: impl Into<String>) -> Self {
-        Self { what: what.into() }
+        let mut what = what.into();
+        if what.len() > LONGEST_REASON {
+            what.truncate(what.floor_char_boundary(LONGEST_REASON));
+            what.push('…');
+        }
+        Self { what }
     }
 }
+
+const LONGEST_REASON: usize = 500;

@@ -108,7 +108,9 @@ impl<'a> Walk<'a> {
             .collect::<Vec<_>>()
             .join(", ");
         let name = match (operation.operation_type, &operation.name) {
-            (OperationType::Query, Some(name)) => format!("query {name}"),
+            (OperationType::Query, Some(name)) => {
+                format!("query {}", &name[..name.len().min(LONGEST_NAME)])
+            }
             (OperationType::Query, None) => format!("query {{ {fields} }}"),
             _ => format!("mutation {fields}"),
         };
@@ -341,6 +343,9 @@ fn leads(field: &Field, of: &str) -> Option<Place> {
         Some(Inside::Signed | Inside::Refused(_)) | None => None,
     }
 }
+
+/// And so many bytes of a name that the sandbox chose. All of them are ASCII.
+const LONGEST_NAME: usize = 100;
 
 /// The most nodes that GitHub is asked about for one request: each hundred is a request of ours, at the cost of the session's token.
 const MOST_UNKNOWN: usize = 200;

@@ -331,6 +331,17 @@ fn variables_and_defaults_say_what_counts() {
 }
 
 #[test]
+fn what_a_sandbox_writes_does_not_fill_records() {
+    let long = "x".repeat(50_000);
+    let known = understood(
+        &grant(|_| {}),
+        &json!({"query": format!("query {long} {{ {APP} {{ id }} }}")}).to_string(),
+    );
+    assert_eq!(known.unwrap().actions.operation.len(), "query ".len() + 100);
+    assert!(of(&format!("{{ {APP} {{ {long} }} }}")).len() < 600);
+}
+
+#[test]
 fn a_record_names_operations_and_nodes() {
     let known = |query: &str| understood(&grant(|_| {}), &json!({"query": query}).to_string()).unwrap();
     let close = known(
