@@ -6,6 +6,7 @@ use outwall_policy::Host;
 use outwall_proxy::client_hello::{Reading, read};
 
 const LONGEST: usize = 16_384;
+const HANDSHAKE: u8 = 0x16;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(Reading::Complete(hello)) = read(bytes, LONGEST) else {
@@ -18,6 +19,15 @@ fuzz_target!(|bytes: &[u8]| {
         unreachable!("just found")
     };
     assert_eq!(earliest, hello, "what comes after a hello does not change it");
+    // Nor do more bytes than rustls takes at once.
+    for after in [b'h', HANDSHAKE, 0] {
+        let mut longer = bytes[..end].to_vec();
+        longer.resize(end + 5_000, after);
+        let Ok(Reading::Complete(same)) = read(&longer, LONGEST) else {
+            panic!("what comes after a hello makes it another");
+        };
+        assert_eq!(same, hello);
+    }
     // Only a hello in one record is read plainly; rustls joins fragments.
     if let Some(hello_in_one_record) = one_record(bytes) {
         let plain = plain_server_name(hello_in_one_record).map(|name| {

@@ -1,9 +1,9 @@
-//! No text makes the reader of policies panic; errors point into the text; and `--network none` on top of whatever was
-//! read leaves nothing reachable but `always_reachable`; and the self-check, which reads the document in another way, agrees
-//! with every policy that compiles.
+//! No text makes the reader of policies panic; errors point into the text; a policy that compiles does so with every `--network`, and
+//! `--network none` leaves nothing reachable but `always_reachable`; and the self-check, which reads the document in another way,
+//! agrees with every policy that compiles.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use outwall_policy::{Blocklist, Checked, NetworkLevel, Overrides, Policy, PolicyDocument, RuleName};
+use outwall_policy::{Checked, NetworkLevel, Overrides, Policy, PolicyDocument, RuleName};
 
 const URLS: [&str; 6] = [
     "https://example.com/",
@@ -15,7 +15,7 @@ const URLS: [&str; 6] = [
 ];
 
 fuzz_target!(|text: &str| {
-    let mut document = match PolicyDocument::parse(text, "fuzz.toml") {
+    let document = match PolicyDocument::parse(text, "fuzz.toml") {
         Ok(document) => document,
         Err(errors) => {
             assert!(!errors.problems().is_empty());
@@ -42,20 +42,25 @@ fuzz_target!(|text: &str| {
 });
 
 fn shut(document: &PolicyDocument, environment: &str) {
-    let none = Overrides {
-        network: Some(NetworkLevel::None),
-        ..Overrides::default()
-    };
-    let Ok(document) = document.with_overrides(Some(environment), &none) else {
-        return;
-    };
-    let Ok(policy) = Policy::compile(&document) else {
-        return;
-    };
+    for level in [NetworkLevel::Trusted, NetworkLevel::Full] {
+        at_level(document, environment, level);
+    }
+    let policy = at_level(document, environment, NetworkLevel::None);
     for url in URLS {
         if let Ok(Checked::Allow { rule, .. }) = policy.check(Some(environment), "GET", url) {
             let by_exception = matches!(rule, RuleName::AlwaysReachable(_) | RuleName::Rule { .. });
             assert!(by_exception, "{url} is reachable at level none by {rule}");
         }
     }
+}
+
+fn at_level(document: &PolicyDocument, environment: &str, level: NetworkLevel) -> Policy {
+    let overrides = Overrides {
+        network: Some(level),
+        ..Overrides::default()
+    };
+    let document = document.with_overrides(Some(environment), &overrides);
+    let document = document.unwrap_or_else(|errors| panic!("--network {level:?} in {environment}: {errors}"));
+    Policy::compile(&document)
+        .unwrap_or_else(|errors| panic!("--network {level:?} in {environment}: {errors}"))
 }

@@ -46,28 +46,36 @@ fuzz_target!(|data: &[u8]| {
     let Some((how, rest)) = data.split_first() else {
         return;
     };
-    match how % 3 {
+    match how % 4 {
         0 => spliced(rest),
         1 => whole(rest),
-        _ => {
+        2 => {
             check(&signed(rest));
+        }
+        _ => {
+            if let Some(payload) = splice(PAYLOAD, rest) {
+                check(&signed(payload.as_bytes()));
+            }
         }
     }
 });
 
 /// Some bytes of a valid token in the place of others.
 fn spliced(data: &[u8]) {
+    if let Some(token) = splice(&VALID, data) {
+        assert_eq!(check(&token), token == *VALID, "{token}");
+    }
+}
+
+/// A text with some bytes in the place of others.
+fn splice(text: &str, data: &[u8]) -> Option<String> {
     let [at, removed, inserted @ ..] = data else {
-        return;
+        return None;
     };
-    let valid = VALID.as_str();
-    let at = usize::from(*at) * valid.len() / 256;
-    let end = (at + usize::from(*removed)).min(valid.len());
-    let Ok(inserted) = std::str::from_utf8(inserted) else {
-        return;
-    };
-    let token = format!("{}{inserted}{}", &valid[..at], &valid[end..]);
-    assert_eq!(check(&token), token == valid, "{token}");
+    let at = usize::from(*at) * text.len() / 256;
+    let end = (at + usize::from(*removed)).min(text.len());
+    let inserted = std::str::from_utf8(inserted).ok()?;
+    Some(format!("{}{inserted}{}", &text[..at], &text[end..]))
 }
 
 fn whole(data: &[u8]) {
