@@ -232,7 +232,7 @@ test "$STANDIN_WORKFLOWS" = refused || exit 0
 case $3 in *[!0]*) ;; *) exit 0 ;; esac
 changed=$(git rev-list "$3" --not --all | git diff-tree --stdin -r -m --root --no-commit-id --name-only -- .github/workflows | head -n 1)
 test -n "$changed" || exit 0
-echo "refusing to allow $STANDIN_BEARER to create or update workflow \`$changed\` without \`$STANDIN_LACKS" >&2
+echo "$1 refusing to allow $STANDIN_BEARER to create or update workflow \`$changed\` without \`$STANDIN_LACKS" >>"$STANDIN_REFUSALS"
 exit 1
 "#;
 

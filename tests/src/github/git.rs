@@ -1,11 +1,16 @@
 //! Git over HTTP: git's own `http-backend` as a CGI program (RFC 3875), behind GitHub's rules on who may.
 
+mod report;
+
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::Response;
 use hyper::body::Frame;
+use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
@@ -122,7 +127,13 @@ pub(super) async fn backend(
     rest: &str,
     pushed: Option<u64>,
 ) -> Response<Outgoing> {
-    let mut child = match program(&asked, disk, rest).spawn() {
+    let refusals = (pushed.is_some() && !asked.caller.may_change_workflows())
+        .then(|| NamedTempFile::new_in(disk.path()).expect("the repository is ours"));
+    let mut program = program(&asked, disk, rest);
+    if let Some(refusals) = &refusals {
+        program.env("STANDIN_REFUSALS", refusals.path());
+    }
+    let mut child = match program.spawn() {
         Ok(child) => child,
         Err(error) => return Answer::text(500, &format!("git does not start: {error}")).into(),
     };
@@ -139,6 +150,7 @@ pub(super) async fn backend(
             child,
             stdout,
             is_broken,
+            refusals,
         },
         first,
         sender,
@@ -256,6 +268,17 @@ struct Running {
     child: Child,
     stdout: ChildStdout,
     is_broken: mpsc::Receiver<()>,
+    /// Where hooks write why they refuse: the answer to such a push is not sent before it is whole.
+    refusals: Option<NamedTempFile>,
+}
+
+/// `REF REASON` lines.
+fn reasons(path: &Path) -> BTreeMap<String, String> {
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    let pairs = written.lines().filter_map(|line| line.split_once(' '));
+    pairs
+        .map(|(name, reason)| (name.to_owned(), reason.to_owned()))
+        .collect()
 }
 
 async fn forward(
@@ -266,8 +289,11 @@ async fn forward(
     pushed: Option<u64>,
 ) {
     let mut piece = first;
+    let mut whole = Vec::new();
     loop {
-        if !piece.is_empty() && sender.send(Frame::data(piece)).await.is_err() {
+        if running.refusals.is_some() {
+            whole.extend_from_slice(&piece);
+        } else if !piece.is_empty() && sender.send(Frame::data(piece)).await.is_err() {
             break;
         }
         let mut buffer = vec![0; 64 * 1024];
@@ -284,7 +310,12 @@ async fn forward(
         buffer.truncate(length);
         piece = buffer.into();
     }
+    drop(running.stdout); // where the client has left, the program is to notice
     let _ = running.child.wait().await;
+    if let Some(refusals) = &running.refusals {
+        let answer = report::with_reasons(&whole, &reasons(refusals.path()));
+        let _ = sender.send(Frame::data(answer.into())).await;
+    }
     if let Some(repository) = pushed {
         let _ = tokio::task::spawn_blocking(move || standing.store().follow_heads(repository)).await;
     }

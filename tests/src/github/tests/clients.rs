@@ -1,6 +1,7 @@
 //! The clients' everyday.
 
 use super::{Desk, ghs};
+use crate::process::TIME_LIMIT;
 use crate::skip;
 
 #[test]
@@ -190,7 +191,7 @@ fn who_has_no_token_is_asked_and_a_workflow_needs_its_scope() {
     assert!(
         refused
             .stderr
-            .contains("refusing to allow a Personal Access Token to create or update workflow"),
+            .contains(" ! [remote rejected] session -> session (refusing to allow a Personal Access Token to create or update workflow `.github/workflows/ci.yml` without `workflow` scope)"),
         "{refused:?}"
     );
     assert_eq!(before.differences(&desk.github.state()), []);
@@ -370,4 +371,37 @@ fn a_pull_request_follows_its_branch_and_what_was_sent_is_found() {
     assert_eq!(state(&desk), "CLOSED");
     assert!(!desk.github.requests_with(super::TOKEN).is_empty());
     assert!(desk.github.requests_with("ghp_another").is_empty());
+}
+
+#[test]
+fn a_push_that_breaks_off_moves_no_ref_and_a_whole_one_does() {
+    let desk = Desk::new();
+    desk.with_a_commit();
+    desk.git("app", &["push", "--quiet", "origin", "session"]);
+    let mut pushes = desk.github.requests().into_iter();
+    let body = pushes
+        .rfind(|request| request.path.ends_with("/git-receive-pack"))
+        .unwrap()
+        .body;
+    let ca = std::fs::read_to_string(desk.github.ca_file()).unwrap();
+    let send = |body: &[u8], length: usize| {
+        let client = crate::Client::through(desk.github.proxy_address(), &ca);
+        let mut raw = client.raw("github.com");
+        raw.send(format!(
+            "POST /acme/app.git/git-receive-pack HTTP/1.1\r\nhost: github.com\r\nauthorization: token {}\r\n\
+             content-type: application/x-git-receive-pack-request\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n",
+            super::TOKEN
+        ));
+        raw.send(body);
+        raw
+    };
+    let there = || desk.github.refs("acme/app").contains_key("refs/heads/session");
+    desk.git("app", &["push", "--quiet", "origin", ":session"]);
+    drop(send(&body[..body.len() - 1], body.len()));
+    desk.git("app", &["push", "--quiet", "origin", "main:another"]);
+    assert!(!there());
+    let mut whole = send(&body, body.len());
+    let said = whole.read_for(TIME_LIMIT);
+    assert!(said.contains("ok refs/heads/session"), "{said}");
+    assert!(there());
 }
