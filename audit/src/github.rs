@@ -22,6 +22,7 @@ pub(crate) fn refused(refusal: &GithubRefusal, line: &mut Fields<'_>) {
             "actions",
             each.map(|one| format!("{}: {}", one.action, refusal.reason(one.why))),
         );
+        github.texts("details", &refusal.details);
     });
 }
 

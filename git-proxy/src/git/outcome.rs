@@ -16,6 +16,8 @@ pub struct OutcomeReader {
     report: PktLines,
     outcome: PushOutcome,
     unreadable: bool,
+    /// Whether anything of the report came.
+    is_begun: bool,
 }
 
 /// What became of a push.
@@ -65,6 +67,7 @@ impl OutcomeReader {
                 refs: refs.collect(),
             },
             unreadable: false,
+            is_begun: false,
         }
     }
 
@@ -76,6 +79,7 @@ impl OutcomeReader {
         let unwrapped = match self.form {
             ReportForm::SideBand => self.unwrap_bands(piece),
             ReportForm::Plain | ReportForm::None => {
+                self.is_begun |= !piece.is_empty();
                 self.report.feed(piece);
                 Ok(())
             }
@@ -84,6 +88,11 @@ impl OutcomeReader {
         if unwrapped.and(read).is_err() {
             self.give_up();
         }
+    }
+
+    /// Whether a whole report can follow what came so far: nothing of one has come, and every pkt-line that began has ended.
+    pub fn is_before_report(&self) -> bool {
+        !self.is_begun && !self.unreadable && self.outer.is_empty()
     }
 
     /// What is known when the answer ends, in whatever way it does.
@@ -97,6 +106,7 @@ impl OutcomeReader {
             if let Packet::Line(line) = packet
                 && let Some((1, report)) = line.split_first()
             {
+                self.is_begun |= !report.is_empty(); // an empty one keeps the connection alive
                 self.report.feed(report);
             }
         }
@@ -186,6 +196,31 @@ mod tests {
             ("refs/heads/x".parse().unwrap(), x),
             ("refs/heads/main".parse().unwrap(), main),
         ]
+    }
+
+    #[test]
+    fn a_report_of_ours_can_follow_until_the_servers_begins() {
+        let before = |answer: &[u8]| {
+            let mut reader = OutcomeReader::new(&commands("report-status side-band-64k"));
+            answer.chunks(3).for_each(|piece| reader.feed(piece));
+            reader.is_before_report()
+        };
+        for can in [&b""[..], b"0005\x01", b"0005\x01000a\x02hello0005\x01"] {
+            assert!(before(can), "{can:?}");
+        }
+        for cannot in [
+            &b"00"[..],
+            b"000a\x02hell",
+            b"000a\x02hello0",
+            b"0006\x010",
+            b"nonsense",
+        ] {
+            assert!(!before(cannot), "{cannot:?}");
+        }
+        let mut plain = OutcomeReader::new(&commands("report-status"));
+        assert!(plain.is_before_report());
+        plain.feed(b"0");
+        assert!(!plain.is_before_report());
     }
 
     fn report(lines: &[&str]) -> Vec<u8> {

@@ -32,7 +32,7 @@ impl SessionGrant {
     /// 3. What is about another repository reads it, the rules and the environment allow that, and nothing else is done with the same
     ///    request: it is sent without a token.
     /// 4. What no session may do is refused.
-    pub fn decide(&self, actions: &Actions, ground: Ground) -> Result<TokenUse, GithubRefusal> {
+    pub fn decide(&self, actions: &Actions, ground: Ground) -> Result<TokenUse, Box<GithubRefusal>> {
         if actions.all.is_empty() {
             return Err(self.refusal(actions, vec![]));
         }
@@ -127,12 +127,13 @@ impl SessionGrant {
         refused_if(!is_ours, || WhyNot::OtherHead)
     }
 
-    fn refusal(&self, actions: &Actions, refused: Vec<Refused>) -> GithubRefusal {
-        GithubRefusal {
+    fn refusal(&self, actions: &Actions, refused: Vec<Refused>) -> Box<GithubRefusal> {
+        Box::new(GithubRefusal {
             at: (*self.at).clone(),
             operation: actions.operation.clone(),
             refused,
-        }
+            details: Vec::new(),
+        })
     }
 }
 

@@ -14,6 +14,8 @@ pub struct GithubRefusal {
     pub operation: String,
     /// All that it would have done, each with why not. Empty where nothing was understood.
     pub refused: Vec<Refused>,
+    /// What a record of it names besides. Nothing secret, and nothing of what was written.
+    pub details: Vec<String>,
 }
 
 /// One thing that may not be done.

@@ -93,7 +93,10 @@ impl<R> Undecided<R> {
                 token,
                 details,
             })),
-            Err(refusal) => Err(denial.because(Reason::Github(Box::new(refusal)))),
+            Err(mut refusal) => {
+                refusal.details = details;
+                Err(denial.because(Reason::Github(refusal)))
+            }
         }
     }
 

@@ -160,20 +160,15 @@ async fn receive(
         query: None,
         body: BodySent::AsItComes,
         answer: AnswerTreatment::AsItComes,
-        details: push
-            .commands
-            .updates
-            .iter()
-            .map(|update| format!("{} {}..{}", update.name, update.old, update.new))
-            .collect(),
+        details: push.details(),
     };
-    let outcome = OutcomeReader::new(&push.commands);
+    let (outcome, sending) = (OutcomeReader::new(&push.commands), push.sending(visit));
     let mut asked = visit.asked(&request, understood, Sent::Push(push));
     asked
         .head
         .headers_mut()
         .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    asked.treatment = Treatment::Push(Box::new(outcome));
+    asked.treatment = Treatment::Push(Box::new((outcome, sending)));
     Ok(asked)
 }
 

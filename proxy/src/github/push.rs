@@ -1,5 +1,6 @@
 //! A push on its way: its commands written by us, its pack as it comes, and its last bytes only when another look has been taken.
 
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
@@ -7,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame};
+use outwall_audit::Asked;
 use outwall_git_proxy::git::{
     DRAIN_BYTES, DRAIN_TIME, Descent, PackHistory, PackReader, PushCommands, PushError, PushReader,
     PushRefusal, ReportForm,
@@ -14,6 +16,7 @@ use outwall_git_proxy::git::{
 use outwall_git_proxy::{AnswerHere, Refusal};
 use outwall_policy::github::{GithubRefusal, Ground, RefUpdate};
 use outwall_policy::{Denial, Reason, RequestPermit};
+use tokio::time::Sleep;
 
 use super::shown::Standing;
 use super::told;
@@ -39,6 +42,7 @@ pub(super) struct Push {
 pub(super) struct Sending {
     commands: PushCommands,
     cut: Arc<OnceLock<Denial>>,
+    gate: Arc<SandboxGate>,
 }
 
 impl Sending {
@@ -47,6 +51,13 @@ impl Sending {
         let denial = self.cut.get()?.clone();
         let answer = told::answer(&refusal_of(&self.commands, &denial), denial.code());
         Some(Stopped::Told(denial, Box::new(answer)))
+    }
+
+    /// The same, where GitHub's answer had begun: its body.
+    pub(super) fn told_in_the_answer(&self) -> Option<Bytes> {
+        let denial = self.cut.get()?;
+        self.gate.denied(denial, Asked::default());
+        Some(refusal_of(&self.commands, denial).body)
     }
 }
 
@@ -95,11 +106,18 @@ impl Push {
     }
 
     /// What is to be told if it is cut off.
-    pub(super) fn sending(&self) -> Sending {
+    pub(super) fn sending(&self, visit: &Visit<'_>) -> Sending {
         Sending {
             commands: self.commands.clone(),
             cut: Arc::clone(&self.cut),
+            gate: Arc::clone(visit.gate()),
         }
+    }
+
+    /// What each of its commands does, for a record of it.
+    pub(super) fn details(&self) -> Vec<String> {
+        let of = |update: &RefUpdate| format!("{} {}..{}", update.name, update.old, update.new);
+        self.commands.updates.iter().map(of).collect()
     }
 
     /// What shows that it moves refs forward, where it must.
@@ -110,10 +128,12 @@ impl Push {
             return None;
         }
         let forced = self.commands.forced(&visit.grant.at().repository);
+        let mut refusal = visit.grant.decide(&forced, Ground::Session).err()?;
+        refusal.details = self.details();
         Some(Forward {
             history: PackHistory::new(self.commands.capabilities.object_format),
             moved,
-            refusal: visit.grant.decide(&forced, Ground::Session).err()?,
+            refusal,
         })
     }
 
@@ -135,6 +155,7 @@ impl Push {
             kept: BytesMut::new(),
             forward,
             watch,
+            draining: None,
         };
         Arriving::made(body)
     }
@@ -198,7 +219,7 @@ struct Forward {
     history: PackHistory,
     moved: Vec<RefUpdate>,
     /// What is said if it does not, or if that cannot be told.
-    refusal: GithubRefusal,
+    refusal: Box<GithubRefusal>,
 }
 
 impl Watch {
@@ -231,6 +252,28 @@ struct PushBody {
     /// None where it need not be shown.
     forward: Option<Forward>,
     watch: Watch,
+    /// Some when it is cut off.
+    draining: Option<Draining>,
+}
+
+/// What the client of a push that was cut off still sends: it reads the answer when it has sent everything.
+struct Draining {
+    denial: Denial,
+    drained: u64,
+    no_longer: Pin<Box<Sleep>>,
+}
+
+impl Draining {
+    /// Why it was cut off, when enough was taken.
+    fn poll(&mut self, body: &mut Arriving, cx: &mut Context<'_>) -> Poll<Denial> {
+        while self.drained <= DRAIN_BYTES && self.no_longer.as_mut().poll(cx).is_pending() {
+            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                Some(Ok(frame)) => self.drained += frame.data_ref().map_or(0, |data| data.len() as u64),
+                Some(Err(_)) | None => break,
+            }
+        }
+        Poll::Ready(self.denial.clone())
+    }
 }
 
 impl PushBody {
@@ -257,7 +300,7 @@ impl PushBody {
         if forward.moved.iter().all(is_forward) {
             return Ok(forward.history.held());
         }
-        let reason = Reason::Github(Box::new(forward.refusal));
+        let reason = Reason::Github(forward.refusal);
         Err(self.watch.gate.denial(reason))
     }
 
@@ -266,6 +309,10 @@ impl PushBody {
             return Poll::Ready(Some(Ok(commands)));
         }
         loop {
+            if let Some(draining) = &mut self.draining {
+                let denial = ready!(draining.poll(&mut self.body, cx));
+                return Poll::Ready(Some(Err(HttpError::Cut(denial))));
+            }
             if self.pack.is_none() {
                 return Poll::Ready(None);
             }
@@ -284,7 +331,11 @@ impl PushBody {
                 Ok(bytes) => return Poll::Ready(Some(Ok(bytes))),
                 Err(denial) => {
                     let _first_of_all = self.watch.cut.set(denial.clone());
-                    return Poll::Ready(Some(Err(HttpError::Cut(denial))));
+                    self.draining = Some(Draining {
+                        denial,
+                        drained: 0,
+                        no_longer: Box::pin(tokio::time::sleep(DRAIN_TIME)),
+                    });
                 }
             }
         }

@@ -16,6 +16,10 @@ pub(super) trait Rewrite: Send {
     fn feed(&mut self, piece: Bytes) -> Result<Bytes, Error>;
     /// All of it came.
     fn end(&mut self) -> Result<Bytes, Error>;
+    /// It broke off: what the client gets besides, if it need not know of that.
+    fn broken(&mut self, error: Error) -> Result<Bytes, Error> {
+        Err(error)
+    }
 }
 
 /// A response's body that is written anew.
@@ -55,7 +59,10 @@ impl Body for Rewritten {
                     Ok(data) => this.rewrite.feed(data),
                     Err(_trailers) => continue, // they were about other bytes
                 },
-                Some(Err(error)) => Err(error),
+                Some(Err(error)) => {
+                    this.over = true;
+                    this.rewrite.broken(error)
+                }
                 None => {
                     this.over = true;
                     this.rewrite.end()

@@ -7,14 +7,15 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 use outwall_git_proxy::git::{Advertisement, OutcomeReader, RefOutcome, Service};
 use outwall_git_proxy::lfs::Transfer;
-use outwall_git_proxy::{AnswerTreatment, NotUnderstood, rest};
+use outwall_git_proxy::{AnswerTreatment, Door, NotUnderstood, Refusal, rest};
 use outwall_policy::RequestPermit;
-use outwall_policy::github::GithubService;
+use outwall_policy::github::{GithubService, TokenFault, TokenUse};
 
 use super::holding::Kept;
+use super::push::Sending;
 use super::rewritten::{Rewrite, Rewritten};
 use super::visit::Visit;
-use super::{led, lfs};
+use super::{led, lfs, told};
 use crate::answer::Answer;
 use crate::body::ResponseBody;
 use crate::error::Error;
@@ -27,7 +28,7 @@ pub(super) enum Treatment {
     /// The list of refs of a service of git.
     Advertisement(Service),
     /// The report on a push, which is read as it passes.
-    Push(Box<OutcomeReader>),
+    Push(Box<(OutcomeReader, Sending)>),
     /// A file of LFS goes to or from where GitHub said.
     Transfer(Box<Transfer>),
 }
@@ -48,6 +49,11 @@ impl Visit<'_> {
         for name in OF_THE_TOKEN {
             response.headers_mut().remove(name);
         }
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(refusal) = self.not_let_in(permit)
+        {
+            return Ok(self.exchanges.say(told::here(&refusal.answer(&self.door))));
+        }
         let is_ok = response.status() == StatusCode::OK;
         let treated = match treatment {
             Treatment::Understood(AnswerTreatment::FollowRedirects) => {
@@ -61,13 +67,40 @@ impl Visit<'_> {
             Treatment::Advertisement(service) if is_ok => {
                 rewritten(response, RefList(Advertisement::of(service)))
             }
-            Treatment::Push(outcome) if is_ok => rewritten(response, Report(Some(*outcome))),
+            Treatment::Push(push) if is_ok => {
+                let (outcome, sending) = *push;
+                let outcome = Some(outcome);
+                rewritten(response, Report { outcome, sending })
+            }
             Treatment::Understood(_)
             | Treatment::Advertisement(_)
             | Treatment::Push(_)
             | Treatment::Transfer(_) => self.led_nowhere(response),
         };
         Ok(Answer::Response(treated))
+    }
+
+    /// What GitHub's 401 means to git and git-lfs, which would ask a person for a password, and show the session's credential for what
+    /// is sent without one.
+    fn not_let_in(&self, permit: &RequestPermit) -> Option<Refusal> {
+        let (Door::Git(repository, _) | Door::Lfs(repository, _)) = &self.door else {
+            return None;
+        };
+        let ours = &self.grant.at().repository;
+        match permit.github()?.token() {
+            TokenUse::Anonymous => Some(Refusal {
+                code: "github-repository-refused",
+                message: format!("{repository} is not public, or not there"),
+                remedy: format!(
+                    "work in {ours}, or start a session for the other repository: this one reads others without a token"
+                ),
+            }),
+            TokenUse::Session => Some(Refusal {
+                code: "github-token-unfit",
+                message: TokenFault::NotTaken.to_string(),
+                remedy: TokenFault::NotTaken.remedy(),
+            }),
+        }
     }
 
     /// Whatever the status: what was created is answered with 201, and named with its URLs. A file passes as it comes.
@@ -168,19 +201,24 @@ impl Rewrite for RefList {
     }
 }
 
-/// A report on a push, which passes as it is.
-struct Report(Option<OutcomeReader>);
+/// A report on a push, which passes as it is. Some servers begin to answer before they have everything: the report on a push that is cut
+/// off then follows what came.
+struct Report {
+    /// None when it is over.
+    outcome: Option<OutcomeReader>,
+    sending: Sending,
+}
 
 impl Rewrite for Report {
     fn feed(&mut self, piece: Bytes) -> Result<Bytes, Error> {
-        if let Some(outcome) = &mut self.0 {
+        if let Some(outcome) = &mut self.outcome {
             outcome.feed(&piece);
         }
         Ok(piece)
     }
 
     fn end(&mut self) -> Result<Bytes, Error> {
-        if let Some(outcome) = self.0.take() {
+        if let Some(outcome) = self.outcome.take() {
             for (name, became) in outcome.end().refs {
                 if let RefOutcome::Rejected(why) = became {
                     tracing::info!(%name, why, "GitHub did not take a ref of a push");
@@ -188,6 +226,15 @@ impl Rewrite for Report {
             }
         }
         Ok(Bytes::new())
+    }
+
+    fn broken(&mut self, error: Error) -> Result<Bytes, Error> {
+        let is_before_report = self
+            .outcome
+            .take()
+            .is_some_and(|outcome| outcome.is_before_report());
+        let told = self.sending.told_in_the_answer();
+        told.filter(|_| is_before_report).ok_or(error)
     }
 }
 

@@ -225,7 +225,7 @@ impl<'a> Visit<'a> {
         let way = self.exchanges.way_elsewhere(&permit, authority);
         let asks: HeaderMap = asked.head.headers().clone();
         let pushing = match &asked.body {
-            Sent::Push(push) => Some(push.sending()),
+            Sent::Push(push) => Some(push.sending(self)),
             Sent::Nothing | Sent::These(_) | Sent::Streamed(_) => None,
         };
         let body = match asked.body {

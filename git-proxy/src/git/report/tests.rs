@@ -16,7 +16,7 @@ fn commands() -> PushCommands {
     PushReader::default().feed(&body).unwrap().unwrap()
 }
 
-fn refused() -> GithubRefusal {
+fn refused() -> Box<GithubRefusal> {
     let at = SessionRepository {
         host: "github.com".parse().unwrap(),
         repository: "acme/app".parse().unwrap(),
