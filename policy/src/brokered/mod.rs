@@ -22,7 +22,7 @@ pub use name::{CredentialName, CredentialNameError};
 pub use place::CredentialPlace;
 pub use placeholder::{Alphabet, Placeholder};
 pub use preset::{CountedPlace, Preset, UnknownPreset};
-pub use refusal::{BrokerRefusal, NotFor};
+pub use refusal::{BrokerRefusal, Instead, NotFor};
 pub use service_url::{ServiceUrl, ServiceUrlError};
 pub use source::{Source, VaultAuth};
 

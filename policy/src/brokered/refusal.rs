@@ -15,8 +15,8 @@ pub enum BrokerRefusal {
         target: Target,
         /// Where in it the credential stands.
         place: CredentialPlace,
-        /// The credential of ours that is used there, if one is.
-        instead: Option<CredentialName>,
+        /// What is used there instead.
+        instead: Instead,
     },
     /// What may hold a credential cannot be read.
     Unreadable {
@@ -59,6 +59,17 @@ pub enum BrokerRefusal {
         /// Why: never with anything of the secret in it.
         why: String,
     },
+}
+
+/// What a client uses at a host where a credential that the broker did not issue is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// Nothing of ours is for there.
+    Nothing,
+    /// The placeholder of this credential.
+    Placeholder(CredentialName),
+    /// The scoped credential of the session at a GitHub.
+    OfTheSession,
 }
 
 /// Why a credential may not be used for a request at its own host.
@@ -115,16 +126,25 @@ impl BrokerRefusal {
     pub(crate) fn remedy(&self, environment: &EnvironmentName) -> String {
         match self {
             Self::Foreign {
+                place,
+                instead: Instead::OfTheSession,
+                ..
+            } => format!(
+                "it is in {place}: let the client use what it was given for this session: git has it without being told, and gh in \
+                 GH_TOKEN (GH_ENTERPRISE_TOKEN)"
+            ),
+            Self::Foreign {
                 target,
                 place,
                 instead,
             } => {
                 let brokered = match instead {
-                    Some(name) => format!(
+                    Instead::Placeholder(name) => format!(
                         "let the client use the placeholder of \"{name}\", or none: the gate puts the credential in"
                     ),
-                    None => "name the credential in the policy, [[credentials]], and the gate puts it in"
-                        .to_owned(),
+                    Instead::Nothing | Instead::OfTheSession => {
+                        "name the credential in the policy, [[credentials]], and the gate puts it in".to_owned()
+                    }
                 };
                 format!(
                     "it is in {place}: {brokered}; or, for one that the sandbox may have itself: [environments.{environment}] \

@@ -6,7 +6,7 @@ use outwall_broker::placeholder::Placeholders;
 use outwall_broker::presented::{Presented, Whose};
 use outwall_policy::RequestPermit;
 use outwall_policy::brokered::{
-    BrokerRefusal, Brokerage, BrokeredCredential, CredentialPlace, ForeignCredentials, Injection,
+    BrokerRefusal, Brokerage, BrokeredCredential, CredentialPlace, ForeignCredentials, Injection, Instead,
 };
 
 use super::elsewhere;
@@ -94,7 +94,9 @@ fn weigh_foreign(
         ForeignCredentials::Strip | ForeignCredentials::Deny => Err(BrokerRefusal::Foreign {
             target: permit.target().clone(),
             place: one.place().clone(),
-            instead: brokerage.usable().next().map(|known| known.name().clone()),
+            instead: brokerage.usable().next().map_or(Instead::Nothing, |known| {
+                Instead::Placeholder(known.name().clone())
+            }),
         }),
     }
 }

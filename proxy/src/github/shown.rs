@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, HeaderValue};
 use jiff::Timestamp;
 use outwall_audit::Asked;
 use outwall_broker::scoped::{Credential, Presented, Verifier, presented_at_github};
-use outwall_policy::brokered::{BrokerRefusal, CredentialPlace};
+use outwall_policy::brokered::{BrokerRefusal, CredentialPlace, Instead};
 use outwall_policy::{CredentialFault, Reason, Scheme};
 
 use super::visit::Visit;
@@ -86,7 +86,7 @@ impl Visit<'_> {
                 name: "authorization".to_owned(),
                 scheme: None,
             },
-            instead: None,
+            instead: Instead::OfTheSession,
         };
         let asked = Asked {
             target: Some(&self.asked.target),

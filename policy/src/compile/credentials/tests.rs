@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 use crate::Scheme::{self, Http, Https};
-use crate::brokered::{BrokerRefusal, ForeignCredentials, NotFor};
+use crate::brokered::{BrokerRefusal, ForeignCredentials, Instead, NotFor};
 use crate::decision::Action;
 use crate::{
     ConnectionDecision, Method, Opening, Policy, PolicyDocument, RequestDecision, RequestPath, Sandbox,
@@ -316,7 +316,7 @@ fn a_refusal_says_what_to_write() {
         BrokerRefusal::Foreign {
             target: target.clone(),
             place,
-            instead: Some(credential.clone()),
+            instead: Instead::Placeholder(credential.clone()),
         },
         BrokerRefusal::Elsewhere {
             target: target.clone(),
