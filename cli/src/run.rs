@@ -134,11 +134,12 @@ impl Arguments {
         cloning.github.session_branch = Some(at.branch.clone());
         cloning.command = self.github.command(&at);
         let scratch = Scratch::beside(directory, new_sandbox_id()?)?;
-        let ended = cloning.obey_at(session, Some(scratch.path().to_path_buf()))?;
-        if ended == ExitCode::SUCCESS {
+        let ended = cloning.obey_at(session, Some(scratch.path().to_path_buf()));
+        if ended.as_ref().is_ok_and(|code| *code == ExitCode::SUCCESS) {
             return scratch.deliver(directory);
         }
         let _ = std::fs::remove_dir(directory); // if nothing is in it
+        ended?;
         Err(Failure::new(format!("{} could not be cloned", at.repository)).hint("git says above why"))
     }
 

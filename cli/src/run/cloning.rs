@@ -76,7 +76,17 @@ impl Options {
     pub(super) fn command(&self, at: &SessionRepository) -> Vec<OsString> {
         let url = format!("https://{}/{}", at.host, at.repository);
         let from = self.branch.as_ref().map(BranchName::as_str).unwrap_or_default();
-        let words = ["/bin/sh", "-c", SCRIPT, "clone", &url, at.branch.as_str(), from];
+        let name = at.repository.name();
+        let words = [
+            "/bin/sh",
+            "-c",
+            SCRIPT,
+            "clone",
+            &url,
+            at.branch.as_str(),
+            from,
+            name,
+        ];
         words.map(OsString::from).into()
     }
 }
@@ -118,9 +128,14 @@ impl Drop for Scratch {
 const CLONE: &str = "repository";
 
 /// The session's branch goes on where it is on the server, and else begins here; either way a plain `git push` is for it.
+///
+/// Submodules are cloned here as well: later their configuration is as read-only as the rest. One that the environment does not reach
+/// stays empty, which git says.
 const SCRIPT: &str = r#"
 set -e
-git clone ${3:+--branch "$3"} -- "$1" repository
+echo "Cloning into '$4'..." >&2
+if test -t 2; then progress=--progress; fi
+git clone --quiet ${progress-} ${3:+--branch "$3"} -- "$1" repository
 cd repository
 if git rev-parse --verify --quiet "refs/remotes/origin/$2" >/dev/null; then
     git checkout --quiet -B "$2" --track "origin/$2"
@@ -129,4 +144,7 @@ else
     git config "branch.$2.remote" origin
     git config "branch.$2.merge" "refs/heads/$2"
 fi
+git ls-files --stage | sed -n 's/^160000 [0-9a-f]* 0\t//p' | while IFS= read -r path; do
+    git submodule --quiet update --init --recursive -- "$path" </dev/null || echo "The submodule $path stays empty" >&2
+done
 "#;
