@@ -102,6 +102,14 @@ impl GitHub {
         );
     }
 
+    /// Accepts `token` from now on as a fine-grained one of the user's, for every repository.
+    pub fn accept_fine_grained(&self, token: &str, login: &str) {
+        let mut store = self.store();
+        store.actor(login);
+        let login = login.to_owned();
+        store.tokens.accept(token, Bearer::FineGrained { login });
+    }
+
     /// Accepts `token` no longer.
     pub fn revoke(&self, token: &str) {
         self.store().tokens.revoke(token);

@@ -21,6 +21,8 @@ pub(super) struct Token {
 pub(super) enum Bearer {
     /// A classic token of a user: all that the user may, within these OAuth scopes.
     User { login: String, scopes: Vec<String> },
+    /// A fine-grained token of a user, for every repository: what it may is told nobody. It may not change workflows.
+    FineGrained { login: String },
     /// A token that was minted for an installation.
     Installation {
         /// Database ids.
@@ -150,7 +152,7 @@ impl Caller {
     pub(super) fn login(&self) -> Option<String> {
         match self {
             Self::Nobody | Self::Stranger => None,
-            Self::Known(Bearer::User { login, .. }) => Some(login.clone()),
+            Self::Known(Bearer::User { login, .. } | Bearer::FineGrained { login }) => Some(login.clone()),
             Self::Known(Bearer::Installation { .. }) => Some("outwall-app[bot]".to_owned()),
         }
     }
@@ -158,7 +160,7 @@ impl Caller {
     /// Whether it may change workflows: by the `workflow` scope or the `workflows` permission.
     pub(super) fn may_change_workflows(&self) -> bool {
         match self {
-            Self::Nobody | Self::Stranger => false,
+            Self::Nobody | Self::Stranger | Self::Known(Bearer::FineGrained { .. }) => false,
             Self::Known(Bearer::User { scopes, .. }) => scopes.iter().any(|scope| scope == "workflow"),
             Self::Known(Bearer::Installation { permissions, .. }) => {
                 permissions.get("workflows").is_some_and(|level| level == "write")
@@ -172,6 +174,7 @@ impl Caller {
         match self {
             Self::Nobody => reads_public,
             Self::Stranger => false,
+            Self::Known(Bearer::FineGrained { .. }) => true,
             Self::Known(Bearer::User { scopes, .. }) => {
                 let whole = scopes.iter().any(|scope| scope == "repo");
                 whole || reads_public || (!private && scopes.iter().any(|scope| scope == "public_repo"))
