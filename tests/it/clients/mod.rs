@@ -11,7 +11,7 @@ mod catalogue;
 mod event;
 mod story;
 mod table;
-mod wall;
+pub(crate) mod wall;
 mod writes;
 
 use std::collections::VecDeque;

@@ -188,7 +188,7 @@ fn furnish(work: &Path, client: &Client) -> Result<()> {
 }
 
 /// Where `tests/clients/install.sh` put them, without symbolic links: a sandbox shows a mount at its real path.
-pub(super) fn clients_dir() -> PathBuf {
+pub(crate) fn clients_dir() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     let clients = target
         .expect("cargo's folder for tests lies in its target directory")
@@ -201,7 +201,7 @@ fn path(client: &Client) -> String {
 }
 
 /// `PATH`, with a folder of the installed clients first.
-pub(super) fn path_with(programs: &str) -> String {
+pub(crate) fn path_with(programs: &str) -> String {
     let inherited = std::env::var("PATH").unwrap_or_default();
     format!("{}:{inherited}", clients_dir().join(programs).display())
 }
