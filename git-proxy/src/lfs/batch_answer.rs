@@ -95,17 +95,38 @@ struct SentFile {
 struct SentAction {
     href: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    header: Option<BTreeMap<&'static str, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<serde_json::Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
 }
 
-/// Brings the transfers of an answer with status 200 back through the gate. `ticket` gives the URL to send in place of a transfer's, which
-/// is good for the time that is given with it: the URL of the repository, `/info/lfs/outwall/` and a [ticket](super::Tickets).
-pub fn bring_back(
+/// What a client is told of a transfer.
+#[derive(Debug)]
+pub struct BroughtBack {
+    /// The URL of the repository, `/info/lfs/outwall/` and a [ticket](super::Tickets).
+    pub href: String,
+    /// What it shows there as `Authorization`, where it is to show what it showed for the batch: not every client asks its helper anew
+    /// for each transfer.
+    pub authorization: Option<String>,
+}
+
+impl From<String> for BroughtBack {
+    fn from(href: String) -> Self {
+        Self {
+            href,
+            authorization: None,
+        }
+    }
+}
+
+/// Brings the transfers of an answer with status 200 back through the gate. `ticket` gives what is sent in place of a transfer's URL, which
+/// is good for the time that is given with it.
+pub fn bring_back<T: Into<BroughtBack>>(
     answer: &[u8],
     asked: &BatchRequest,
-    mut ticket: impl FnMut(Transfer, Duration) -> String,
+    mut ticket: impl FnMut(Transfer, Duration) -> T,
 ) -> Result<Bytes, BatchAnswerError> {
     let answer: Answer = serde_json::from_slice(answer).map_err(BatchAnswerError::Json)?;
     if let Some(other) = answer.transfer.filter(|name| !name.is_empty() && name != "basic") {
@@ -125,10 +146,10 @@ pub fn bring_back(
         .map_err(BatchAnswerError::Json)
 }
 
-fn bring_file_back(
+fn bring_file_back<T: Into<BroughtBack>>(
     answered: AnsweredFile,
     asked: &BatchRequest,
-    ticket: &mut impl FnMut(Transfer, Duration) -> String,
+    ticket: &mut impl FnMut(Transfer, Duration) -> T,
 ) -> Result<SentFile, BatchAnswerError> {
     let file = LfsFile {
         oid: answered.oid,
@@ -143,12 +164,15 @@ fn bring_file_back(
         let Some(kind) = kind(name, asked.operation) else {
             continue;
         };
-        let href = ticket(transfer(kind, &file, action)?, good_for(action));
+        let BroughtBack { href, authorization } =
+            ticket(transfer(kind, &file, action)?, good_for(action)).into();
+        let header = authorization.map(|shown| BTreeMap::from([("Authorization", shown)]));
         let (expires_in, expires_at) = (action.expires_in.clone(), action.expires_at.clone());
         sent.insert(
             kind.as_str(),
             SentAction {
                 href,
+                header,
                 expires_in,
                 expires_at,
             },

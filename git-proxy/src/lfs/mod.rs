@@ -16,7 +16,7 @@ mod transfer;
 use outwall_policy::github::{Actions, GithubAction, RepositoryName};
 
 pub use batch::{BatchRequest, Operation};
-pub use batch_answer::{BatchAnswerError, bring_back};
+pub use batch_answer::{BatchAnswerError, BroughtBack, bring_back};
 pub use file::{FileId, LfsFile};
 pub use tickets::{TicketError, Tickets};
 pub use transfer::{Transfer, TransferKind};
