@@ -1,8 +1,8 @@
 //! [`AuditLog`]: the log as its writers see it. One file per process.
 
+use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::net::IpAddr;
 use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -189,9 +189,13 @@ impl AuditLog {
         })
     }
 
-    /// Records that somebody was turned away of whom only the address is known. `None`: as with [`denied`](Self::denied); all
+    /// Records that somebody was turned away of whom only this is known: an address, or a user of this machine. `None`: as with [`denied`](Self::denied); all
     /// strangers share one pace.
-    pub fn turned_away(&self, stranger: IpAddr, reason: &Reason) -> Result<Option<EventId>, WriteError> {
+    pub fn turned_away(
+        &self,
+        stranger: impl fmt::Display,
+        reason: &Reason,
+    ) -> Result<Option<EventId>, WriteError> {
         let event = Frequent {
             sandbox: None,
             kind: Kind::Denied,

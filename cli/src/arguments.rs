@@ -12,7 +12,7 @@ use crate::failure::{Explain, Failure};
 use crate::state_directory::StateDirectory;
 use crate::surroundings::Surroundings;
 use crate::trust_store::TrustStore;
-use crate::{attempt, audit, ca, credential, doctor, init, policy, proxy, run, trust};
+use crate::{attempt, audit, ca, credential, doctor, github, init, policy, proxy, run, trust};
 
 /// Runs commands in sandboxes whose only way out is a gate that decides, and writes down what happened.
 #[derive(Debug, Parser)]
@@ -52,8 +52,9 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     Proxy(proxy::Arguments),
+    Github(github::Arguments),
     #[command(subcommand)]
     Policy(policy::Command),
     Audit(audit::Arguments),
@@ -143,8 +144,9 @@ impl Arguments {
             config: self.global.config,
         };
         match self.command {
-            Command::Run(arguments) => arguments.obey(&session),
+            Command::Run(arguments) => (*arguments).obey(&session),
             Command::Proxy(arguments) => arguments.obey(&session),
+            Command::Github(arguments) => arguments.obey(&session),
             Command::Policy(command) => command.obey(&session),
             Command::Audit(arguments) => arguments.obey(&session),
             Command::Credential(command) => command.obey(&session),

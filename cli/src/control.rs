@@ -194,8 +194,8 @@ impl Subject {
             (Role::Run, None) => asked
                 .filter(|asked| *asked == own.environment)
                 .map(in_environment),
-            (Role::Proxy, None) => asked.map(in_environment),
-            (Role::Proxy, Some(id)) => asked.map(|asked| to_sandbox(id, asked)),
+            (Role::Proxy | Role::Github, None) => asked.map(in_environment),
+            (Role::Proxy | Role::Github, Some(id)) => asked.map(|asked| to_sandbox(id, asked)),
         }
     }
 }

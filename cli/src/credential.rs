@@ -2,32 +2,29 @@
 //! machines that others run.
 
 mod handout;
+mod issue;
 mod secrets;
 
-use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use outwall_audit::CredentialChange;
-use outwall_broker::placeholder::Placeholders;
 use outwall_broker::scoped::{
-    Audience, CredentialId, Issuer, LONGEST_LIFE, Label, Listed, Overlap, Request, Revoke, Revoked, Scope,
-    ScopedToken, Standing, Subject,
+    CredentialId, Issuer, Label, Listed, Overlap, Revoke, Revoked, Scope, Standing, Subject,
 };
 use outwall_policy::brokered::BrokeredCredential;
-use outwall_policy::{EnvironmentName, Overrides, Sandbox, SandboxId};
+use outwall_policy::{Overrides, SandboxId};
 use serde_json::json;
 
-use self::handout::Handout;
+use self::issue::Issue;
 use self::secrets::Check;
 use crate::arguments::Session;
 use crate::failure::{Explain, Failure};
-use crate::gate::{audit_log, placeholder_key};
+use crate::gate::audit_log;
 use crate::policy_in_force::PolicyInForce;
-use crate::since::span;
 use crate::table::Table;
 use crate::terminal::{Paint, say, write_out};
 
@@ -36,51 +33,9 @@ use crate::terminal::{Paint, say, write_out};
 pub(crate) enum Command {
     List(List),
     Check(Check),
-    Issue(Issue),
+    Issue(Box<Issue>),
     Revoke(RevokeArguments),
     RotateKey(RotateKey),
-}
-
-/// Prints a new credential for one sandbox
-///
-/// Whoever has it is that sandbox for `outwall proxy`: hand it to one machine, and to nobody else. It is
-/// kept nowhere; `outwall credential list` knows its name. It is good for nothing but this gate.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  outwall credential issue --environment web --ttl 2h
-  eval \"$(outwall credential issue --format env --proxy 127.0.0.1:8080)\"
-
-With Docker (the container must have no other way out: a network made with `--internal`):
-  outwall ca export --format bundle > ca-bundle.pem
-  outwall credential issue --environment web --sandbox builder \\
-    --proxy gate:8080 --format docker > builder.env
-  docker run --network sandboxes --env-file builder.env \\
-    -v \"$PWD/ca-bundle.pem:/etc/outwall/ca-bundle.pem:ro\" IMAGE")]
-pub(crate) struct Issue {
-    /// The environment of the policy that the sandbox is in [else: the default one]
-    #[arg(long, value_name = "NAME")]
-    environment: Option<EnvironmentName>,
-
-    /// How long it is valid: `90m`, `2h`, `1d`; a week at most
-    #[arg(long, value_name = "SPAN", default_value = "2h", value_parser = span)]
-    ttl: SignedDuration,
-
-    /// Whose it is: a name of yours (the same name is the same sandbox), or a sandbox id [else: a new sandbox]
-    #[arg(long, value_name = "NAME|ID", value_parser = subject)]
-    sandbox: Option<Subject>,
-
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Token)]
-    format: Format,
-
-    /// Where the sandbox reaches the proxy, for `env` and `docker`
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
-    proxy: String,
-
-    /// Where the sandbox has `outwall ca export --format bundle`, for `env` and `docker`
-    #[arg(long, value_name = "PATH", default_value = "/etc/outwall/ca-bundle.pem")]
-    ca_bundle: String,
 }
 
 /// Lists the credentials of the policy, then what was issued: for whom, until when. Never a secret
@@ -125,18 +80,6 @@ pub(crate) struct RotateKey {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// The credential alone
-    Token,
-    /// Lines for a shell: proxy and certificate variables
-    Env,
-    /// The same for `docker run --env-file`
-    Docker,
-    /// With its id, sandbox and expiry
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ListFormat {
     /// For people
     Table,
@@ -152,68 +95,6 @@ impl Command {
             Self::Issue(issue) => issue.obey(session),
             Self::Revoke(revoke) => revoke.obey(session),
             Self::RotateKey(rotate) => rotate.obey(session),
-        }
-    }
-}
-
-impl Issue {
-    fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
-        let name = self.environment.as_ref().map(EnvironmentName::as_str);
-        let in_force = PolicyInForce::load(session, name, &Overrides::default())?;
-        let request = Request {
-            audience: Audience::Proxy,
-            subject: self.sandbox.clone().unwrap_or(Subject::New),
-            environment: in_force.policy.environment(name)?.name().clone(),
-            scope: Scope::default(),
-            life: self.ttl,
-        };
-        session.state.make()?;
-        let audit = audit_log(session)?; // first: what cannot be recorded is not issued
-        let issued = issuer(session).issue(&request, Timestamp::now());
-        let fresh = issued.explain("no credential was issued").hint(format!(
-            "one lives for {} hours at most; `outwall credential list` shows what there is",
-            LONGEST_LIFE.as_hours()
-        ))?;
-        let claims = &fresh.claims;
-        let message = format!(
-            "for environment {}, until {}",
-            claims.environment, claims.expires_at
-        );
-        audit.credential(
-            CredentialChange::Issued,
-            Some(&claims.id.to_string()),
-            Some(claims.sandbox),
-            &message,
-        )?;
-        audit.flush()?;
-        let sandbox = Sandbox::new(claims.sandbox, claims.environment.clone());
-        let key = placeholder_key(session)?;
-        let placeholders = Placeholders::new(&key, &sandbox, in_force.policy.credentials());
-        write_out(&match self.format {
-            Format::Token => format!("{}\n", fresh.token.expose()),
-            Format::Env => self.handout(&fresh.token, &placeholders).as_shell(),
-            Format::Docker => self.handout(&fresh.token, &placeholders).as_env_file(),
-            Format::Json => format!(
-                "{}\n",
-                json!({
-                    "token": fresh.token.expose(),
-                    "id": claims.id,
-                    "sandbox": claims.sandbox,
-                    "environment": claims.environment,
-                    "expires_at": claims.expires_at,
-                    "variables": placeholders.variables().collect::<BTreeMap<_, _>>(),
-                })
-            ),
-        })?;
-        Ok(ExitCode::SUCCESS)
-    }
-
-    fn handout<'a>(&'a self, token: &'a ScopedToken, placeholders: &'a Placeholders) -> Handout<'a> {
-        Handout {
-            token,
-            placeholders,
-            proxy: &self.proxy,
-            ca_bundle: &self.ca_bundle,
         }
     }
 }
@@ -259,8 +140,17 @@ fn brokered(session: &Session) -> Vec<Arc<BrokeredCredential>> {
     }
 }
 
-fn as_table(listed: &[Listed]) -> Table<6> {
-    let mut table = Table::new(["ID", "SANDBOX", "NAME", "ENVIRONMENT", "STATE", "EXPIRES (UTC)"]);
+fn as_table(listed: &[Listed]) -> Table<8> {
+    let mut table = Table::new([
+        "ID",
+        "SANDBOX",
+        "NAME",
+        "ENVIRONMENT",
+        "FOR",
+        "WORKS AT",
+        "STATE",
+        "EXPIRES (UTC)",
+    ]);
     for Listed {
         claims,
         label,
@@ -272,11 +162,22 @@ fn as_table(listed: &[Listed]) -> Table<6> {
             claims.sandbox.to_string(),
             label.as_ref().map_or("-", Label::as_str).to_owned(),
             claims.environment.to_string(),
+            claims.audience.as_str().to_owned(),
+            works_at(&claims.scope),
             in_a_word(*standing).to_owned(),
             claims.expires_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
         ]);
     }
     table
+}
+
+/// `acme/app fix-login`: repository and branch, with the host where it is not the usual one.
+fn works_at(scope: &Scope) -> String {
+    match scope.works_at() {
+        Some(at) if at.host.is_github_com() => format!("{} {}", at.repository, at.branch),
+        Some(at) => format!("{}/{} {}", at.host, at.repository, at.branch),
+        None => "-".to_owned(),
+    }
 }
 
 fn as_json(
@@ -292,6 +193,8 @@ fn as_json(
         "name": label,
         "environment": claims.environment,
         "for": claims.audience.as_str(),
+        "repositories": claims.scope.repositories,
+        "branch": claims.scope.branch,
         "state": in_a_word(*standing),
         "issued_at": claims.issued_at,
         "expires_at": claims.expires_at,

@@ -2,6 +2,7 @@
 
 mod attack;
 mod credentials;
+mod github;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -126,6 +127,7 @@ fn checks(session: &Session) -> Vec<Check> {
     checks.extend(ca(session));
     checks.push(policy(session));
     checks.extend(credentials::checks(session));
+    checks.extend(github::checks(session));
     checks.extend(proxy_variables(session));
     checks.extend(session.search().into_iter().flat_map(|found| ignored(&found)));
     checks.push(audit(session));

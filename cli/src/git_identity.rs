@@ -66,7 +66,7 @@ fn configuration(answer: &[u8]) -> Option<String> {
 }
 
 /// In double quotes, so that nothing in a value can start another setting.
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     let mut quoted = String::from("\"");
     for character in value.chars() {
         match character {

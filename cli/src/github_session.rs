@@ -10,6 +10,7 @@ use outwall_policy::github::SessionRepository;
 
 use crate::arguments::Session;
 use crate::failure::{Explain, Failure};
+use crate::git_settings::GitSettings;
 
 /// The scoped credential of a session in a sandbox of ours: it is taken back when the sandbox ends.
 pub(crate) struct GithubSession {
@@ -59,12 +60,7 @@ impl GithubSession {
 
     /// Git's configuration: the helper that has the credential, and the URLs of SSH taken for those of HTTPS.
     pub(crate) fn git_configuration(&self) -> String {
-        let host = &self.at.host;
-        format!(
-            "[credential \"https://{host}\"]\n\thelper =\n\thelper = \"!f() {{ test \\\"$1\\\" = get && cat {CREDENTIAL}; }}; f\"\n\
-             [url \"https://{host}/\"]\n\tinsteadOf = git@{host}:\n\tinsteadOf = ssh://git@{host}/\n\tinsteadOf = ssh://git@ssh.{host}:443/\n\
-             \tinsteadOf = git://{host}/\n\tinsteadOf = http://{host}/\n"
-        )
+        GitSettings::at_github(&self.at.host, &format!("cat {CREDENTIAL}")).as_file()
     }
 
     /// The file that the helper reads.

@@ -1,5 +1,6 @@
 //! `outwall policy`: asks the policy without sending anything, and grants beside it.
 
+mod github;
 pub(crate) mod granting;
 
 use std::fmt::Write as _;
@@ -92,6 +93,9 @@ impl Check {
                 .explain(format!("cannot ask about `{}`", printable(&url)))?;
             all_allowed &= matches!(checked, Checked::Allow { .. });
             write_out(&answer(&self.method, &url, &checked, Paint::for_stdout()))?;
+            if let Some(note) = github::note(&in_force.policy, &url) {
+                say!("       {} {note}", Paint::for_stdout().cyan("note:"))?;
+            }
         }
         Ok(if all_allowed {
             ExitCode::SUCCESS
@@ -194,6 +198,7 @@ impl Show {
         write_out(&client_certificates(&in_force, environment, Paint::for_stdout()))?;
         write_out(&credentials(&in_force, environment, Paint::for_stdout()))?;
         write_out(&foreign_credentials(environment))?;
+        write_out(&github::shown(&in_force.policy))?;
         write_out(&parent_proxy(&in_force))?;
         let anonymous = in_force.policy.anonymous_environment();
         if anonymous == Some(environment.name()) {

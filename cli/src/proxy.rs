@@ -1,27 +1,21 @@
 //! `outwall proxy`: the gate as an explicit proxy, for machines that Outwall did not make.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use outwall_audit::AuditLog;
 use outwall_broker::scoped::{Audience, Verifier};
 use outwall_control::Role;
-use outwall_policy::{AnonymousClients, NameError, Overrides, Policy, Sandbox};
+use outwall_policy::{AnonymousClients, NameError, Overrides, Policy};
 use outwall_proxy::Clients;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Session;
-use crate::ca;
-use crate::control::{Desk, Subject};
 use crate::failure::{Explain, Failure};
-use crate::gate::{audit_log, gate, new_sandbox_id, placeholder_key, verifier};
+use crate::listening::{Listening, beyond_loopback, listen, place};
 use crate::memory;
 use crate::policy_in_force::PolicyInForce;
-use crate::reload::{Reloader, Source, Watch};
-use crate::terminal::say;
 
 /// Runs the gate as a proxy that programs are pointed to
 ///
@@ -69,38 +63,27 @@ impl Arguments {
         if let (Some(_), Some(name)) = (&self.anonymous, in_force.policy.anonymous_environment()) {
             overrides.anonymous = AnonymousClients::In(name.clone()); // whatever a later file makes the default
         }
-        let ca = ca::open(session)?;
         let listeners = self.listen.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
-        let audit = audit_log(session)?;
-        let clients = clients(session)?;
-        let files = in_force.read_files()?;
-        let gate = gate(
-            files.clone(),
-            ca,
-            audit.clone(),
-            (placeholder_key(session)?, verifier(session)?),
-        )?;
+        let verifier = verifier(session)?;
         let exposure = self.exposure();
-        let source = Source {
-            session: session.clone(),
-            environment: in_force.policy.environment(None)?.name().clone(),
-            overrides,
-            objection: Box::new(move |next| exposure.check(&next.policy)),
-        };
+        let objection = Box::new(move |next: &PolicyInForce| exposure.check(&next.policy));
         say_who_is_served(&in_force.policy);
         say_what_is_not_done(&in_force.policy);
-        let reloader = Reloader::new(source, gate, audit.clone(), (in_force, files))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .explain("cannot start threads")?;
-        runtime.block_on(serve(session, listeners, &reloader, clients, &audit))
+        let listening = Listening::prepare(session, in_force, (overrides, objection), Role::Proxy)?;
+        let clients = Clients {
+            verifier,
+            anonymous: Some(listening.nameless.id),
+        };
+        let places = listeners.iter().map(place).collect::<Result<_, _>>()?;
+        listening.serve(("as a proxy", places), |gate| {
+            let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std);
+            gate.serve_clients(listeners.collect::<Result<_, _>>()?, clients)
+        })
     }
 
     fn exposure(&self) -> Exposure {
-        let beyond = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
         Exposure {
-            beyond_loopback: self.listen.iter().find(beyond).copied(),
+            beyond_loopback: beyond_loopback(&self.listen),
             is_meant: self.anonymous_from_anywhere,
         }
     }
@@ -126,59 +109,11 @@ impl Exposure {
     }
 }
 
-fn clients(session: &Session) -> Result<Clients, Failure> {
-    let verifier = Verifier::open(&session.state.credentials(), Audience::Proxy, Timestamp::now())
-        .explain("credentials cannot be verified, so nobody could be served")?;
-    Ok(Clients {
-        verifier: Arc::new(verifier),
-        anonymous: new_sandbox_id()?,
-    })
-}
-
-/// Until SIGTERM or SIGINT; then what runs may finish, until a second one.
-async fn serve(
-    session: &Session,
-    listeners: Vec<TcpListener>,
-    reloader: &Arc<Reloader>,
-    clients: Clients,
-    audit: &AuditLog,
-) -> Result<ExitCode, Failure> {
-    let mut signals = Signals::listen()?;
-    let addresses = listeners.iter().map(TcpListener::local_addr);
-    let places = addresses
-        .map(|address| Ok(address?.to_string()))
-        .collect::<Result<Vec<_>, Failure>>()?;
-    let listeners = listeners
-        .into_iter()
-        .map(tokio::net::TcpListener::from_std)
-        .collect::<Result<_, _>>()?;
-    audit.gate_started(
-        concat!("outwall ", env!("CARGO_PKG_VERSION")),
-        &format!("as a proxy on {}", places.join(", ")),
-    )?;
-    let environment = reloader.now().policy.policy.environment(None)?.name().clone();
-    let subject = Subject {
-        reloader: Arc::clone(reloader),
-        role: Role::Proxy,
-        sandbox: Sandbox::anonymous(clients.anonymous, environment),
-    };
-    let desk = Desk::open(session, subject)?;
-    let serving = reloader.gate().serve_clients(listeners, clients)?;
-    let watch = Watch::start(Arc::clone(reloader)).explain("cannot watch the policy file")?;
-    for place in places {
-        say!("listening on {place}")?;
-    }
-    while signals.next().await == Asked::Reload {
-        reloader.bell().reload();
-    }
-    drop((watch, desk));
-    tokio::select! {
-        () = serving.drain() => {}
-        () = signals.stop() => {} // asked for twice: what runs is cut off
-    }
-    audit.gate_stopped()?;
-    audit.flush()?;
-    Ok(ExitCode::SUCCESS)
+fn verifier(session: &Session) -> Result<Arc<Verifier>, Failure> {
+    let verifier = Verifier::open(&session.state.credentials(), Audience::Proxy, Timestamp::now());
+    verifier
+        .map(Arc::new)
+        .explain("credentials cannot be verified, so nobody could be served")
 }
 
 /// For clap.
@@ -188,16 +123,6 @@ fn anonymous(text: &str) -> Result<AnonymousClients, NameError> {
     }
     text.parse().map(AnonymousClients::In)
 }
-
-fn listen(address: &SocketAddr) -> Result<TcpListener, Failure> {
-    let listener = TcpListener::bind(address).explain(format!("cannot listen on {address}"))?;
-    rustix::net::listen(&listener, BACKLOG).explain(format!("cannot listen on {address}"))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-/// Connections that the kernel holds until they are accepted: with Rust's own 128 a burst is told to try again in a second.
-const BACKLOG: i32 = 4096;
 
 /// Told once, since a proxy that refuses everybody looks like one that is broken.
 fn say_who_is_served(policy: &Policy) {
@@ -218,41 +143,5 @@ fn say_what_is_not_done(policy: &Policy) {
             "outwall: `publish` of environment `{}` has no effect here: `outwall run` publishes ports of the sandbox that it makes",
             environment.name()
         );
-    }
-}
-
-/// What a signal asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    Stop,
-    Reload,
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).explain("cannot listen for signals");
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hang_up: listen(SignalKind::hangup())?,
-        })
-    }
-
-    async fn stop(&mut self) {
-        while self.next().await != Asked::Stop {}
-    }
-
-    async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop,
-            _ = self.interrupt.recv() => Asked::Stop,
-            _ = self.hang_up.recv() => Asked::Reload,
-        }
     }
 }

@@ -60,15 +60,22 @@ impl RepositoryUrl {
                         .hint(format!("write the whole URL: https://{}/{}", known[0], self.name)),
                 )
             }
-            (host, _) => {
-                let host = host.as_ref().map_or("github.com".to_owned(), ToString::to_string);
-                Err(Failure::new(format!("the policy has no [[github]] for {host}, so that no session works there")).hint(format!(
-                    "add to the policy file:\n    [[credentials]]\n    name = \"github\"\n    preset = \"github\"\n    source = {{ env = \"GITHUB_TOKEN\" }}\n    \
-                     environments = []\n\n    [[github]]\n    host = \"{host}\"\n    credential = \"github\""
-                )))
-            }
+            (host, _) => Err(no_github(
+                &host.as_ref().map_or("github.com".to_owned(), ToString::to_string),
+            )),
         }
     }
+}
+
+/// No session works at this host, and how that is changed.
+pub(crate) fn no_github(host: &str) -> Failure {
+    Failure::new(format!(
+        "the policy has no [[github]] for {host}, so that no session works there"
+    ))
+    .hint(format!(
+        "add to the policy file:\n    [[credentials]]\n    name = \"github\"\n    preset = \"github\"\n    source = {{ env = \"GITHUB_TOKEN\" }}\n    \
+         environments = []\n\n    [[github]]\n    host = \"{host}\"\n    credential = \"github\""
+    ))
 }
 
 const EXAMPLE: &str = "write `https://github.com/acme/app` or `acme/app`";

@@ -63,6 +63,8 @@ pub enum Role {
     Run,
     /// It is a proxy for machines that it did not make.
     Proxy,
+    /// It is GitHub for sessions on such machines.
+    Github,
 }
 
 /// A sandbox that is served.

@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,9 +13,10 @@ use jiff::Timestamp;
 use outwall_audit::Asked;
 use outwall_broker::scoped::{Presented, Refused, ScopedToken, Unreadable, Verifier};
 use outwall_policy::{CredentialFault, Denial, Identity, Reason, Sandbox, SandboxId};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::connection::Accepted;
+use crate::draining::Draining;
 use crate::gate::Shared;
 use crate::listener::Host;
 use crate::pass::{Pass, Shown};
@@ -28,21 +28,21 @@ use crate::sandbox_gate::SandboxGate;
 pub struct Clients {
     /// Verifies what they show.
     pub verifier: Arc<Verifier>,
-    /// What those are called in the records that show nothing. Whether any are served, the policy says.
-    pub anonymous: SandboxId,
+    /// What those are called in the records that show nothing. Whether any are served, the policy says; none where nobody is served
+    /// without a credential, whatever it says.
+    pub anonymous: Option<SandboxId>,
 }
 
 /// The clients of a shared proxy.
 pub(crate) struct Clientele {
     pub(crate) shared: Arc<Shared>,
-    clients: Clients,
+    pub(crate) clients: Clients,
     pub(crate) peers: Arc<Peers>,
     /// One permit per connection.
     pub(crate) room: Arc<Semaphore>,
     own_listeners: Vec<SocketAddr>,
     known: Mutex<Known>,
-    draining: AtomicBool,
-    drain: watch::Sender<bool>,
+    pub(crate) draining: Draining,
 }
 
 #[derive(Default)]
@@ -80,8 +80,7 @@ impl Clientele {
             clients,
             own_listeners,
             known: Mutex::default(),
-            draining: AtomicBool::new(false),
-            drain: watch::channel(false).0,
+            draining: Draining::new(),
             shared,
         })
     }
@@ -103,14 +102,21 @@ impl Clientele {
 
     fn anonymous(&self) -> Result<(Arc<SandboxGate>, Pass), Unidentified> {
         let environment = self.shared.policy.load().policy.anonymous_environment().cloned();
-        let environment = environment.ok_or(CredentialFault::Missing)?;
-        let sandbox = Sandbox::anonymous(self.clients.anonymous, environment);
+        let (id, environment) = self
+            .clients
+            .anonymous
+            .zip(environment)
+            .ok_or(CredentialFault::Missing)?;
+        let sandbox = Sandbox::anonymous(id, environment);
         let gate = self.gate(&mut self.lock(), &sandbox, "clients without a credential")?;
         Ok((gate, Pass::Nothing))
     }
 
     /// A signature is verified once for each text; whether it still counts, every time.
-    fn by_credential(&self, token: &ScopedToken) -> Result<(Arc<SandboxGate>, Pass), Unidentified> {
+    pub(crate) fn by_credential(
+        &self,
+        token: &ScopedToken,
+    ) -> Result<(Arc<SandboxGate>, Pass), Unidentified> {
         let before = self.lock().shown.get(&token.digest()).cloned();
         if let Some((shown, gate)) = before {
             shown.check()?;
@@ -149,7 +155,7 @@ impl Clientele {
         }
         let own = self.own_listeners.clone();
         let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox.clone(), None, own);
-        if self.draining.load(Ordering::Acquire) {
+        if self.draining.is_given() {
             gate.start_draining();
         }
         known.gates.insert(sandbox.clone(), Arc::clone(&gate));
@@ -231,8 +237,7 @@ impl Clientele {
 
     /// Tells listeners and the connections of all sandboxes to finish.
     pub(crate) fn start_draining(&self) {
-        self.draining.store(true, Ordering::Release); // before those are told that are there
-        self.drain.send_replace(true);
+        self.draining.give(); // before those are told that are there
         for gate in self.lock().gates.values() {
             gate.start_draining();
         }
@@ -244,6 +249,8 @@ impl Clientele {
 }
 
 impl Host for Clientele {
+    type Accepted = Accepted;
+
     fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -253,10 +260,7 @@ impl Host for Clientele {
     }
 
     async fn drained(&self) {
-        let mut drain = self.drain.subscribe();
-        if drain.wait_for(|drain| *drain).await.is_err() {
-            std::future::pending::<()>().await; // nobody is left who could ask for it
-        }
+        self.draining.given().await;
     }
 
     async fn serve(self: Arc<Self>, accepted: Accepted) {

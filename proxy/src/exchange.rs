@@ -60,6 +60,10 @@ pub(crate) struct Footing {
 }
 
 impl Footing {
+    pub(crate) fn new(lane: usize, pass: Pass) -> Self {
+        Self { lane, pass }
+    }
+
     pub(crate) fn of(client: &Client) -> Self {
         Self {
             lane: client.lane,
@@ -194,12 +198,12 @@ impl Exchanges {
         footing: Footing,
         grant: Grant,
         tls: Option<ClientTlsFacts>,
-        pulse: Pulse,
+        pulse: Arc<Pulse>,
     ) -> Arc<Self> {
         Arc::new(Self {
             gate: Arc::clone(gate),
             client: OriginClient::new(Arc::clone(gate.origins(footing.lane))),
-            pulse: Arc::new(pulse),
+            pulse,
             grant,
             pass: footing.pass,
             tls,

@@ -10,17 +10,17 @@ use outwall_certs::Ca;
 use outwall_policy::Sandbox;
 use outwall_policy::github::SessionRepository;
 use thiserror::Error;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, UdpSocket, UnixListener};
 use tokio::sync::Semaphore;
 
 use crate::clientele::{Clientele, Clients};
 use crate::current::CurrentPolicy;
 use crate::dialer::{Doors, Resolvers, ServiceDialer};
 use crate::dns::{NameLimits, NameTable, Responder, serve_tcp, serve_udp};
-use crate::github::{self, Fitness, SessionFault};
+use crate::github::{self, Fitness, FrontHost, FrontTcp, FrontUnix, SessionFault};
 use crate::lanes::Lanes;
 use crate::limits::Limits;
-use crate::listener::{Doorway, OriginalDestination, Redirected, serve};
+use crate::listener::{Doorway, OriginalDestination, Redirected, TcpDoor, serve};
 use crate::metrics::{Gauges, Metrics};
 use crate::oversight::Recording;
 use crate::questions::Questions;
@@ -97,6 +97,15 @@ pub struct CapturedListeners {
     pub host_ports: Vec<(u16, std::net::TcpListener)>,
 }
 
+/// Where clients find GitHub that go nowhere else through the gate.
+#[derive(Debug, Default)]
+pub struct GithubListeners {
+    /// There it is one server, whose API is below `/api`.
+    pub tcp: Vec<TcpListener>,
+    /// There it is called by the names of its own hosts.
+    pub unix: Vec<UnixListener>,
+}
+
 /// Why a gate could not be made.
 #[derive(Debug, Error)]
 pub enum GateError {
@@ -114,6 +123,9 @@ pub enum ServeError {
     /// A listener is not usable.
     #[error("a listener cannot be used")]
     Listener(#[from] std::io::Error),
+    /// Nothing verifies what git and gh show.
+    #[error("credentials for git and gh cannot be verified here")]
+    NoSessions,
 }
 
 impl Secrets {
@@ -169,7 +181,11 @@ impl Gate {
         let own = vec![listener.local_addr()?];
         self.shared.doors.open(&own);
         let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, None, own);
-        let serving = tokio::spawn(serve(Arc::clone(&gate), listener, Doorway::Explicit));
+        let door = TcpDoor {
+            listener,
+            doorway: Doorway::Explicit,
+        };
+        let serving = tokio::spawn(serve(Arc::clone(&gate), door));
         Ok(ServeHandle::new(gate, vec![serving], Vec::new()))
     }
 
@@ -189,8 +205,37 @@ impl Gate {
         let watching = tokio::spawn(Clientele::watch(Arc::downgrade(&clientele)));
         let serving = listeners
             .into_iter()
-            .map(|listener| tokio::spawn(serve(Arc::clone(&clientele), listener, Doorway::Explicit)))
+            .map(|listener| {
+                let doorway = Doorway::Explicit;
+                tokio::spawn(serve(Arc::clone(&clientele), TcpDoor { listener, doorway }))
+            })
             .collect();
+        Ok(ServeHandle::of_clientele(clientele, serving, watching))
+    }
+
+    /// Serves GitHub to clients of whom each request shows the credential of a session. Within a Tokio runtime.
+    pub fn serve_github(&self, listeners: GithubListeners) -> Result<ServeHandle, ServeError> {
+        let GithubListeners { tcp, unix } = listeners;
+        let own = tcp
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<Result<Vec<_>, _>>()?;
+        self.shared.doors.open(&own);
+        let verifier = self.shared.secrets.sessions.clone();
+        let clients = Clients {
+            verifier: verifier.ok_or(ServeError::NoSessions)?,
+            anonymous: None,
+        };
+        let clientele = Clientele::new(Arc::clone(&self.shared), clients, own);
+        let watching = tokio::spawn(Clientele::watch(Arc::downgrade(&clientele)));
+        let front = Arc::new(FrontHost(Arc::clone(&clientele)));
+        let tcp = tcp
+            .into_iter()
+            .map(|listener| tokio::spawn(serve(Arc::clone(&front), FrontTcp(listener))));
+        let unix = unix
+            .into_iter()
+            .map(|listener| tokio::spawn(serve(Arc::clone(&front), FrontUnix(listener))));
+        let serving = tcp.chain(unix).collect();
         Ok(ServeHandle::of_clientele(clientele, serving, watching))
     }
 
@@ -222,14 +267,17 @@ impl Gate {
         let host_ports = host_ports.map(|(port, tcp)| (Doorway::HostPort(port), tcp));
         let doors = captured
             .chain(host_ports)
-            .map(|(doorway, tcp)| Ok((doorway, listener(tcp)?)))
+            .map(|(doorway, tcp)| {
+                let listener = listener(tcp)?;
+                Ok(TcpDoor { listener, doorway })
+            })
             .collect::<std::io::Result<Vec<_>>>()?;
         let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, Some(Arc::clone(&names)), own);
         let responder = Arc::new(Responder::new(names, Recording::new(&gate)));
         let name_service = serve_names(&responder, listeners.dns_udp, listeners.dns_tcp)?;
         let serving = doors
             .into_iter()
-            .map(|(doorway, listener)| tokio::spawn(serve(Arc::clone(&gate), listener, doorway)))
+            .map(|door| tokio::spawn(serve(Arc::clone(&gate), door)))
             .collect();
         Ok(ServeHandle::new(gate, serving, name_service))
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
@@ -26,7 +26,7 @@ use crate::interim::Interims;
 use crate::interjected::Interjected;
 use crate::limits::Limits;
 use crate::own_words::OwnWords;
-use crate::pulse::Pulsed;
+use crate::pulse::{Pulse, Pulsed};
 use crate::vigil::{Call, Vigil};
 use crate::websocket::Socket;
 
@@ -37,30 +37,87 @@ pub(crate) enum Speaks {
     H2,
 }
 
+/// Answers the requests of one client connection over http/1.1.
+pub(crate) trait Answers: Send + Sync + 'static {
+    /// When it last showed life.
+    fn pulse(&self) -> &Arc<Pulse>;
+
+    /// The watch over it.
+    fn vigil(self: &Arc<Self>) -> Vigil;
+
+    fn limits(&self) -> &Limits;
+
+    /// Answers one request, whatever happens.
+    fn answer(&self, request: Request<Arriving>, interims: &Interims) -> impl Future<Output = Answer> + Send;
+
+    /// What a client is told whose head could not be read, as bytes of http/1.1.
+    fn refusal_of_malformed_head(&self, status: u16) -> Vec<u8>;
+
+    /// Writes down that the client broke the rules of its protocol, which ends its connection.
+    fn violated(&self, violation: &HttpError);
+}
+
+impl Answers for Exchanges {
+    fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
+    fn vigil(self: &Arc<Self>) -> Vigil {
+        Vigil::new(self.gate(), &self.pulse, self.permit().cloned())
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.gate().shared.limits
+    }
+
+    async fn answer(&self, request: Request<Arriving>, interims: &Interims) -> Answer {
+        self.answer(request, interims).await
+    }
+
+    fn refusal_of_malformed_head(&self, status: u16) -> Vec<u8> {
+        self.refusal_of_malformed_head(status)
+    }
+
+    fn violated(&self, violation: &HttpError) {
+        self.violated("http/1.1", violation);
+    }
+}
+
 /// Serves until the client is done, falls silent, or is to go.
 pub(crate) async fn serve<S>(exchanges: Arc<Exchanges>, stream: S, speaks: Speaks) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let vigil = Vigil::new(exchanges.gate(), &exchanges.pulse, exchanges.permit().cloned());
-    let stream = Pulsed::new(stream, Arc::clone(&exchanges.pulse));
     match speaks {
-        Speaks::Http1 => serve_http1(exchanges, stream, vigil).await,
-        Speaks::H2 => h2_connection::serve(exchanges, stream, vigil).await,
+        Speaks::Http1 => match serve_http1(&exchanges, stream).await? {
+            Some((socket, upgrade)) => {
+                let client = upgrade.await.map_err(|error| Error::ClientHttp(error.into()))?;
+                socket.relay(exchanges.gate(), TokioIo::new(client)).await;
+                Ok(())
+            }
+            None => Ok(()),
+        },
+        Speaks::H2 => {
+            let stream = Pulsed::new(stream, Arc::clone(&exchanges.pulse));
+            let vigil = exchanges.vigil();
+            h2_connection::serve(exchanges, stream, vigil).await
+        }
     }
 }
 
-async fn serve_http1<S>(exchanges: Arc<Exchanges>, stream: S, vigil: Vigil) -> Result<(), Error>
+/// Serves a connection of http/1.1, up to where it goes on as a socket.
+pub(crate) async fn serve_http1<A: Answers, S>(exchanges: &Arc<A>, stream: S) -> Result<Option<Switch>, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let gate = Arc::clone(exchanges.gate());
+    let vigil = exchanges.vigil();
+    let stream = Pulsed::new(stream, Arc::clone(exchanges.pulse()));
     let switched = Switched::default();
     let interims = Interims::of_http1();
     let stream = Interjected::new(stream, interims.clone());
-    let stream = in_our_words(&exchanges, stream, &switched);
+    let stream = in_our_words(exchanges, stream, &switched);
     let service = service_fn(|mut request| {
-        let (exchanges, switched) = (Arc::clone(&exchanges), switched.clone());
+        let (exchanges, switched) = (Arc::clone(exchanges), switched.clone());
         let interims = interims.clone();
         async move {
             let upgrade = hyper::upgrade::on(&mut request);
@@ -69,35 +126,31 @@ where
             Ok::<_, Infallible>(switched.response(answer, upgrade))
         }
     });
-    let connection = http1_builder(&gate.shared.limits)
+    let connection = http1_builder(exchanges.limits())
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     if let Err(error) = watch(connection, vigil).await {
         if let Error::ClientHttp(violation) = &error
             && violation.is_violation()
         {
-            exchanges.violated("http/1.1", violation);
+            exchanges.violated(violation);
         }
         return Err(error);
     }
-    if let Some((socket, upgrade)) = switched.take() {
-        let client = upgrade.await.map_err(|error| Error::ClientHttp(error.into()))?;
-        socket.relay(&gate, TokioIo::new(client)).await;
-    }
-    Ok(())
+    Ok(switched.take())
 }
 
 /// The stream with hyper's own answers put into ours, until it goes on as another protocol.
-fn in_our_words<S>(
-    exchanges: &Arc<Exchanges>,
+fn in_our_words<A: Answers, S>(
+    exchanges: &Arc<A>,
     stream: S,
     switched: &Switched,
-) -> OwnWords<S, impl Fn(u16) -> Vec<u8> + Send + use<S>> {
+) -> OwnWords<S, impl Fn(u16) -> Vec<u8> + Send + use<A, S>> {
     let telling = Arc::clone(exchanges);
     let refusal = move |status| telling.refusal_of_malformed_head(status);
     OwnWords::new(
         stream,
-        Arc::clone(&exchanges.pulse),
+        Arc::clone(exchanges.pulse()),
         refusal,
         Arc::clone(&switched.happened),
     )
@@ -135,7 +188,8 @@ struct Switched {
     happened: Arc<AtomicBool>,
 }
 
-type Switch = (Box<Socket>, OnUpgrade);
+/// What a connection goes on as, and its stream.
+pub(crate) type Switch = (Box<Socket>, OnUpgrade);
 
 impl Switched {
     /// Keeps a socket for when its head is written.

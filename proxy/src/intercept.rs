@@ -52,7 +52,7 @@ pub(crate) async fn clear(
         Footing::of(&client),
         grant,
         None,
-        Pulse::new(true, &gate.shared.limits),
+        Arc::new(Pulse::new(true, &gate.shared.limits)),
     );
     serve(exchanges, client.into_stream(), Speaks::Http1).await
 }
@@ -64,7 +64,7 @@ pub(crate) async fn forward(gate: &Arc<SandboxGate>, client: Client) -> Result<(
         Footing::of(&client),
         Grant::EachItsOwn,
         None,
-        Pulse::new(true, &gate.shared.limits),
+        Arc::new(Pulse::new(true, &gate.shared.limits)),
     );
     serve(exchanges, client.into_stream(), Speaks::Http1).await
 }
@@ -113,7 +113,7 @@ async fn serve_tls(
         },
         server_name: hello.server_name.as_ref().map(ToString::to_string),
     };
-    let pulse = Pulse::new(speaks == Speaks::Http1, &gate.shared.limits);
+    let pulse = Arc::new(Pulse::new(speaks == Speaks::Http1, &gate.shared.limits));
     serve(
         Exchanges::new(gate, footing, grant, Some(facts), pulse),
         stream,

@@ -43,6 +43,7 @@ mod disguise;
 mod distinct_names;
 pub mod dlp;
 pub mod dns;
+mod draining;
 mod error;
 mod exchange;
 #[cfg(fuzzing)]
@@ -100,7 +101,7 @@ pub use brokering::Unfit;
 pub use clientele::Clients;
 pub use dialer::ParentError;
 pub use error::{Error, Side};
-pub use gate::{CapturedListeners, Gate, GateError, GateParts, Secrets, ServeError};
+pub use gate::{CapturedListeners, Gate, GateError, GateParts, GithubListeners, Secrets, ServeError};
 pub use github::{NotAsked, SessionFault};
 pub use http_error::HttpError;
 pub use limits::Limits;

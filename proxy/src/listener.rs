@@ -62,8 +62,68 @@ impl Doorway {
     }
 }
 
+/// Accepts connections of one kind.
+pub(crate) trait Listens: Send + 'static {
+    /// One, as it is handed to its lane.
+    type Arrived: Arrived;
+
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Arrived>> + Send;
+}
+
+/// A connection on its way to its lane, registered with no thread.
+pub(crate) trait Arrived: Send + 'static {
+    /// What is served.
+    type Accepted;
+
+    /// In the lane.
+    fn admit(self, lane: usize) -> io::Result<Self::Accepted>;
+}
+
+/// A TCP listener, and which door it is.
+pub(crate) struct TcpDoor {
+    pub(crate) listener: TcpListener,
+    pub(crate) doorway: Doorway,
+}
+
+/// What came by it.
+pub(crate) struct ByTcp {
+    stream: std::net::TcpStream,
+    doorway: Doorway,
+}
+
+impl Listens for TcpDoor {
+    type Arrived = ByTcp;
+
+    async fn accept(&self) -> io::Result<ByTcp> {
+        let (stream, _client) = self.listener.accept().await?;
+        Ok(ByTcp {
+            stream: stream.into_std()?,
+            doorway: self.doorway.clone(),
+        })
+    }
+}
+
+impl Arrived for ByTcp {
+    type Accepted = Accepted;
+
+    fn admit(self, lane: usize) -> io::Result<Accepted> {
+        let stream = tcp(self.stream)?;
+        let door = self.doorway.door(&stream)?;
+        Ok(Accepted { stream, door, lane })
+    }
+}
+
+/// Registered with the lane's thread.
+pub(crate) fn tcp(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    TcpStream::from_std(stream)
+}
+
 /// Who connections are accepted for.
 pub(crate) trait Host: Send + Sync + 'static {
+    /// What it serves.
+    type Accepted: Send;
+
     fn shared(&self) -> &Shared;
 
     /// One permit per connection.
@@ -73,15 +133,19 @@ pub(crate) trait Host: Send + Sync + 'static {
     fn drained(&self) -> impl Future<Output = ()> + Send;
 
     /// Serves one connection, from accept to close.
-    fn serve(self: Arc<Self>, accepted: Accepted) -> impl Future<Output = ()> + Send;
+    fn serve(self: Arc<Self>, accepted: Self::Accepted) -> impl Future<Output = ()> + Send;
 }
 
 /// Accepts until the gate drains, then waits for what runs, in bounded time.
-pub(crate) async fn serve<H: Host>(gate: Arc<H>, listener: TcpListener, doorway: Doorway) {
+pub(crate) async fn serve<H, L>(gate: Arc<H>, listener: L)
+where
+    H: Host,
+    L: Listens<Arrived: Arrived<Accepted = H::Accepted>>,
+{
     let mut connections = JoinSet::new();
     tokio::select! {
         () = gate.drained() => {}
-        () = accept_all(&gate, &listener, &doorway, &mut connections) => {}
+        () = accept_all(&gate, &listener, &mut connections) => {}
     }
     drop(listener);
     let rest = async {
@@ -94,12 +158,11 @@ pub(crate) async fn serve<H: Host>(gate: Arc<H>, listener: TcpListener, doorway:
     }
 }
 
-async fn accept_all<H: Host>(
-    gate: &Arc<H>,
-    listener: &TcpListener,
-    doorway: &Doorway,
-    connections: &mut JoinSet<()>,
-) {
+async fn accept_all<H, L>(gate: &Arc<H>, listener: &L, connections: &mut JoinSet<()>)
+where
+    H: Host,
+    L: Listens<Arrived: Arrived<Accepted = H::Accepted>>,
+{
     let mut full = Full::default();
     loop {
         // Room first: beyond the limit, the kernel's queue holds who comes, and what runs is not disturbed.
@@ -112,22 +175,22 @@ async fn accept_all<H: Host>(
                 note_end(&**gate, ended);
                 continue;
             }
-            accepted = accept(listener) => accepted,
+            accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok(stream) => stream,
+        let arrived = match accepted {
+            Ok(arrived) => arrived,
             Err(error) => {
                 pause(&error).await;
                 continue;
             }
         };
-        let (gate, doorway, place) = (Arc::clone(gate), doorway.clone(), gate.shared().lanes.place());
+        let (gate, place) = (Arc::clone(gate), gate.shared().lanes.place());
         let lane = place.runtime.clone();
         let connection = async move {
             let lane = place.lane;
             gate.shared().metrics.connection(lane);
-            match admit(stream, &doorway) {
-                Ok((stream, door)) => gate.serve(Accepted { stream, door, lane }).await,
+            match arrived.admit(lane) {
+                Ok(accepted) => gate.serve(accepted).await,
                 Err(error) => tracing::debug!(%error, "a connection ended before it began"),
             }
             drop((place, room));
@@ -162,19 +225,6 @@ async fn room_in(room: &Arc<Semaphore>, full: &mut Full) -> OwnedSemaphorePermit
         .acquire_owned()
         .await
         .expect("the semaphore is never closed")
-}
-
-/// Not registered with this thread any more, so that the lane can take it.
-async fn accept(listener: &TcpListener) -> io::Result<std::net::TcpStream> {
-    let (stream, _client) = listener.accept().await?;
-    stream.into_std()
-}
-
-fn admit(stream: std::net::TcpStream, doorway: &Doorway) -> io::Result<(TcpStream, Door)> {
-    stream.set_nodelay(true)?;
-    let stream = TcpStream::from_std(stream)?;
-    let door = doorway.door(&stream)?;
-    Ok((stream, door))
 }
 
 fn note_end<H: Host>(gate: &H, ended: Result<(), JoinError>) {

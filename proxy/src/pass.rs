@@ -99,6 +99,15 @@ impl Pass {
         }
     }
 
+    /// Whether it is the very same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Place, Self::Place) | (Self::Nothing, Self::Nothing) => true,
+            (Self::Credential(one), Self::Credential(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     /// Resolves when it is over.
     pub(crate) async fn ended(&self) -> CredentialFault {
         match self {

@@ -26,6 +26,7 @@ struct Peer {
 pub(crate) struct Arrival {
     peers: Arc<Peers>,
     key: IpAddr,
+    says_nothing: bool,
 }
 
 impl Peers {
@@ -49,6 +50,7 @@ impl Peers {
         Some(Arrival {
             peers: Arc::clone(self),
             key,
+            says_nothing: true,
         })
     }
 
@@ -71,19 +73,21 @@ impl Arrival {
     /// Counts a wrong credential; whether it is still one of few.
     pub(crate) fn was_wrong(&self, now: Instant) -> bool {
         let mut known = self.peers.lock();
-        let Some(peer) = known.get_mut(&self.key) else {
-            return false;
-        };
+        let peer = known
+            .entry(self.key)
+            .or_insert_with(|| Peer::new(self.peers.at_once, now));
         if peer.refill(self.peers.at_once, now) < 1.0 {
             return false;
         }
         peer.left -= 1.0;
         true
     }
-}
 
-impl Drop for Arrival {
-    fn drop(&mut self) {
+    /// It has said who it is, and is one of its sandbox's from here on.
+    pub(crate) fn said_who(&mut self) {
+        if !std::mem::take(&mut self.says_nothing) {
+            return;
+        }
         let mut known = self.peers.lock();
         if let Some(peer) = known.get_mut(&self.key) {
             peer.unidentified -= 1;
@@ -91,6 +95,12 @@ impl Drop for Arrival {
                 known.remove(&self.key);
             }
         }
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        self.said_who();
     }
 }
 

@@ -148,6 +148,8 @@ impl Published {
 }
 
 impl Host for Published {
+    type Accepted = Accepted;
+
     fn shared(&self) -> &Shared {
         &self.gate.shared
     }

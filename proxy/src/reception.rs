@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::StatusCode;
 use outwall_policy::{CredentialFault, Reason};
 
 use crate::client::{Client, Entrance};
@@ -25,7 +26,8 @@ impl Clientele {
             return Ok(());
         };
         if first.is_probe {
-            return client.say(self.health()).await;
+            let (status, text) = self.health();
+            return client.say(said(status, text).as_bytes()).await;
         }
         match self.identify(&first.shown) {
             Err(unidentified) => self.turn_away(client, &unidentified, &arrival, peer).await,
@@ -73,8 +75,15 @@ impl Clientele {
     }
 
     /// The answer to who asks whether the proxy is there. It says nothing about anybody.
-    fn health(&self) -> &'static [u8] {
-        if self.is_ready() { HEALTHY } else { UNHEALTHY }
+    pub(crate) fn health(&self) -> (StatusCode, &'static str) {
+        if self.is_ready() {
+            (StatusCode::OK, "ok\n")
+        } else {
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "credentials cannot be verified.\n",
+            )
+        }
     }
 }
 
@@ -92,6 +101,9 @@ impl crate::sandbox_gate::SandboxGate {
     }
 }
 
-const HEALTHY: &[u8] =
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncache-control: no-store\r\ncontent-length: 3\r\nconnection: close\r\n\r\nok\n";
-const UNHEALTHY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncache-control: no-store\r\ncontent-length: 32\r\nconnection: close\r\n\r\ncredentials cannot be verified.\n";
+fn said(status: StatusCode, text: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncache-control: no-store\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+        text.len()
+    )
+}

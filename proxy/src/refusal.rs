@@ -152,9 +152,13 @@ impl Refusal {
 
     /// What a client is told whose head could not be read: hyper has chosen this status.
     pub(crate) fn of_malformed_head(denial: &Denial, status: u16) -> Self {
-        let mut refusal = Self::of_denial(denial);
-        refusal.status = StatusCode::from_u16(status).unwrap_or(refusal.status);
-        refusal
+        Self::of_denial(denial).with_status(status)
+    }
+
+    /// The same with a status that was chosen elsewhere.
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.status = StatusCode::from_u16(status).unwrap_or(self.status);
+        self
     }
 
     /// The response, in the format asked for.

@@ -1,13 +1,12 @@
 //! The gate as one sandbox has it: shared is what all share, the rest is its own. Nothing of one sandbox is reachable from another.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use outwall_audit::Asked;
 use outwall_policy::{ConnectionDecision, Denial, Environment, Opening, Reason, Sandbox, Target};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::allowance::Ledger;
 use crate::brokering::Brokering;
@@ -15,6 +14,7 @@ use crate::connection::Accepted;
 use crate::dialer::Dialer;
 use crate::distinct_names::{DistinctNames, TooManyNames};
 use crate::dns::NameTable;
+use crate::draining::Draining;
 use crate::gate::Shared;
 use crate::github::AtGithub;
 use crate::leaks::Leaks;
@@ -35,8 +35,7 @@ pub(crate) struct SandboxGate {
     pub(crate) room: Arc<Semaphore>,
     /// One permit per exchange.
     exchanges: Arc<Semaphore>,
-    pub(crate) draining: AtomicBool,
-    drain: watch::Sender<bool>,
+    pub(crate) draining: Draining,
     /// One per lane.
     origins: Vec<Arc<Origins>>,
     refusals: Mutex<Pace>,
@@ -77,8 +76,7 @@ impl SandboxGate {
             own_listeners,
             room: Arc::new(Semaphore::new(limits.connections)),
             exchanges: Arc::new(Semaphore::new(limits.exchanges)),
-            draining: AtomicBool::new(false),
-            drain: watch::channel(false).0,
+            draining: Draining::new(),
             refusals: Mutex::new(Pace::new(&limits)),
             distinct_names: DistinctNames::new(&limits),
             ledger: Ledger::new(),
@@ -169,34 +167,20 @@ impl SandboxGate {
         room.map_err(|_full| self.denial(Reason::LimitReached { limit: limit() }))
     }
 
-    /// Resolves when the policy was replaced or the gate is to drain.
-    pub(crate) fn news(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut changed = self.shared.policy.subscribe();
-        let mut drain = self.drain.subscribe();
-        async move {
-            tokio::select! {
-                _ = changed.changed() => {}
-                _ = drain.changed() => {}
-            }
-        }
-    }
-
     /// Resolves when the gate is to drain.
     pub(crate) async fn drained(&self) {
-        let mut drain = self.drain.subscribe();
-        if drain.wait_for(|drain| *drain).await.is_err() {
-            std::future::pending::<()>().await; // nobody is left who could ask for it
-        }
+        self.draining.given().await;
     }
 
     /// Tells listeners and connections to finish.
     pub(crate) fn start_draining(&self) {
-        self.draining.store(true, Ordering::Release); // before they wake and look
-        self.drain.send_replace(true);
+        self.draining.give();
     }
 }
 
 impl Host for SandboxGate {
+    type Accepted = Accepted;
+
     fn shared(&self) -> &Shared {
         &self.shared
     }

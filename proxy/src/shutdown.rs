@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use crate::clientele::Clientele;
 use crate::dns::NameTable;
-use crate::listener::{Doorway, serve};
+use crate::listener::{Doorway, TcpDoor, serve};
 use crate::published::{Publication, Published, WayIn};
 use crate::sandbox_gate::SandboxGate;
 
@@ -62,9 +62,9 @@ impl ServeHandle {
             return Err(std::io::ErrorKind::Unsupported.into()); // clients of a shared proxy have no network of ours
         };
         let (published, listener) = Published::new(gate, publication, way)?;
-        // Its clients know where they come: the door says no more.
-        self.listeners
-            .push(tokio::spawn(serve(published, listener, Doorway::Explicit)));
+        let doorway = Doorway::Explicit; // its clients know where they come: the door says no more
+        let door = TcpDoor { listener, doorway };
+        self.listeners.push(tokio::spawn(serve(published, door)));
         Ok(())
     }
 

@@ -3,27 +3,31 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Context;
 
 use outwall_policy::{ConnectionPermit, Policy, RequestPermit};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::draining::Draining;
 use crate::error::Error;
+use crate::gate::Shared;
 use crate::pulse::Pulse;
 use crate::sandbox_gate::SandboxGate;
 
 /// The watch over one client connection.
 pub(crate) struct Vigil {
-    gate: Arc<SandboxGate>,
+    shared: Arc<Shared>,
+    draining: Draining,
     pulse: Arc<Pulse>,
-    /// What the connection was granted; without one, every request is decided by itself.
-    permit: Option<ConnectionPermit>,
+    granted: Granted,
     news: Pin<Box<dyn Future<Output = ()> + Send>>,
     news_awaited: bool,
     seen: (u64, bool),
     timer: Pin<Box<Sleep>>,
 }
+
+/// Whether what a connection was granted is granted by a policy. Where every request is decided by itself, it is.
+pub(crate) type Granted = Box<dyn Fn(&Policy) -> bool + Send + Sync>;
 
 /// What the watch calls for.
 pub(crate) enum Call {
@@ -34,17 +38,30 @@ pub(crate) enum Call {
 }
 
 impl Vigil {
+    /// Over a connection of one sandbox.
     pub(crate) fn new(gate: &Arc<SandboxGate>, pulse: &Arc<Pulse>, permit: Option<ConnectionPermit>) -> Self {
-        let (deadline, _) = pulse.deadline(&gate.shared.limits);
-        let seen = (gate.shared.policy.generation(), false); // before listening, so that nothing falls in between
+        let granted = move |policy: &Policy| permit.as_ref().is_none_or(|permit| policy.still_grants(permit));
+        Self::over(&gate.shared, &gate.draining, pulse, Box::new(granted))
+    }
+
+    /// Over a connection, whosever it is.
+    pub(crate) fn over(
+        shared: &Arc<Shared>,
+        draining: &Draining,
+        pulse: &Arc<Pulse>,
+        granted: Granted,
+    ) -> Self {
+        let (deadline, _) = pulse.deadline(&shared.limits);
+        let seen = (shared.policy.generation(), false); // before listening, so that nothing falls in between
         Self {
-            news: Box::pin(gate.news()),
+            news: Box::pin(news(shared, draining)),
             news_awaited: false,
             seen,
             timer: Box::pin(sleep_until(Instant::from_std(deadline))),
-            gate: Arc::clone(gate),
+            shared: Arc::clone(shared),
+            draining: draining.clone(),
             pulse: Arc::clone(pulse),
-            permit,
+            granted,
         }
     }
 
@@ -55,14 +72,11 @@ impl Vigil {
 
     /// Asks for news only once, and again when there was some: the waker registered first stays good.
     fn hear(&mut self, cx: &mut Context<'_>) -> Option<Call> {
-        let now = (
-            self.gate.shared.policy.generation(),
-            self.gate.draining.load(Ordering::Acquire),
-        );
+        let now = (self.shared.policy.generation(), self.draining.is_given());
         while !self.news_awaited || now != self.seen {
             self.news_awaited = true;
             if self.news.as_mut().poll(cx).is_ready() {
-                self.news = Box::pin(self.gate.news());
+                self.news = Box::pin(news(&self.shared, &self.draining));
                 self.news_awaited = false;
             } else if now == self.seen {
                 break;
@@ -80,14 +94,11 @@ impl Vigil {
 
     /// A quiet connection stays: its next request is answered with the reason.
     fn is_withdrawn(&self) -> bool {
-        let snapshot = self.gate.shared.policy.load();
-        self.permit
-            .as_ref()
-            .is_some_and(|permit| !snapshot.policy.still_grants(permit))
+        !(self.granted)(&self.shared.policy.load().policy)
     }
 
     fn look(&mut self, cx: &mut Context<'_>) -> Option<Call> {
-        let (deadline, error) = self.pulse.deadline(&self.gate.shared.limits);
+        let (deadline, error) = self.pulse.deadline(&self.shared.limits);
         let deadline = Instant::from_std(deadline);
         if deadline < self.timer.deadline() {
             self.timer.as_mut().reset(deadline);
@@ -99,6 +110,18 @@ impl Vigil {
             self.timer.as_mut().reset(deadline);
         }
         None
+    }
+}
+
+/// Resolves when the policy was replaced or the order is given to drain.
+fn news(shared: &Shared, draining: &Draining) -> impl Future<Output = ()> + Send + use<> {
+    let mut changed = shared.policy.subscribe();
+    let drain = draining.news();
+    async move {
+        tokio::select! {
+            _ = changed.changed() => {}
+            () = drain => {}
+        }
     }
 }
 

@@ -218,8 +218,13 @@ impl Outwall {
     /// `outwall proxy` with more arguments, once it listens: only for clients with a credential, unless these say otherwise.
     #[track_caller]
     pub fn shared_gate(&self, arguments: &[&str]) -> TestGate {
-        let arguments = [&["proxy", "--listen", "127.0.0.1:0"], arguments].concat();
-        TestGate::start(self.command(&arguments), self.state_dir())
+        self.gate_by(&[&["proxy", "--listen", "127.0.0.1:0"], arguments].concat())
+    }
+
+    /// `outwall ARGS`, once it says where it listens.
+    #[track_caller]
+    pub fn gate_by(&self, arguments: &[&str]) -> TestGate {
+        TestGate::start(self.command(arguments), self.state_dir())
     }
 
     /// `outwall proxy` in a process whose files cannot grow beyond `kib`: as on a full disk.

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RANGE, USER_AGENT};
 use http::{Method, Request, Version};
 use outwall_broker::scrub::Scrubber;
-use outwall_git_proxy::lfs::{self, BatchRequest, Transfer, TransferKind};
+use outwall_git_proxy::lfs::{self, BatchRequest, BroughtBack, Transfer, TransferKind};
 use outwall_git_proxy::{AnswerTreatment, BodySent, Door, LfsDoor, NotUnderstood, Understanding, Understood};
 use outwall_policy::RequestPermit;
 use outwall_policy::github::{Actions, GithubAction, RepositoryName};
 
 use super::api::Whole;
+use super::front::Here;
 use super::led::{self, Going};
 use super::treated::Treatment;
 use super::visit::{Asked, Sent, Visit};
@@ -155,7 +156,10 @@ pub(super) fn batch(visit: &Visit<'_>, asked: &BatchRequest, body: &[u8]) -> Res
         let mut random = [0; 16];
         unlucky |= rand::fill(&mut random).is_err();
         let ticket = visit.gate().at_github.issue(random, transfer, good_for);
-        format!("{}/{repository}.git/info/lfs/outwall/{ticket}", visit.web())
+        BroughtBack {
+            href: format!("{}/{repository}.git/info/lfs/outwall/{ticket}", visit.web()),
+            authorization: visit.here().and_then(Here::shown).map(ToOwned::to_owned),
+        }
     });
     match written {
         Ok(written) if !unlucky => Ok(written),

@@ -8,10 +8,13 @@
 //!    bounds, looked at, recorded.
 //! 5. What comes back is *treated* (`treated`): redirects to signed URLs are followed here (`led`), tokens in URLs taken out.
 //!
+//! What comes by the network of a sandbox arrives here; what others' sandboxes ask at listeners of our own does after `front`.
+//!
 //! # Attacks, and where each ends
 //!
 //! - *Two readings of one request.* Nothing of a head or a command list that the client wrote is sent: `sent`, `outwall_git_proxy`.
 //! - *Another credential than the session's.* Refused, and a finding: `shown`.
+//! - *One client's identity for another's request.* Every request at a front is identified by itself: `front`.
 //! - *A push that goes on when its credential was revoked.* Its last bytes wait for another look: `push`.
 //! - *Signed URLs and stored files.* They never reach the sandbox: `led`, `lfs`.
 
@@ -20,6 +23,7 @@ mod asking;
 mod at;
 mod fetch;
 mod fitness;
+mod front;
 mod git;
 mod holding;
 mod led;
@@ -41,6 +45,7 @@ pub use asking::NotAsked;
 pub(crate) use at::AtGithub;
 pub use fitness::SessionFault;
 pub(crate) use fitness::{Fitness, check};
+pub(crate) use front::{FrontHost, FrontTcp, FrontUnix};
 pub(crate) use rewritten::Rewritten;
 
 use crate::answer::Answer;

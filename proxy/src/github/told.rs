@@ -9,6 +9,9 @@ use outwall_policy::github::{GithubService, RepositoryName};
 
 use crate::refusal::REASON;
 
+/// How a client may show the session's credential (RFC 7617). A person may see the realm.
+pub(super) const CHALLENGE: &str = "Basic realm=\"GitHub, through Outwall\"";
+
 /// An answer of our own.
 pub(super) fn here(answer: &AnswerHere) -> Response<Bytes> {
     let mut response = Response::new(answer.body.clone());
@@ -62,7 +65,7 @@ pub(super) fn challenge(door: &Door) -> Response<Bytes> {
         content_type,
         body: Bytes::from_static(body.as_bytes()),
     });
-    let realm = HeaderValue::from_static("Basic realm=\"GitHub, through Outwall\"");
-    response.headers_mut().insert(WWW_AUTHENTICATE, realm);
+    let challenge = HeaderValue::from_static(CHALLENGE);
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response
 }

@@ -34,8 +34,22 @@ pub(super) enum Treatment {
 }
 
 impl Visit<'_> {
-    /// Treats an answer.
+    /// Treats an answer, and leads its client to where it reaches GitHub.
     pub(super) async fn treat(
+        &self,
+        permit: &RequestPermit,
+        treatment: Treatment,
+        asks: &HeaderMap,
+        answer: Answer,
+    ) -> Result<Answer, Stopped> {
+        let mut answer = self.treated(permit, treatment, asks, answer).await?;
+        if let (Answer::Response(response), Some(here)) = (&mut answer, self.here()) {
+            here.lead_back(response.headers_mut());
+        }
+        Ok(answer)
+    }
+
+    async fn treated(
         &self,
         permit: &RequestPermit,
         treatment: Treatment,

@@ -13,6 +13,7 @@ use outwall_policy::{Denial, Reason, RequestPermit};
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::front::Here;
 use super::push::{Push, Sending};
 use super::shown::Shown;
 use super::treated::Treatment;
@@ -30,6 +31,8 @@ pub(super) struct Visit<'a> {
     pub(super) door: Door,
     pub(super) grant: Arc<SessionGrant>,
     pub(super) asked: AskedAtGithub,
+    /// Where its client reaches GitHub; none where that is GitHub by its own names.
+    here: Option<Here>,
 }
 
 /// What a request asks, as it was understood.
@@ -68,8 +71,8 @@ impl<'a> Visit<'a> {
                 exchanges,
                 door,
                 grant,
-
                 asked,
+                here: request.extensions().get().cloned(),
             }),
             Err(why) => {
                 let reason = Reason::GithubNotUnderstood {
@@ -248,6 +251,14 @@ impl<'a> Visit<'a> {
 
     /// The URL of git's doors, as the client has it.
     pub(super) fn web(&self) -> String {
-        format!("https://{}", self.grant.at().host)
+        match &self.here {
+            Some(here) => here.base().to_owned(),
+            None => format!("https://{}", self.grant.at().host),
+        }
+    }
+
+    /// Where its client reaches GitHub, if that is not by its own names.
+    pub(super) fn here(&self) -> Option<&Here> {
+        self.here.as_ref()
     }
 }

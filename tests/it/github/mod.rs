@@ -8,6 +8,7 @@ mod app;
 mod desk;
 mod enterprise;
 mod foreign;
+mod listening;
 mod pushing;
 mod refused;
 mod revoked;

@@ -145,7 +145,7 @@ impl TestGate {
                 let verifier = Verifier::open(&place, Audience::Proxy, Timestamp::now()).unwrap();
                 let clients = Clients {
                     verifier: Arc::new(verifier),
-                    anonymous: SandboxId::from_random([9; 4]),
+                    anonymous: Some(SandboxId::from_random([9; 4])),
                 };
                 gate.serve_clients(vec![listener], clients)
             }
