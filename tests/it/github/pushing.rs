@@ -33,3 +33,25 @@ fn where_a_session_may_force_its_branch_is_rewritten() {
         ran.stdout.trim()
     );
 }
+
+#[test]
+#[ignore = "some minutes: a pack of 100 MiB"]
+fn a_pack_of_100_mib_is_pushed_and_comes_back() {
+    let Some(desk) = Desk::new() else { return };
+    let ran = desk.work(
+        "set -e; for n in 0 1 2 3 4 5 6 7 8 9; do head -c 10485760 /dev/urandom > large$n; done\n\
+         git add .; git commit -qm Large; git push; git clone -q --branch outwall/x https://github.com/acme/app /tmp/again\n\
+         for n in 0 1 2 3 4 5 6 7 8 9; do cmp large$n /tmp/again/large$n; done; git rev-parse HEAD",
+    );
+    let ran = ran.succeeded();
+    let here = desk.github.refs("acme/app")["refs/heads/outwall/x"].clone();
+    assert_eq!(here, ran.stdout.trim(), "{ran:?}");
+    let requests = desk.github.requests();
+    let pushed = requests
+        .iter()
+        .filter(|request| request.path.ends_with("/git-receive-pack"));
+    assert!(
+        pushed.map(|request| request.length).max() > Some(100 << 20),
+        "as one push"
+    );
+}
