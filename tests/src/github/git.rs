@@ -3,9 +3,9 @@
 mod report;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use hyper::Response;
@@ -169,9 +169,20 @@ pub(super) async fn backend(
     response
 }
 
+/// The program itself: `git http-backend` would be two processes, of which only the first can be ended. One whose body breaks off
+/// has to be: it reads on for ever.
+fn http_backend() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let printed = std::process::Command::new("git").arg("--exec-path").output();
+        let printed = printed.expect("git is installed").stdout;
+        Path::new(String::from_utf8_lossy(&printed).trim()).join("git-http-backend")
+    })
+}
+
 fn program(asked: &Asked, disk: &Disk, rest: &str) -> Command {
-    let mut command = Command::new("git");
-    command.arg("http-backend").env_clear().envs(SURROUNDINGS);
+    let mut command = Command::new(http_backend());
+    command.env_clear().envs(SURROUNDINGS);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let path = disk.path();
     command

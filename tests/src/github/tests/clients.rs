@@ -1,5 +1,10 @@
 //! The clients' everyday.
 
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use super::{Desk, ghs};
 use crate::process::TIME_LIMIT;
 use crate::skip;
@@ -171,7 +176,7 @@ fn who_has_no_token_is_asked_and_a_workflow_needs_its_scope() {
     );
     assert!(denied.stderr.contains("could not read Username"), "{denied:?}");
 
-    std::fs::create_dir_all(desk.home.path().join("app/.github/workflows")).unwrap();
+    fs::create_dir_all(desk.home.path().join("app/.github/workflows")).unwrap();
     desk.write("app/.github/workflows/ci.yml", "on: push\n");
     desk.git("app", &["add", "."]);
     desk.git("app", &["commit", "--quiet", "-m", "A workflow"]);
@@ -383,7 +388,7 @@ fn a_push_that_breaks_off_moves_no_ref_and_a_whole_one_does() {
         .rfind(|request| request.path.ends_with("/git-receive-pack"))
         .unwrap()
         .body;
-    let ca = std::fs::read_to_string(desk.github.ca_file()).unwrap();
+    let ca = fs::read_to_string(desk.github.ca_file()).unwrap();
     let send = |body: &[u8], length: usize| {
         let client = crate::Client::through(desk.github.proxy_address(), &ca);
         let mut raw = client.raw("github.com");
@@ -404,4 +409,19 @@ fn a_push_that_breaks_off_moves_no_ref_and_a_whole_one_does() {
     let said = whole.read_for(TIME_LIMIT);
     assert!(said.contains("ok refs/heads/session"), "{said}");
     assert!(there());
+    let deadline = Instant::now() + TIME_LIMIT;
+    while works_on(&desk.github.git_dir("acme/app")) {
+        assert!(Instant::now() < deadline, "git reads on");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether a program that serves this repository runs.
+fn works_on(repository: &Path) -> bool {
+    let root = repository.parent().unwrap().as_os_str().as_encoded_bytes();
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let environments = processes.filter_map(|process| fs::read(process.path().join("environ")).ok());
+    environments
+        .into_iter()
+        .any(|environment| memchr::memmem::find(&environment, root).is_some())
 }
