@@ -28,10 +28,9 @@ fn a_workflow_is_refused_by_github_itself_where_the_token_may_not_change_one() {
     let ran = desk.work(CHANGES_A_WORKFLOW).succeeded();
     assert_snapshot!(shown(&ran.stdout), @r#"
     $ git push
-    remote: refusing to allow a Personal Access Token to create or update workflow `.github/workflows/ci.yml` without `workflow` scope
     remote: error: hook declined to update refs/heads/outwall/x
     To https://github.com/acme/app
-     ! [remote rejected] outwall/x -> outwall/x (hook declined)
+     ! [remote rejected] outwall/x -> outwall/x (refusing to allow a Personal Access Token to create or update workflow `.github/workflows/ci.yml` without `workflow` scope)
     error: failed to push some refs to 'https://github.com/acme/app'
     [1]
     "#);
