@@ -301,6 +301,36 @@ fn what_is_revoked_or_over_is_refused_and_a_new_one_is_not() {
 }
 
 #[test]
+fn what_is_revoked_ends_a_push_that_runs() {
+    let front = Front::new();
+    let token = front.token("fix");
+    let before = front.desk.github.refs("acme/app");
+    let main = before.get("refs/heads/main").expect("a branch");
+    let command = format!(
+        "{} {main} refs/heads/fix\0 report-status side-band-64k object-format=sha1 agent=git/2.47.3",
+        "0".repeat(40)
+    );
+    let mut push = front.gate.raw();
+    push.send(format!(
+        "POST /acme/app.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: token {token}\r\n\
+         Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 100000\r\n\r\n{:04x}{command}0000PACK",
+        command.len() + 4
+    ));
+    let begun = || front.desk.outwall.audit_of("exchange.going_out").len();
+    while begun() == 0 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    front
+        .desk
+        .outwall
+        .run(&["credential", "revoke", &token])
+        .succeeded();
+    assert!(push.closes_within(PATIENCE), "it goes on");
+    assert_eq!(front.desk.github.refs("acme/app"), before);
+    assert!(front.refusals("credential-revoked") > 0);
+}
+
+#[test]
 fn each_request_of_a_connection_is_whoevers_it_shows() {
     let front = Front::new();
     let (one, other) = (front.token("one"), front.token("other"));
