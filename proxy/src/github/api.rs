@@ -3,15 +3,13 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request};
+use hyper::body::Body as _;
 use outwall_git_proxy::graphql::{self, GraphqlRequest};
 use outwall_git_proxy::rest::{self, BodyWanted, RestRequest};
 use outwall_git_proxy::{BodySent, Door, Facts, NotUnderstood, Understanding, Understood};
-
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::visit::{Asked, Sent, Visit};
-use hyper::body::Body as _;
-
 use crate::arriving::Arriving;
 use crate::brokering::{Read, hold};
 use crate::error::Error;

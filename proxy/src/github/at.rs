@@ -1,6 +1,5 @@
 //! What a sandbox's gate remembers of its GitHub.
 
-use super::holding::Holding;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,8 @@ use outwall_git_proxy::asking::Fact;
 use outwall_git_proxy::lfs::{TicketError, Tickets, Transfer};
 use outwall_git_proxy::{Facts, Question};
 use outwall_policy::Method;
+
+use super::holding::Holding;
 
 /// What a sandbox's gate remembers of its GitHub.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! What a fetch asks for, on its way: read line by line, and written anew.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,7 +13,6 @@ use crate::arriving::Arriving;
 use crate::coding::{Decoder, Unreadable};
 use crate::http_error::HttpError;
 use crate::sandbox_gate::SandboxGate;
-use std::sync::Arc;
 
 /// The body of a fetch.
 struct FetchBody {

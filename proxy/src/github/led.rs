@@ -1,8 +1,8 @@
 //! Where GitHub leads: signed URLs, followed on the gate's side, since whoever has them has what is behind them.
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use std::sync::Arc;
 
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Uri};
 use outwall_broker::scrub::Scrubber;

@@ -10,7 +10,6 @@ use outwall_git_proxy::{
 };
 use outwall_policy::github::{Actions, AskedAtGithub, GithubAction, SessionGrant, TokenUse, Undecided};
 use outwall_policy::{Denial, Reason, RequestPermit};
-
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::front::Here;
