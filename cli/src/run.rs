@@ -157,8 +157,8 @@ impl Arguments {
         tracing::debug!("trust and git identity are there");
         let key = placeholder_key(session)?;
         let github = GithubSession::begin(session, &request.sandbox, &audit)?;
-        request.furnish(session, &bundle, (identity, github.as_ref()), &key)?;
-        let ended = request.run(session, ca, &audit, key);
+        let furnished = request.furnish(session, &bundle, (identity, github.as_ref()), &key);
+        let ended = furnished.and_then(|()| request.run(session, ca, &audit, key));
         if let Some(github) = github {
             github.end(&audit)?;
         }
