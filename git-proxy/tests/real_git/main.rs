@@ -9,6 +9,7 @@ mod random;
 mod scratch;
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use bodies::Bodies;
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use scratch::Scratch;
 
 #[test]
 fn no_ref_but_the_sessions_changes() {
-    let (seen, _) = run(seed(), 10_000, 40);
+    let seen = run(seed(), 10_000, 40, &Mutex::default());
     println!("{seen:?}");
     assert!(seen.moved > 5, "{seen:?}");
 }
@@ -29,19 +30,21 @@ fn no_ref_but_the_sessions_changes() {
 #[test]
 #[ignore = "a million bodies, and twenty thousand runs of git: some minutes"]
 fn no_ref_but_the_sessions_changes_in_a_million_bodies() {
-    let (mut seen, mut distinct) = (Seen::default(), HashSet::new());
+    let (mut seen, done) = (Seen::default(), Arc::default());
     // Most of the time is git's, and it waits more than it works.
-    let parts = (0..4).map(|part| std::thread::spawn(move || run(seed() * 4 + part, 250_000, 5_200)));
-    for part in parts.collect::<Vec<_>>() {
-        let (part, sent) = part.join().unwrap();
+    let part = |part| {
+        let done = Arc::clone(&done);
+        std::thread::spawn(move || run(seed() * 4 + part, 250_000, 5_000, &done))
+    };
+    for part in (0..4).map(part).collect::<Vec<_>>() {
+        let part = part.join().unwrap();
         println!("{part:?}");
-        distinct.extend(sent);
         seen.bodies += part.bodies;
         seen.read += part.read;
         seen.allowed += part.allowed;
+        seen.sent += part.sent;
         seen.moved += part.moved;
     }
-    seen.sent = distinct.len();
     println!("{seen:#?}");
     assert!(seen.bodies >= 1_000_000 && seen.sent >= 20_000 && seen.moved > 1_000);
 }
@@ -61,10 +64,10 @@ struct Seen {
     moved: usize,
 }
 
-/// Makes bodies until there were so many of them, and so many were sent to git: what was seen, and what was sent.
-fn run(begin: u64, bodies: usize, sent: usize) -> (Seen, HashSet<Vec<u8>>) {
+/// Makes bodies until there were so many of them, and so many that are not among what was `done` were sent to git.
+fn run(begin: u64, bodies: usize, sent: usize, done: &Mutex<HashSet<Vec<u8>>>) -> Seen {
     let (mut seen, grant) = (Seen::default(), grant());
-    let (mut random, mut done) = (Random::new(begin), HashSet::new());
+    let mut random = Random::new(begin);
     let scratches = [Scratch::new("sha1"), Scratch::new("sha256")];
     let makers = scratches.each_ref().map(Bodies::of);
     while seen.bodies < bodies || seen.sent < sent {
@@ -84,7 +87,8 @@ fn run(begin: u64, bodies: usize, sent: usize) -> (Seen, HashSet<Vec<u8>>) {
         };
         seen.allowed += 1;
         // Some more than are asked for go on, so that they come from all of the run and not from its beginning.
-        if seen.sent * bodies > sent * seen.bodies + bodies || !done.insert(forwarded.clone()) {
+        if seen.sent * bodies > sent * seen.bodies + bodies || !done.lock().unwrap().insert(forwarded.clone())
+        {
             continue;
         }
         seen.sent += 1;
@@ -95,7 +99,7 @@ fn run(begin: u64, bodies: usize, sent: usize) -> (Seen, HashSet<Vec<u8>>) {
         seen.moved += usize::from(after.session != before.session);
         scratches[which].restore(&before);
     }
-    (seen, done)
+    seen
 }
 
 /// As a gate reads it: in pieces.

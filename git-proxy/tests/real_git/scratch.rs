@@ -77,7 +77,7 @@ impl Scratch {
     fn make_history(&mut self) {
         let tree = self.git(&["mktree"], b"");
         let mut parent: Option<String> = None;
-        for at in 0..6 {
+        for at in 0..24 {
             let parents = parent.iter().flat_map(|parent| ["-p".to_owned(), parent.clone()]);
             let mut arguments = vec![
                 "commit-tree".to_owned(),
