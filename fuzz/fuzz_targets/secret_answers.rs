@@ -21,6 +21,7 @@ impl Services for Anything {
         Box::pin(ready(Ok(Answer {
             status: self.0,
             date: String::from_utf8(self.1.clone()).ok(),
+            scopes: None,
             location: String::from_utf8(self.1.clone()).ok(),
             body: self.1.clone().into(),
         })))
