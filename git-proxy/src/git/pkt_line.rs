@@ -126,7 +126,7 @@ impl fmt::Debug for Packet {
     }
 }
 
-/// Writes a line. A payload that is longer than [`LONGEST_PAYLOAD`] is written as several: who has a line that may be so long cuts it
+/// Writes a line. A payload that is longer than `LONGEST_PAYLOAD` is written as several: who has a line that may be so long cuts it
 /// before, and a stream may be cut anywhere.
 pub fn write_line(to: &mut Vec<u8>, payload: &[u8]) {
     for piece in payload.chunks(LONGEST_PAYLOAD) {

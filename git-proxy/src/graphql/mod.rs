@@ -1,10 +1,10 @@
 //! GraphQL: a request is read with GitHub's schema, what it would do is told from its one operation, and what is sent is written anew.
 //!
-//! 1. [`request`]: one JSON object with `query`, `variables` and `operationName`, each once.
-//! 2. [`document`]: the document within limits; of its operations the one that is executed, with the fragments that it uses.
-//! 3. [`value`]: variables as their types take them.
-//! 4. [`walk`]: every selected field. A field that is in no list of [`classes`] is refused, so that what is not known reaches nothing.
-//! 5. [`mutation`]: what each mutation does, by what its input says and what GitHub says of the nodes that it names.
+//! 1. `request`: one JSON object with `query`, `variables` and `operationName`, each once.
+//! 2. `document`: the document within limits; of its operations the one that is executed, with the fragments that it uses.
+//! 3. `value`: variables as their types take them.
+//! 4. `walk`: every selected field. A field that is in no list of `classes` is refused, so that what is not known reaches nothing.
+//! 5. `mutation`: what each mutation does, by what its input says and what GitHub says of the nodes that it names.
 //!
 //! GitHub's own rules for documents (are two fields of one name the same, does a fragment fit) are left to GitHub: what it refuses does
 //! nothing, and gh sends documents that the specification forbids and GitHub takes.
