@@ -38,8 +38,9 @@ fn rotation_under_load(requests: usize, changes: usize) {
         }
         fs::write(ending, "").unwrap();
     });
+    let script = format!("python3 ask.py {HOST} {requests}");
     let asked = outwall
-        .shell(&[], &format!("python3 ask.py {HOST} {requests}"))
+        .run_patiently(&["run", "--", "sh", "-c", &script])
         .succeeded();
     changing.join().unwrap();
     let (received, known) = (origin.requests(), |text: &str| {
