@@ -196,10 +196,11 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether a review is one that a session may write. To ask for changes is to comment: it holds a merge back, and lets none through.
+    /// Whether a review is one that a session may write: it comments. To approve, and to ask for changes, which holds a merge back until
+    /// it is dismissed, are a person's, as by REST.
     fn is_review(&mut self, asked: &Asked<'_>) -> bool {
         match asked.input.get("event").and_then(Json::as_str) {
-            None | Some("COMMENT" | "REQUEST_CHANGES") => true,
+            None | Some("COMMENT") => true,
             Some(event) => {
                 self.refuse(
                     OtherKind::Approve,

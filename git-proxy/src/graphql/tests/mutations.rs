@@ -121,8 +121,8 @@ addPullRequestReview
     {"pullRequestId": "PR_main", "event": "COMMENT", "body": "x"}
     {"pullRequestId": "PR_main", "event": "APPROVE"}
 addPullRequestReview
-    {"pullRequestId": "PR_main", "event": "REQUEST_CHANGES", "body": "x"}
-    {"pullRequestId": "PR_main", "event": "DISMISS"}
+    {"pullRequestId": "PR_own", "event": "COMMENT", "body": "x"}
+    {"pullRequestId": "PR_own", "event": "REQUEST_CHANGES", "body": "x"}
 addPullRequestReview
     {"pullRequestId": "PR_main"}
     {"pullRequestId": "PR_evil"}
