@@ -6,6 +6,7 @@
 
 use thiserror::Error;
 
+use super::fetch_line::OF_WANT;
 use super::pkt_line::{FLUSH, Packet, PktLineError, PktLines, write_line};
 use super::protocol::Service;
 
@@ -152,7 +153,7 @@ fn is_known(capability: &str, service: Service) -> bool {
     let name = capability.split_once('=').map_or(capability, |(name, _)| name);
     match service {
         Service::ReceivePack => OF_RECEIVE_PACK.contains(&name),
-        Service::UploadPack => OF_UPLOAD_PACK.contains(&name),
+        Service::UploadPack => OF_WANT.contains(&name) || SAID_BY_UPLOAD_PACK.contains(&name),
     }
 }
 
@@ -199,24 +200,11 @@ const OF_RECEIVE_PACK: [&str; 10] = [
     "agent",
 ];
 
-const OF_UPLOAD_PACK: [&str; 20] = [
-    "multi_ack",
-    "multi_ack_detailed",
-    "no-done",
-    "thin-pack",
-    "side-band",
-    "side-band-64k",
-    "ofs-delta",
-    "shallow",
-    "deepen-since",
-    "deepen-not",
-    "deepen-relative",
-    "no-progress",
-    "include-tag",
+/// What a server says beside what a client may ask for.
+const SAID_BY_UPLOAD_PACK: [&str; 6] = [
     "allow-tip-sha1-in-want",
     "allow-reachable-sha1-in-want",
     "allow-any-sha1-in-want",
-    "filter",
     "symref",
     "object-format",
     "agent",

@@ -212,7 +212,8 @@ const OF_FETCH: [&str; 8] = [
     "wait-for-done",
 ];
 
-const OF_WANT: [&str; 14] = [
+/// What a client may ask for beside its first `want`.
+pub(super) const OF_WANT: [&str; 14] = [
     "multi_ack",
     "multi_ack_detailed",
     "no-done",

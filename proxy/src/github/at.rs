@@ -43,9 +43,9 @@ impl AtGithub {
         self.remembered().facts.known(question).cloned()
     }
 
-    /// Remembers an answer for a while. What is not there may be there the next moment, and is asked for again.
+    /// Remembers an answer for a while, if it is one that stays.
     pub(super) fn remember(&self, question: Question, fact: Fact) {
-        if fact != Fact::Missing {
+        if question.is_settled(&fact) {
             self.remembered().facts.learn(question, fact);
         }
     }

@@ -1,6 +1,6 @@
 //! A push on its way: its commands written by us, its pack as it comes, and its last bytes only when another look has been taken.
 
-use std::future::Future as _;
+use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
@@ -9,11 +9,11 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame};
 use outwall_audit::Asked;
+use outwall_git_proxy::AnswerHere;
 use outwall_git_proxy::git::{
     DRAIN_BYTES, DRAIN_TIME, Descent, PackHistory, PackReader, PushCommands, PushError, PushReader,
     PushRefusal, ReportForm,
 };
-use outwall_git_proxy::{AnswerHere, Refusal};
 use outwall_policy::github::{GithubRefusal, Ground, RefUpdate};
 use outwall_policy::{Denial, Reason, RequestPermit};
 use tokio::time::Sleep;
@@ -48,9 +48,7 @@ pub(super) struct Sending {
 impl Sending {
     /// What the client of a push that was cut off is told; none where something else went wrong.
     pub(super) fn told(&self) -> Option<Stopped> {
-        let denial = self.cut.get()?.clone();
-        let answer = told::answer(&refusal_of(&self.commands, &denial), denial.code());
-        Some(Stopped::Told(denial, Box::new(answer)))
+        Some(tell(&self.commands, self.cut.get()?.clone()))
     }
 
     /// The same, where GitHub's answer had begun: its body.
@@ -98,11 +96,9 @@ impl Push {
     }
 
     /// Refuses all of it, in its own report. git reads the answer when it has sent everything, so that is taken first.
-    pub(super) async fn refuse(self: Box<Self>, _visit: &Visit<'_>, denial: Denial) -> Stopped {
+    pub(super) async fn refuse(self: Box<Self>, denial: Denial) -> Stopped {
         drain(self.body).await;
-        let answer = refusal_of(&self.commands, &denial);
-        let answer = told::answer(&answer, denial.code());
-        Stopped::Told(denial, Box::new(answer))
+        tell(&self.commands, denial)
     }
 
     /// What is to be told if it is cut off.
@@ -175,33 +171,24 @@ pub(super) async fn refuse_unread(why: &PushError, rest: Arriving) -> AnswerHere
     PushRefusal::not_understood(why).answer(why.form)
 }
 
+/// Tells the client of a refused push, in its own report.
+fn tell(commands: &PushCommands, denial: Denial) -> Stopped {
+    let answer = told::answer(&refusal_of(commands, &denial), denial.code());
+    Stopped::Told(denial, Box::new(answer))
+}
+
 /// What a refused push is answered.
-pub(super) fn refusal_of(commands: &PushCommands, denial: &Denial) -> AnswerHere {
+fn refusal_of(commands: &PushCommands, denial: &Denial) -> AnswerHere {
     let refusal = match denial.reason() {
         Reason::Github(refusal) => PushRefusal::by_policy(commands, refusal),
-        reason => PushRefusal::of_all(
-            commands,
-            &Refusal {
-                code: denial.code(),
-                message: reason.to_string(),
-                remedy: denial.remedy().unwrap_or_default(),
-            },
-        ),
+        _ => PushRefusal::of_all(commands, &told::refusal(denial)),
     };
     refusal.answer(ReportForm::of(&commands.capabilities))
 }
 
 async fn drain(mut body: Arriving) {
-    let all = async {
-        let mut drained = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            drained += frame.data_ref().map_or(0, |data| data.len() as u64);
-            if drained > DRAIN_BYTES {
-                return;
-            }
-        }
-    };
-    let _in_time = tokio::time::timeout(DRAIN_TIME, all).await;
+    let mut draining = Draining::new();
+    poll_fn(|cx| draining.poll(&mut body, cx)).await;
 }
 
 /// Whether a push that runs may go on.
@@ -252,27 +239,33 @@ struct PushBody {
     /// None where it need not be shown.
     forward: Option<Forward>,
     watch: Watch,
-    /// Some when it is cut off.
-    draining: Option<Draining>,
+    /// Some when it is cut off, with why.
+    draining: Option<(Draining, Denial)>,
 }
 
-/// What the client of a push that was cut off still sends: it reads the answer when it has sent everything.
+/// What the client of a refused push still sends: it reads the answer when it has sent everything.
 struct Draining {
-    denial: Denial,
     drained: u64,
     no_longer: Pin<Box<Sleep>>,
 }
 
 impl Draining {
-    /// Why it was cut off, when enough was taken.
-    fn poll(&mut self, body: &mut Arriving, cx: &mut Context<'_>) -> Poll<Denial> {
+    fn new() -> Self {
+        Self {
+            drained: 0,
+            no_longer: Box::pin(tokio::time::sleep(DRAIN_TIME)),
+        }
+    }
+
+    /// Ready when enough was taken.
+    fn poll(&mut self, body: &mut Arriving, cx: &mut Context<'_>) -> Poll<()> {
         while self.drained <= DRAIN_BYTES && self.no_longer.as_mut().poll(cx).is_pending() {
             match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                 Some(Ok(frame)) => self.drained += frame.data_ref().map_or(0, |data| data.len() as u64),
                 Some(Err(_)) | None => break,
             }
         }
-        Poll::Ready(self.denial.clone())
+        Poll::Ready(())
     }
 }
 
@@ -309,9 +302,9 @@ impl PushBody {
             return Poll::Ready(Some(Ok(commands)));
         }
         loop {
-            if let Some(draining) = &mut self.draining {
-                let denial = ready!(draining.poll(&mut self.body, cx));
-                return Poll::Ready(Some(Err(HttpError::Cut(denial))));
+            if let Some((draining, denial)) = &mut self.draining {
+                ready!(draining.poll(&mut self.body, cx));
+                return Poll::Ready(Some(Err(HttpError::Cut(denial.clone()))));
             }
             if self.pack.is_none() {
                 return Poll::Ready(None);
@@ -331,11 +324,7 @@ impl PushBody {
                 Ok(bytes) => return Poll::Ready(Some(Ok(bytes))),
                 Err(denial) => {
                     let _first_of_all = self.watch.cut.set(denial.clone());
-                    self.draining = Some(Draining {
-                        denial,
-                        drained: 0,
-                        no_longer: Box::pin(tokio::time::sleep(DRAIN_TIME)),
-                    });
+                    self.draining = Some((Draining::new(), denial));
                 }
             }
         }

@@ -31,18 +31,22 @@ pub(super) fn answer(answer: &AnswerHere, code: &'static str) -> Response<Bytes>
     response
 }
 
-/// A refusal where there is no door: as the service is read, JSON or text.
-pub(super) fn without_a_door(denial: &Denial, service: GithubService) -> Response<Bytes> {
-    let refusal = Refusal {
+/// What is said to who is denied something.
+pub(super) fn refusal(denial: &Denial) -> Refusal {
+    Refusal {
         code: denial.code(),
         message: denial.reason().to_string(),
         remedy: denial.remedy().unwrap_or_default(),
-    };
+    }
+}
+
+/// A refusal where there is no door: as the service is read, JSON or text.
+pub(super) fn without_a_door(denial: &Denial, service: GithubService) -> Response<Bytes> {
     let like = match service {
         GithubService::Api | GithubService::Uploads => Door::Rest(ApiRoot::Api, String::new()),
         _ => Door::Page(RepositoryName::of("nobody", "nothing").expect("a name")),
     };
-    answer(&refusal.answer(&like), denial.code())
+    answer(&refusal(denial).answer(&like), denial.code())
 }
 
 /// Asks for the session's credential. Git asks its helper for one at 401, and at nothing else; its realm is shown to a person.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::uri::Authority;
 use http::{HeaderMap, Request};
-use outwall_git_proxy::{
-    AnswerTreatment, BodySent, Door, LfsDoor, NotUnderstood, Refusal, Understood, route,
-};
+use outwall_git_proxy::{AnswerTreatment, BodySent, Door, LfsDoor, NotUnderstood, Understood, route};
 use outwall_policy::github::{Actions, AskedAtGithub, GithubAction, SessionGrant, TokenUse, Undecided};
 use outwall_policy::{Denial, Reason, RequestPermit};
 use tokio::sync::OwnedSemaphorePermit;
@@ -182,19 +180,14 @@ impl<'a> Visit<'a> {
     /// Refuses, a push in the form of its own report.
     pub(super) async fn refuse(&self, denial: Denial, body: Sent) -> Stopped {
         if let Sent::Push(push) = body {
-            return push.refuse(self, denial).await;
+            return push.refuse(denial).await;
         }
         self.told(denial)
     }
 
     /// Refuses in the words of the door.
     pub(super) fn told(&self, denial: Denial) -> Stopped {
-        let refusal = Refusal {
-            code: denial.code(),
-            message: denial.reason().to_string(),
-            remedy: denial.remedy().unwrap_or_default(),
-        };
-        let answer = told::answer(&refusal.answer(&self.door), denial.code());
+        let answer = told::answer(&told::refusal(&denial).answer(&self.door), denial.code());
         Stopped::Told(denial, Box::new(answer))
     }
 
@@ -219,11 +212,11 @@ impl<'a> Visit<'a> {
         if let Treatment::Understood(AnswerTreatment::Here(here)) = &asked.treatment {
             return Ok(self.exchanges.say(told::here(here)));
         }
+        let _room = asked.room; // until it was sent
+        held.interims.body_is_here();
         if let Treatment::Transfer(transfer) = asked.treatment {
             return lfs::transfer(self, &permit, *transfer, (asked.head, asked.body), held).await;
         }
-        let _room = asked.room; // until it was sent
-        held.interims.body_is_here();
         let way = self.exchanges.way_elsewhere(&permit, authority);
         let asks: HeaderMap = asked.head.headers().clone();
         let pushing = match &asked.body {
