@@ -205,8 +205,9 @@ impl Clientele {
     }
 
     fn end(&self, shown: &Shown, gate: &SandboxGate, fault: CredentialFault) {
+        let was_idle = self.is_idle(gate); // what is told to end may be gone the next moment
         shown.end(fault);
-        if self.is_idle(gate) {
+        if was_idle {
             return;
         }
         let denial = Denial::new(&gate.sandbox.environment, Reason::Credential(fault));
