@@ -120,6 +120,14 @@ pub(super) async fn transfer(
     led::send(visit, permit, going, held).await
 }
 
+/// What is done with a store's answer: where it leads is signed, as what led there was.
+pub(super) fn treatment(transfer: &Transfer) -> Treatment {
+    Treatment::Understood(match transfer.kind {
+        TransferKind::Download => AnswerTreatment::FollowRedirects,
+        TransferKind::Upload | TransferKind::Verify => AnswerTreatment::AsItComes,
+    })
+}
+
 /// What is masked in what a store answers: the credentials that it was sent.
 fn scrubber(visit: &Visit<'_>, sent: &[(HeaderName, HeaderValue)]) -> Result<Option<Arc<Scrubber>>, Stopped> {
     let secret = |value: &&(HeaderName, HeaderValue)| value.0 == http::header::AUTHORIZATION;

@@ -214,11 +214,13 @@ impl<'a> Visit<'a> {
         }
         let _room = asked.room; // until it was sent
         held.interims.body_is_here();
+        let asks: HeaderMap = asked.head.headers().clone();
         if let Treatment::Transfer(transfer) = asked.treatment {
-            return lfs::transfer(self, &permit, *transfer, (asked.head, asked.body), held).await;
+            let treatment = lfs::treatment(&transfer);
+            let answer = lfs::transfer(self, &permit, *transfer, (asked.head, asked.body), held).await?;
+            return self.treat(&permit, treatment, &asks, answer).await;
         }
         let way = self.exchanges.way_elsewhere(&permit, authority);
-        let asks: HeaderMap = asked.head.headers().clone();
         let pushing = match &asked.body {
             Sent::Push(push) => Some(push.sending(self)),
             Sent::Nothing | Sent::These(_) | Sent::Streamed(_) => None,

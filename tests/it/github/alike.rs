@@ -221,6 +221,9 @@ fn git_lfs_pushes_and_pulls() {
     let printed = alike(&desk, &planted(|app| app), LFS);
     assert_eq!(desk.github.state().lfs["acme/app"].len(), 1, "{printed}");
     assert!(printed.ends_with("The files are the same\n"), "{printed}");
+    let asked = desk.github.requests();
+    let mirrored = asked.iter().filter(|request| request.path.contains("mirror=1"));
+    assert_eq!(mirrored.count(), 1, "the store led elsewhere, and was followed");
 }
 
 /// A session's own clone keeps its hooks and configuration; so this is told in another one.

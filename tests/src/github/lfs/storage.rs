@@ -64,10 +64,25 @@ pub(in crate::github) async fn serve(standing: &Arc<Standing>, asked: Asked) -> 
     let id = (*id).to_owned();
     match asked.head.method.as_str() {
         "PUT" => put(asked, &disk, &id).await.into(),
+        "GET" | "HEAD" if !asked.head.uri.query().is_some_and(|query| query.contains(MIRROR)) => {
+            led_to_mirror(standing, &asked).into()
+        }
         "GET" | "HEAD" => fetched(&disk, &id).await,
         _ => denied(),
     }
 }
+
+/// Stores lead to one another, by URLs that are signed, too.
+fn led_to_mirror(standing: &Standing, asked: &Asked) -> Answer {
+    let host = asked.head.uri.authority().map(ToString::to_string);
+    let named = || Some(asked.head.headers.get("host")?.to_str().ok()?.to_owned());
+    let host = host.or_else(named).unwrap_or_default();
+    let (path, signature) = (asked.head.uri.path(), standing.signer.sign(&asked.path));
+    let led = format!("https://{host}{path}?X-Amz-Signature={signature}&{MIRROR}");
+    Answer::nothing(302).field("location", &led)
+}
+
+const MIRROR: &str = "mirror=1";
 
 async fn put(mut asked: Asked, disk: &Disk, id: &str) -> Answer {
     let target = path(disk, id);
