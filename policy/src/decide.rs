@@ -108,7 +108,10 @@ impl Policy {
     pub fn decide_led(&self, from: &RequestPermit, action: Action<()>) -> Result<RequestPermit, Denial> {
         let sandbox = from.sandbox();
         let environment = self.environment_of(sandbox)?;
-        let used = from.github().ok_or_else(|| github::unreasoned(environment))?;
+        let used = from.github().ok_or_else(|| {
+            let target = action.target.clone();
+            Denial::of(environment, Reason::Withdrawn { target }, None)
+        })?;
         if action.scheme != Scheme::Https {
             let target = action.target;
             return Err(Denial::of(
