@@ -126,7 +126,7 @@ impl Advertisement {
                 );
                 self.state = State::Refs;
             }
-            (State::Refs, _) if !line.contains(&0) => write_line(to, raw),
+            (State::Refs, _) if !line.is_empty() && !line.contains(&0) => write_line(to, raw),
             (State::Capabilities, _) => write_line(to, &offered(line)),
             _ => return Err(self.unexpected()),
         }

@@ -142,6 +142,10 @@ fn what_is_no_advertisement_is_refused() {
         AdvertisementError::Unexpected
     );
     assert_eq!(
+        refused(&[service, "0000", &first, "", "0000"]),
+        AdvertisementError::Unexpected
+    );
+    assert_eq!(
         refused(&[service, "0000", "0000"]),
         AdvertisementError::Unexpected
     );
