@@ -169,6 +169,12 @@ pub struct Event {
     pub environment: Option<String>,
     /// Who: `s-` and eight hex digits.
     pub sandbox: Option<String>,
+    /// The session of the sandbox, where it works at a repository: `github.com/acme/app#outwall/fix-login`.
+    pub session: Option<String>,
+    /// Which connection of its writer this was in: events of one writer with the same number belong together.
+    pub connection: Option<u64>,
+    /// The program in the sandbox that asked, where that is certain.
+    pub process: Option<Process>,
     /// The name of a credential.
     pub credential: Option<String>,
     /// The address of a client of whom nothing else is known, or who came to a published port.
@@ -237,6 +243,22 @@ pub struct Event {
     pub sha256: Option<String>,
     /// How many bytes of it were cut off.
     pub bytes_removed: Option<u64>,
+}
+
+/// The program in a sandbox that opened a connection.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Process {
+    /// Its executable, by its path in the sandbox.
+    pub executable: Option<String>,
+    /// SHA-256 of that file, 64 hexadecimal digits.
+    pub sha256: Option<String>,
+    /// Its id, as the sandbox counts them.
+    pub pid: Option<u64>,
+    /// The executables of its ancestors in the sandbox, the nearest first.
+    #[serde(default)]
+    pub ancestors: Vec<String>,
+    /// Why the program is not certain; nothing else is known then.
+    pub unknown: Option<String>,
 }
 
 /// What a request does at the GitHub that its session works at.
