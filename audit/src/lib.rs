@@ -37,7 +37,7 @@ mod policy_events;
 mod published;
 pub mod query;
 mod repair;
-mod segment;
+pub mod segment;
 mod shared;
 mod summary;
 mod verify;

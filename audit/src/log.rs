@@ -15,10 +15,11 @@ use crate::event::{EventId, Fields, Kind};
 use crate::flood::Frequent;
 use crate::going_out::{GoingOut, Recorded, TlsFacts};
 use crate::mask::{Masked, MaskedText};
+use crate::segment::{self, Segment};
 use crate::shared::{Shared, lock};
 use crate::summary::Summary;
 use crate::writer::WriteError;
-use crate::{query, repair, segment};
+use crate::{query, repair};
 
 /// The log of this process. Cheap to clone. When the last clone and the last [`Recorded`] are gone, what waits is written and the
 /// file is marked as finished.
@@ -355,7 +356,7 @@ impl AuditLog {
     /// What a sandbox did according to the file of this process.
     pub fn summary(&self, sandbox: SandboxId) -> Result<Summary, query::ReadError> {
         let _ = self.flush(); // what cannot be written is missing from the sum, and was refused
-        Summary::of_files(std::slice::from_ref(&self.0.path), sandbox)
+        Summary::of_files(&[Segment::named(&self.0.path)], sandbox)
     }
 
     /// The file that this process writes.

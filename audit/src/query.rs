@@ -4,15 +4,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
 use crate::event::{Event, Kind};
-use crate::segment;
+use crate::segment::{self, Contents, Segment};
 
 /// A file of the log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -62,23 +61,16 @@ impl Filter {
 /// Files are opened when their time comes, so there are never more open than writers lived at once. A directory that does not
 /// exist has no events.
 pub fn read(directory: &Path, filter: Filter) -> Result<Events, ReadError> {
-    let all = match segment::list(directory) {
-        Ok(all) => all,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(ReadError::of(directory)(error)),
-    };
-    let since = filter.since;
-    Ok(Events::new(
-        all.into_iter().filter(|path| may_reach(path, since)).collect(),
-        filter,
-    ))
+    let mut segments = segment::list(directory).map_err(ReadError::of(directory))?;
+    segments.retain(|segment| may_reach(segment, filter.since));
+    Ok(Events::new(segments, filter))
 }
 
 /// The iterator of [`read`].
 #[derive(Debug)]
 pub struct Events {
     filter: Filter,
-    unopened: VecDeque<PathBuf>, // by name, so by start
+    unopened: VecDeque<Segment>, // by name, so by start
     open: Vec<Reader>,
     heads: BinaryHeap<Reverse<Head>>,
     unreadable: u64,
@@ -92,7 +84,7 @@ struct Head {
 }
 
 impl Events {
-    pub(crate) fn new(files: Vec<PathBuf>, filter: Filter) -> Self {
+    pub(crate) fn new(files: Vec<Segment>, filter: Filter) -> Self {
         Self {
             filter,
             unopened: files.into(),
@@ -109,16 +101,16 @@ impl Events {
 
     /// Opens every file that may hold something before the first event at hand.
     fn open_what_is_due(&mut self) -> Result<(), ReadError> {
-        while let Some(path) = self.unopened.front() {
+        while let Some(segment) = self.unopened.front() {
             if self
                 .heads
                 .peek()
-                .is_some_and(|Reverse(head)| head.at < segment::earliest(path))
+                .is_some_and(|Reverse(head)| head.at < segment.earliest())
             {
                 return Ok(());
             }
-            let path = self.unopened.pop_front().expect("it was just looked at");
-            let reader = Reader::open(path, 0)?;
+            let segment = self.unopened.pop_front().expect("it was just looked at");
+            let reader = Reader::open(segment, 0)?;
             self.open.push(reader);
             self.advance(self.open.len() - 1)?;
         }
@@ -168,22 +160,20 @@ impl Iterator for Events {
 /// One file, read from a position.
 #[derive(Debug)]
 struct Reader {
-    path: PathBuf,
-    lines: Option<BufReader<File>>, // `None` once it is read to its end
-    position: u64,                  // after the last whole line
+    segment: Segment,
+    lines: Option<BufReader<Contents>>, // `None` once it is read to its end
+    position: u64,                      // after the last whole line
     head: Option<Event>,
 }
 
 impl Reader {
-    fn open(path: PathBuf, position: u64) -> Result<Self, ReadError> {
-        let mut file = File::open(&path).map_err(ReadError::of(&path))?;
-        if position > 0 {
-            file.seek(SeekFrom::Start(position))
-                .map_err(ReadError::of(&path))?;
-        }
+    fn open(segment: Segment, position: u64) -> Result<Self, ReadError> {
+        let contents = segment
+            .read_from(position)
+            .map_err(ReadError::of(segment.path()))?;
         Ok(Self {
-            lines: Some(BufReader::with_capacity(64 << 10, file)),
-            path,
+            lines: Some(BufReader::with_capacity(64 << 10, contents)),
+            segment,
             position,
             head: None,
         })
@@ -198,7 +188,7 @@ impl Reader {
             line.clear();
             let count = lines
                 .read_until(b'\n', &mut line)
-                .map_err(ReadError::of(&self.path))?;
+                .map_err(ReadError::of(self.segment.path()))?;
             let Some(whole) = line.strip_suffix(b"\n") else {
                 return Ok(None);
             };
@@ -216,7 +206,7 @@ impl Reader {
 pub struct Follow {
     directory: PathBuf,
     filter: Filter,
-    positions: HashMap<PathBuf, u64>,
+    positions: HashMap<String, u64>, // by stem
 }
 
 impl Follow {
@@ -249,21 +239,18 @@ impl Follow {
     }
 
     fn read_new(&mut self) -> Result<Vec<Event>, ReadError> {
-        let files = match segment::list(&self.directory) {
-            Ok(files) => files,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(ReadError::of(&self.directory)(error)),
-        };
+        let segments = segment::list(&self.directory).map_err(ReadError::of(&self.directory))?;
         let mut events = Vec::new();
-        for path in files {
-            let position = self.positions.get(&path).copied().unwrap_or_default();
-            let length = std::fs::metadata(&path).map_or(0, |metadata| metadata.len()); // 0: it is gone
-            if length > position {
-                let mut reader = Reader::open(path.clone(), position)?;
+        for segment in segments {
+            let position = self.positions.get(segment.stem()).copied().unwrap_or_default();
+            if segment.length().unwrap_or(0) > position {
+                // 0: it is gone
+                let mut reader = Reader::open(segment, position)?;
                 while let Some(event) = reader.next_event(&mut 0)? {
                     events.push(event);
                 }
-                self.positions.insert(path, reader.position);
+                self.positions
+                    .insert(reader.segment.stem().to_owned(), reader.position);
             }
         }
         Ok(events)
@@ -276,8 +263,8 @@ fn at_text(at: Timestamp) -> String {
 }
 
 /// Whether a file may hold something as late as `since`: it was not written to after its last event.
-fn may_reach(path: &Path, since: Option<Timestamp>) -> bool {
-    let written = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+fn may_reach(segment: &Segment, since: Option<Timestamp>) -> bool {
+    let written = segment.modified();
     match (since, written) {
         (Some(since), Ok(written)) => written >= SystemTime::from(since),
         _ => true,

@@ -3,12 +3,12 @@
 //! A torn line was never complete in the kernel, so what it would have recorded was never sent. The file of a living writer is
 //! locked and is not touched.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::segment;
+use crate::segment::{self, Segment};
 
 /// What was cut off where.
 #[derive(Debug, PartialEq)]
@@ -20,25 +20,21 @@ pub(crate) struct Repaired {
 /// Repairs every file in `directory` whose writer is dead, but `own`. A file that we may not touch (another user's) is left: `verify` tells.
 pub(crate) fn sweep(directory: &Path, own: &Path) -> io::Result<Vec<Repaired>> {
     let mut repaired = Vec::new();
-    for path in segment::list(directory)? {
-        if path == own || segment::is_finished(&path).unwrap_or(true) {
+    for segment in segment::list(directory)? {
+        if segment.path() == own || segment.is_finished().unwrap_or(true) {
             continue;
         }
-        if let Ok(Some(bytes_removed)) = repair(&path) {
+        if let Ok(Some(bytes_removed)) = repair(&segment) {
+            let path = segment.path().to_owned();
             repaired.push(Repaired { path, bytes_removed });
         }
     }
     Ok(repaired)
 }
 
-/// Whether somebody lives who writes to it.
-pub(crate) fn is_being_written(file: &File) -> bool {
-    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
-}
-
-fn repair(path: &Path) -> io::Result<Option<u64>> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    if is_being_written(&file) {
+fn repair(segment: &Segment) -> io::Result<Option<u64>> {
+    let file = segment.open_to_repair()?;
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Ok(None);
     }
     let length = file.metadata()?.len();

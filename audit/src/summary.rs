@@ -1,12 +1,13 @@
 //! [`Summary`]: what one sandbox did, for the line at the end of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use outwall_policy::SandboxId;
 
 use crate::event::{Event, Kind};
 use crate::query::{self, Events, Filter, ReadError};
+use crate::segment::Segment;
 
 /// What one sandbox did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,7 +46,7 @@ impl Summary {
     }
 
     /// Of some files of a log.
-    pub fn of_files(files: &[PathBuf], sandbox: SandboxId) -> Result<Self, ReadError> {
+    pub fn of_files(files: &[Segment], sandbox: SandboxId) -> Result<Self, ReadError> {
         Self::of_events(Events::new(files.to_vec(), filter(sandbox)))
     }
 

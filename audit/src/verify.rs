@@ -1,15 +1,14 @@
 //! Whether files of a log are what was written: the first record of each that does not fit, and why.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use crate::chain::{Hash, claimed_and_actual};
 use crate::query::ReadError;
-use crate::{repair, segment};
+use crate::segment::{self, Segment};
 
 /// What [`verify()`] found.
 #[derive(Debug)]
@@ -113,18 +112,18 @@ pub fn verify(paths: &[PathBuf]) -> Result<Report, ReadError> {
                 files.push(verify_file(&segment)?);
             }
         } else {
-            files.push(verify_file(path)?);
+            files.push(verify_file(&Segment::named(path))?);
         }
     }
     Ok(Report { files })
 }
 
-fn verify_file(path: &Path) -> Result<FileReport, ReadError> {
-    let file = File::open(path).map_err(ReadError::of(path))?;
-    let being_written = repair::is_being_written(&file);
-    let _ = file.unlock();
-    let mut report = check(BufReader::with_capacity(128 << 10, file)).map_err(ReadError::of(path))?;
-    path.clone_into(&mut report.path);
+fn verify_file(segment: &Segment) -> Result<FileReport, ReadError> {
+    let unreadable = || ReadError::of(segment.path());
+    let being_written = segment.is_being_written().map_err(unreadable())?;
+    let contents = segment.read_from(0).map_err(unreadable())?;
+    let mut report = check(BufReader::with_capacity(128 << 10, contents)).map_err(unreadable())?;
+    segment.path().clone_into(&mut report.path);
     report.being_written = being_written;
     Ok(report)
 }
