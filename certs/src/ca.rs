@@ -17,7 +17,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::cache::LeafCache;
+use crate::cache::{LeafCache, LeafCounts};
 use crate::leaf::{LeafError, Minter};
 use crate::store::{CaFiles, KeyText, Locked};
 use crate::{leaf, pem};
@@ -96,6 +96,11 @@ impl Ca {
         }
         let subject = leaf::Subject::parse(host)?; // before it takes a place in the cache
         self.0.leaves.obtain(host, || self.0.minter.mint(&subject))
+    }
+
+    /// What became of the leaves that were asked for so far.
+    pub fn leaf_counts(&self) -> LeafCounts {
+        self.0.leaves.counts()
     }
 
     fn create(files: &Locked) -> Result<Ca, CaError> {

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,19 @@ use rustls::sign::CertifiedKey;
 pub(crate) struct LeafCache {
     shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
+    minted: AtomicU64,
+    known: AtomicU64,
+}
+
+/// What became of the leaves that were asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeafCounts {
+    /// Made for who asked.
+    pub minted: u64,
+    /// There already.
+    pub known: u64,
+    /// Places that are taken in the cache.
+    pub cached: u64,
 }
 
 #[derive(Default)]
@@ -39,10 +52,19 @@ impl LeafCache {
     pub(crate) fn known(&self, host: &str) -> Option<Arc<CertifiedKey>> {
         let slot = Arc::clone(lock(self.shard(host)).slots.get(host)?);
         slot.asked_again.store(true, Relaxed);
-        lock(&slot.minted)
-            .as_ref()
-            .filter(|minted| minted.is_young())
-            .map(|minted| Arc::clone(&minted.leaf))
+        let minted = lock(&slot.minted);
+        let young = minted.as_ref().filter(|minted| minted.is_young())?;
+        self.known.fetch_add(1, Relaxed);
+        Some(Arc::clone(&young.leaf))
+    }
+
+    pub(crate) fn counts(&self) -> LeafCounts {
+        let cached = self.shards.iter().map(|shard| lock(shard).slots.len() as u64);
+        LeafCounts {
+            minted: self.minted.load(Relaxed),
+            known: self.known.load(Relaxed),
+            cached: cached.sum(),
+        }
     }
 
     /// The leaf for `host`, from `mint` when none is here. Others that ask for the same host wait for it; those that ask for another do not.
@@ -54,9 +76,11 @@ impl LeafCache {
         let slot = lock(self.shard(host)).slot(host);
         let mut minted = lock(&slot.minted);
         if let Some(known) = minted.as_ref().filter(|minted| minted.is_young()) {
+            self.known.fetch_add(1, Relaxed);
             return Ok(Arc::clone(&known.leaf));
         }
         let leaf = mint()?;
+        self.minted.fetch_add(1, Relaxed);
         *minted = Some(Minted {
             leaf: Arc::clone(&leaf),
             at: Instant::now(),

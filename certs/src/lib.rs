@@ -30,6 +30,7 @@ mod store;
 
 pub use bundle::{TrustBundle, TrustFile};
 pub use ca::{Ca, CaError, Rotated};
+pub use cache::LeafCounts;
 pub use client::{ClientIdentity, ClientIdentityError};
 pub use leaf::LeafError;
 pub use nss::NssError;

@@ -157,6 +157,10 @@ impl Body for Upload {
 }
 
 /// What a client gets back.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every response is relayed, and a box for each would cost an allocation"
+)]
 pub(crate) enum ResponseBody {
     /// Nothing: what follows the head is no body.
     Nothing,

@@ -30,6 +30,7 @@ use crate::github;
 use crate::hop_by_hop;
 use crate::interim::Interims;
 use crate::leaks::{self, Looked};
+use crate::metrics::Measured;
 use crate::origins::{OriginClient, Outgoing, Pool};
 use crate::pass::Pass;
 use crate::pulse::{Pulse, Running};
@@ -413,11 +414,13 @@ impl Exchanges {
         if let Some(tls) = &self.tls {
             what = what.tls(tls.as_audited());
         }
-        let recorded = self.gate.shared.audit.going_out(what).map_err(Error::from)?;
+        let shared = &self.gate.shared;
+        let recorded = shared.audit.going_out(what).map_err(Error::from)?;
+        let measured = Measured::begin(&shared.metrics, self.lane, permit.connection().rule());
         let (upload, sent) = Upload::new(body, bounds.clone(), interims.hold_back());
         Ok((
             Request::from_parts(parts, upload),
-            ExchangeRecord::new(recorded, sent, bounds, watch),
+            ExchangeRecord::new((recorded, measured), sent, bounds, watch),
         ))
     }
 

@@ -79,7 +79,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// One permit per connection of any sandbox.
     pub(crate) room: Arc<Semaphore>,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) questions: Arc<OnceLock<Arc<dyn Questions>>>,
     pub(crate) lanes: Lanes,
 }
@@ -165,7 +165,7 @@ impl Gate {
             client_tls: ClientTls::new(Arc::new(ca))?,
             resolvers,
             doors,
-            metrics: Metrics::new(limits.lanes),
+            metrics: Arc::new(Metrics::new(limits.lanes)),
             questions: Arc::default(),
             room: Arc::new(Semaphore::new(limits.connections_in_all)),
             limits,
@@ -316,6 +316,7 @@ impl Gate {
         self.shared.metrics.text(&Gauges {
             open_connections: self.shared.lanes.connections(),
             policies_replaced: self.shared.policy.generation(),
+            leaves: self.shared.client_tls.leaf_counts(),
         })
     }
 }

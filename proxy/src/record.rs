@@ -11,10 +11,12 @@ use crate::allowance::Bounds;
 use crate::body::Sent;
 use crate::error::Error;
 use crate::leaks::Watch;
+use crate::metrics::{Ending, Measured};
 
 /// The record of one exchange. Dropped without an end, it says that the outcome is unknown.
 pub(crate) struct ExchangeRecord {
     recorded: Recorded,
+    measured: Measured,
     status: Option<u16>,
     sent: Option<Sent>,
     bounds: Option<Arc<Bounds>>,
@@ -24,13 +26,14 @@ pub(crate) struct ExchangeRecord {
 impl ExchangeRecord {
     /// `sent` is of the request's body, if it has one.
     pub(crate) fn new(
-        recorded: Recorded,
+        (recorded, measured): (Recorded, Measured),
         sent: Option<Sent>,
         bounds: Option<Arc<Bounds>>,
         watch: Option<Arc<Watch>>,
     ) -> Self {
         Self {
             recorded,
+            measured,
             status: None,
             sent,
             bounds,
@@ -95,6 +98,12 @@ impl ExchangeRecord {
         let error = cut.as_deref().or(error);
         let bytes_up = self.sent.map_or(0, |sent| sent.bytes());
         let status = self.status;
+        self.measured.end(Ending {
+            status,
+            failed: error.is_some(),
+            bytes_up,
+            bytes_down: received,
+        });
         self.recorded.came_back(CameBack {
             status,
             bytes_up,

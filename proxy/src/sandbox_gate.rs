@@ -63,7 +63,12 @@ impl SandboxGate {
             limits.connect_address,
         );
         let origins = shared.lanes.runtimes().map(|lane| {
-            let origins = Origins::new(dialer.clone(), Arc::clone(&tls), limits.clone());
+            let origins = Origins::new(
+                dialer.clone(),
+                Arc::clone(&tls),
+                limits.clone(),
+                Arc::clone(&shared.metrics),
+            );
             origins.sweep_on(lane);
             origins
         });

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use outwall_certs::Ca;
+use outwall_certs::{Ca, LeafCounts};
 use outwall_policy::Host;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
@@ -34,6 +34,11 @@ impl ClientTls {
             shared: Arc::new(config),
             ca,
         })
+    }
+
+    /// What became of the leaves that were asked for.
+    pub(crate) fn leaf_counts(&self) -> LeafCounts {
+        self.ca.leaf_counts()
     }
 
     /// The configuration to meet a client with that asked for `server_name`, or for `target` without one.

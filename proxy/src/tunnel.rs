@@ -18,6 +18,7 @@ use crate::allowance::Bounds;
 use crate::client::Client;
 use crate::dialer::{Load, Transport};
 use crate::error::Error;
+use crate::metrics::{Ending, Measured};
 use crate::sandbox_gate::SandboxGate;
 use crate::vigil::until_withdrawn;
 
@@ -28,6 +29,7 @@ pub(crate) async fn relay(
     permit: ConnectionPermit,
 ) -> Result<(), Error> {
     let recorded = gate.record_connection(&permit)?;
+    let measured = Measured::begin(&gate.shared.metrics, client.lane, permit.rule());
     let moved = Moved::default();
     let relayed = async {
         let dialling = gate.dialer.connect(&permit, &recorded, Load::Bytes);
@@ -41,9 +43,16 @@ pub(crate) async fn relay(
         gate.denied(denial, outwall_audit::Asked::default());
     }
     let error = outcome.as_ref().err().map(Error::chain);
+    let (bytes_up, bytes_down) = (moved.up.load(Relaxed), moved.down.load(Relaxed));
+    measured.end(Ending {
+        status: None,
+        failed: error.is_some(),
+        bytes_up,
+        bytes_down,
+    });
     recorded.came_back(CameBack {
-        bytes_up: moved.up.load(Relaxed),
-        bytes_down: moved.down.load(Relaxed),
+        bytes_up,
+        bytes_down,
         error: error.as_deref(),
         ..CameBack::default()
     });

@@ -44,6 +44,7 @@ use crate::hop_by_hop;
 use crate::http_error::HttpError;
 use crate::interim::Interims;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::origin_stream::OriginStream;
 use crate::record::ExchangeRecord;
 use crate::scrub::Scrubbing;
@@ -56,6 +57,7 @@ pub(crate) struct Origins {
     /// Shared by all lanes.
     tls: Arc<SandboxTls>,
     limits: Limits,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -129,12 +131,18 @@ impl Service<Outgoing> for OriginClient {
 }
 
 impl Origins {
-    pub(crate) fn new(dialer: Dialer, tls: Arc<SandboxTls>, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(
+        dialer: Dialer,
+        tls: Arc<SandboxTls>,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             pools: Mutex::default(),
             dialer,
             tls,
             limits,
+            metrics,
         })
     }
 
@@ -153,7 +161,10 @@ impl Origins {
             generation: snapshot.generation,
         };
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || Pool::new(snapshot.generation, self.tls.under(snapshot, shown), &self.limits);
+        let made = || {
+            let tls = self.tls.under(snapshot, shown);
+            Pool::new(snapshot.generation, tls, &self.limits, Arc::clone(&self.metrics))
+        };
         Arc::clone(pools.entry(key).or_insert_with(made))
     }
 

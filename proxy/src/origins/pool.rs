@@ -8,6 +8,7 @@ use super::tls::OriginTls;
 use super::{Lease, Shared};
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::origin_stream::OriginStream;
 
 /// The connections to one origin. The lock is held for a push or a pop.
@@ -17,6 +18,7 @@ pub(crate) struct Pool {
     /// How its connections are protected, under that policy.
     tls: OriginTls,
     limits: PoolLimits,
+    metrics: Arc<Metrics>,
     connections: Mutex<Connections>,
     /// Held while the first connection is made, so that a burst to an origin that speaks h2 opens one and not many.
     opening: tokio::sync::Mutex<()>,
@@ -47,7 +49,7 @@ enum Speaks {
 }
 
 impl Pool {
-    pub(super) fn new(generation: u64, tls: OriginTls, limits: &Limits) -> Arc<Self> {
+    pub(super) fn new(generation: u64, tls: OriginTls, limits: &Limits, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             generation,
             tls,
@@ -56,6 +58,7 @@ impl Pool {
                 resting: limits.pool_idle_per_origin,
                 all: limits.clone(),
             },
+            metrics,
             connections: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
         })
@@ -70,6 +73,7 @@ impl Pool {
         let mut connections = self.lock();
         if let Some(shared) = connections.shared.as_ref().filter(|shared| shared.is_usable()) {
             shared.touch();
+            self.metrics.origin_reused();
             return Some(Lease::Shared(Arc::clone(shared)));
         }
         let connection = connections.resting.pop()?;
@@ -77,6 +81,7 @@ impl Pool {
             connections.resting.clear(); // the others rest longer still
             return None;
         }
+        self.metrics.origin_reused();
         Some(Lease::Exclusive(Exclusive::new(connection, Arc::clone(self))))
     }
 
@@ -91,7 +96,10 @@ impl Pool {
         }
         let _opening = self.opening.lock().await;
         match self.shared() {
-            Some(shared) => Ok(Lease::Shared(shared)),
+            Some(shared) => {
+                self.metrics.origin_reused();
+                Ok(Lease::Shared(shared))
+            }
             None => self.established(connect().await?).await,
         }
     }
@@ -101,6 +109,7 @@ impl Pool {
     }
 
     async fn established(self: &Arc<Self>, stream: OriginStream) -> Result<Lease, Error> {
+        self.metrics.origin_opened();
         if stream.speaks_h2() {
             let shared = Arc::new(Shared::open(stream, &self.limits.all).await?);
             let mut connections = self.lock();

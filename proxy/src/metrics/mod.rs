@@ -3,10 +3,16 @@
 //! What every request touches is counted per lane, so that lanes share no cache line; what is rare has a lock. Counting never
 //! decides anything and never waits for I/O.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod exchanges;
+mod exposition;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+
+use outwall_certs::LeafCounts;
+
+use exchanges::Exchanges;
+pub(crate) use exchanges::{Ending, Measured};
+use exposition::{Exposition, Labelled};
 
 /// The counters of one gate.
 pub(crate) struct Metrics {
@@ -15,6 +21,8 @@ pub(crate) struct Metrics {
     findings: Labelled,
     policies_refused: AtomicU64,
     panics: AtomicU64,
+    opened: AtomicU64,
+    reused: AtomicU64,
 }
 
 /// Those that one lane alone counts. Two cache lines, since processors fetch them in pairs.
@@ -23,6 +31,7 @@ pub(crate) struct Metrics {
 struct LaneCounters {
     connections: AtomicU64,
     requests: AtomicU64,
+    exchanges: Exchanges,
 }
 
 /// What is read elsewhere when the counters are told.
@@ -30,6 +39,8 @@ pub(crate) struct Gauges {
     pub(crate) open_connections: u64,
     /// How many times the policy was replaced.
     pub(crate) policies_replaced: u64,
+    /// Of the CA.
+    pub(crate) leaves: LeafCounts,
 }
 
 impl Metrics {
@@ -40,7 +51,23 @@ impl Metrics {
             findings: Labelled::default(),
             policies_refused: AtomicU64::new(0),
             panics: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+            reused: AtomicU64::new(0),
         }
+    }
+
+    fn exchanges(&self, lane: usize) -> &Exchanges {
+        &self.lanes[lane].exchanges
+    }
+
+    /// A connection to an origin was opened.
+    pub(crate) fn origin_opened(&self) {
+        self.opened.fetch_add(1, Relaxed);
+    }
+
+    /// A request went over one that was there.
+    pub(crate) fn origin_reused(&self) {
+        self.reused.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn connection(&self, lane: usize) {
@@ -121,54 +148,38 @@ impl Metrics {
             "Connections that ended in a defect of the gate.",
             self.panics(),
         );
-        text.0
+        exchanges::tell(self.lanes.iter().map(|lane| &lane.exchanges), &mut text);
+        self.tell_of_origins(&mut text);
+        tell_of_leaves(gauges.leaves, &mut text);
+        text.into_text()
     }
-}
 
-/// A counter for each of few labels, all of them ours.
-#[derive(Default)]
-struct Labelled(Mutex<BTreeMap<String, u64>>);
-
-impl Labelled {
-    fn count(&self, label: &str) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(label) {
-            Some(count) => *count += 1,
-            None => drop(counts.insert(label.to_owned(), 1)),
+    fn tell_of_origins(&self, text: &mut Exposition) {
+        text.head(
+            "origin_connections_total",
+            "Connections to origins that requests went over: opened for them, or there already.",
+            "counter",
+        );
+        for (how, count) in [("opened", &self.opened), ("reused", &self.reused)] {
+            text.sample(
+                "origin_connections_total",
+                format_args!("how=\"{how}\""),
+                count.load(Relaxed),
+            );
         }
     }
 }
 
-/// Text in the making.
-#[derive(Default)]
-struct Exposition(String);
-
-impl Exposition {
-    fn counter(&mut self, name: &str, help: &str, value: u64) {
-        self.head(name, help, "counter");
-        self.line(format_args!("outwall_{name} {value}"));
+fn tell_of_leaves(leaves: LeafCounts, text: &mut Exposition) {
+    text.head(
+        "leaves_total",
+        "Certificates that clients were shown: minted for them, or known already.",
+        "counter",
+    );
+    for (how, count) in [("minted", leaves.minted), ("known", leaves.known)] {
+        text.sample("leaves_total", format_args!("how=\"{how}\""), count);
     }
-
-    fn gauge(&mut self, name: &str, help: &str, value: u64) {
-        self.head(name, help, "gauge");
-        self.line(format_args!("outwall_{name} {value}"));
-    }
-
-    fn labelled(&mut self, name: &str, help: &str, label: &str, counts: &Labelled) {
-        self.head(name, help, "counter");
-        for (value, count) in &*counts.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            self.line(format_args!("outwall_{name}{{{label}=\"{value}\"}} {count}"));
-        }
-    }
-
-    fn head(&mut self, name: &str, help: &str, kind: &str) {
-        self.line(format_args!("# HELP outwall_{name} {help}"));
-        self.line(format_args!("# TYPE outwall_{name} {kind}"));
-    }
-
-    fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        writeln!(self.0, "{line}").expect("a string takes all");
-    }
+    text.gauge("leaves_cached", "Certificates that are kept.", leaves.cached);
 }
 
 #[cfg(test)]
@@ -188,6 +199,11 @@ mod tests {
         let text = metrics.text(&Gauges {
             open_connections: 1,
             policies_replaced: 3,
+            leaves: LeafCounts {
+                minted: 2,
+                known: 5,
+                cached: 2,
+            },
         });
         for line in [
             "# TYPE outwall_connections_total counter",
@@ -199,6 +215,9 @@ mod tests {
             "outwall_policy_changes_total 3",
             "outwall_policy_refusals_total 1",
             "outwall_panics_total 0",
+            "outwall_origin_connections_total{how=\"opened\"} 0",
+            "outwall_leaves_total{how=\"known\"} 5",
+            "outwall_leaves_cached 2",
         ] {
             assert!(text.lines().any(|told| told == line), "no `{line}` in\n{text}");
         }
