@@ -28,6 +28,7 @@
 mod chain;
 mod dns;
 pub mod event;
+pub mod export;
 mod flood;
 mod github;
 mod going_out;
