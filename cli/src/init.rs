@@ -68,7 +68,7 @@ fn write_new(path: &Path) -> Result<(), Failure> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
     use super::*;
-    use outwall_policy::{Blocklist, GateSetting, Policy, PolicyDocument};
+    use outwall_policy::{AuditSettings, Blocklist, GateSetting, Policy, PolicyDocument};
     use outwall_proxy::Limits;
 
     /// The template with every `#key = value` and `#[table]` line switched on; prose starts with `# `.
@@ -99,6 +99,17 @@ mod tests {
             written.add_blocklist(&path, Blocklist::parse(b"ads.example.com", &path));
         }
         let policy = Policy::compile(&written).unwrap();
+        let removing = AuditSettings {
+            keep_for: policy.audit().keep_for,
+            keep_at_most: policy.audit().keep_at_most,
+            export_checkpoints: policy.audit().export_checkpoints.clone(),
+            ..AuditSettings::default()
+        };
+        assert_eq!(
+            *policy.audit(),
+            removing,
+            "what the template says is what is, but for these"
+        );
         for setting in GateSetting::ALL {
             let told = policy.gate().iter().find(|(told, _)| *told == setting);
             let is = Limits::default().of(setting);

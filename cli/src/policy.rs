@@ -8,8 +8,9 @@ use std::process::ExitCode;
 
 use outwall_policy::credential::{LeakAction, LeakScan, list};
 use outwall_policy::{
-    Allowances, Checked, Denial, Entry, Environment, EnvironmentName, LimitEntry, Overrides, RuleEntry,
-    RuleName, SecretSource, SizeListing, Treatment, TrustedList, trusted_writes, trusted_writes::WriteAction,
+    Allowances, AuditSettings, Checked, Denial, Entry, Environment, EnvironmentName, LimitEntry, Overrides,
+    RuleEntry, RuleName, SecretSource, SizeListing, Treatment, TrustedList, trusted_writes,
+    trusted_writes::WriteAction,
 };
 
 use crate::arguments::Session;
@@ -207,6 +208,10 @@ impl Show {
         if !in_force.policy.gate().is_empty() {
             say!("\nthe gate:")?;
             write_out(&in_force.policy.gate().to_string())?;
+        }
+        if *in_force.policy.audit() != AuditSettings::default() {
+            say!("\nthe audit log:")?;
+            write_out(&in_force.policy.audit().to_string())?;
         }
         for list in environment.blocklists() {
             say!(

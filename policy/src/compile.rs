@@ -64,6 +64,7 @@ impl Policy {
             brokered,
             githubs,
             gate: document.gate.clone(),
+            audit: Arc::new(document.audit.clone()),
             blocklist_files: document.blocklists().map(PathBuf::from).collect(),
             own_addresses: Vec::new(),
             warnings: compiler.warnings,

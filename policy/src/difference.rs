@@ -34,6 +34,9 @@ impl Policy {
         if self.gate != before.gate {
             said.push("other settings in [gate], which count when the gate is started again".to_owned());
         }
+        if self.audit != before.audit {
+            said.push("other settings in [audit]".to_owned());
+        }
         said.join("; ")
     }
 }
@@ -193,5 +196,7 @@ mod tests {
             between(&one, &set),
             "other settings in [gate], which count when the gate is started again"
         );
+        let kept = format!("{one}[audit]\nkeep_for = \"90d\"\n");
+        assert_eq!(between(&one, &kept), "other settings in [audit]");
     }
 }

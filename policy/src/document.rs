@@ -9,6 +9,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::allowances::LimitKind;
+use crate::audit_settings::AuditSettings;
 use crate::blocklist::Blocklist;
 use crate::credential::LeakAction;
 use crate::gate_settings::GateSettings;
@@ -36,6 +37,7 @@ pub struct PolicyDocument {
     pub(crate) origins: OriginsDocument,
     pub(crate) proxy: ProxyDocument,
     pub(crate) gate: GateSettings,
+    pub(crate) audit: AuditSettings,
     pub(crate) credentials: Vec<CredentialDocument>,
     pub(crate) githubs: Vec<GithubDocument>,
     /// Paths of files.
@@ -303,6 +305,7 @@ impl PolicyDocument {
             origins: OriginsDocument::default(),
             proxy: ProxyDocument::default(),
             gate: GateSettings::default(),
+            audit: AuditSettings::default(),
             credentials: Vec::new(),
             githubs: Vec::new(),
             blocklists: Vec::new(),

@@ -73,6 +73,7 @@ mod address;
 mod admit;
 mod allowances;
 mod amount;
+mod audit_settings;
 mod blocklist;
 pub mod brokered;
 mod check;
@@ -113,6 +114,7 @@ pub mod trusted_writes;
 
 pub use address::{AddressClass, classify};
 pub use allowances::{Allowances, Excess, Limit, LimitEntry, LimitKind, LimitScope};
+pub use audit_settings::{AuditSettings, Durability};
 pub use blocklist::{Blocked, Blocklist};
 pub use check::{CheckError, Checked};
 pub use client_certificate::ClientCertificate;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::audit_settings::AuditSettings;
 use crate::brokered::{Brokered, BrokeredCredential};
 use crate::document::Warning;
 use crate::environment::Environment;
@@ -28,6 +29,7 @@ pub struct Policy {
     pub(crate) githubs: Githubs,
     pub(crate) blocklist_files: Arc<[PathBuf]>,
     pub(crate) gate: GateSettings,
+    pub(crate) audit: Arc<AuditSettings>,
     /// In canonical form, sorted.
     pub(crate) own_addresses: Vec<IpAddr>,
     pub(crate) warnings: Vec<Warning>,
@@ -88,6 +90,11 @@ impl Policy {
     /// The bounds of the gate that the document sets. A gate takes them when it is made.
     pub fn gate(&self) -> &GateSettings {
         &self.gate
+    }
+
+    /// How the audit log is kept.
+    pub fn audit(&self) -> &AuditSettings {
+        &self.audit
     }
 
     /// Every file that is named anywhere in the policy, as written and each once: what it holds is part of the policy. Relative

@@ -14,6 +14,7 @@ use super::{
 use crate::amount::Bytes;
 use crate::sandbox::EnvironmentName;
 
+mod audit;
 mod bounds;
 mod credential_source;
 mod credentials;
@@ -90,6 +91,7 @@ impl Reader {
                 "origins" => document.origins = self.origins(value),
                 "proxy" => document.proxy = self.proxy(value),
                 "gate" => document.gate = self.gate(value),
+                "audit" => document.audit = self.audit(value),
                 "blocklists" => document.blocklists = self.strings("blocklists", value),
                 "credentials" => document.credentials = self.credentials(value),
                 "github" => document.githubs = self.githubs(value),
@@ -102,6 +104,7 @@ impl Reader {
                         "origins",
                         "proxy",
                         "gate",
+                        "audit",
                         "blocklists",
                         "credentials",
                         "github",

@@ -1,5 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+use std::time::Duration;
+
 use super::*;
+use crate::audit_settings::{AuditSettings, Durability};
 use crate::gate_settings::GateSetting;
 use crate::policy::Policy;
 
@@ -77,6 +80,56 @@ fn a_document_with_every_key_compiles() {
     let policy = Policy::compile(&complete()).unwrap();
     let set: Vec<GateSetting> = policy.gate().iter().map(|(setting, _)| setting).collect();
     assert_eq!(set, GateSetting::ALL, "every setting of the gate is there too");
+}
+
+#[test]
+fn how_the_audit_is_kept_is_as_written_and_else_as_it_is_without() {
+    let written = Policy::compile(&complete()).unwrap();
+    assert_eq!(
+        *written.audit(),
+        AuditSettings {
+            durability: Durability::Power,
+            segment_size: 16 << 20,
+            segment_age: Duration::from_hours(12),
+            compress: false,
+            keep_for: Some(Duration::from_hours(400 * 24)),
+            keep_at_most: Some(50 << 30),
+            checkpoint_every_events: 1000,
+            checkpoint_every: Duration::from_secs(10),
+            export_checkpoints: Some("checkpoints.jsonl".into()),
+        }
+    );
+    let text = format!("[audit]\n{}", written.audit());
+    let again = Policy::compile(&PolicyDocument::parse(&text, "shown").unwrap()).unwrap();
+    assert_eq!(again.audit(), written.audit(), "what is shown reads back");
+    let without = Policy::compile(&PolicyDocument::default()).unwrap();
+    assert_eq!(*without.audit(), AuditSettings::default());
+}
+
+#[test]
+fn how_the_audit_cannot_be_kept_is_named_with_how_it_can() {
+    let text = "[audit]\ndurability = \"disk\"\nsegment_size = \"1 KiB\"\nkeep_for = 90\ncompress = \"zstd\"\n\
+        checkpoint_every_events = 0\nkep_at_most = \"1 GiB\"\nexport_checkpoints = \"\"\n";
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:2: `durability` is "disk", which it cannot be
+      hint: write one of "process", "power"
+    outwall.toml:3: `segment_size` is "1 KiB", which is out of its range
+      hint: write "64 KiB" to "1 GiB"
+    outwall.toml:4: `keep_for` is 90, and has to be a length of time such as "15s"
+      hint: write a length of time such as "15s"
+    outwall.toml:5: `compress` is "zstd", and has to be true or false
+      hint: write true or false
+    outwall.toml:6: `checkpoint_every_events` is 0, and has to be a whole number above 0
+      hint: write a whole number above 0
+    outwall.toml:7: `kep_at_most` is not a key of [audit]
+      hint: did you mean `keep_at_most`?
+    outwall.toml:8: `export_checkpoints` is an empty path
+      hint: write the path of a file, or leave the key out
+    "#);
+    insta::assert_snapshot!(said("[audit]\nkeep_at_most = \"1 MiB\"\n"), @"
+    outwall.toml:1: `keep_at_most` is less than `segment_size`, and the file that is being written always stays
+      hint: write at least twice the `segment_size`
+    ");
 }
 
 #[test]

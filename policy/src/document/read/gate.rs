@@ -1,5 +1,7 @@
 //! `[gate]`.
 
+use std::ops::RangeInclusive;
+
 use toml::de::DeValue;
 
 use super::{Reader, Value};
@@ -33,20 +35,33 @@ impl Reader {
             Unit::Bytes => self.bytes(key, value).map(|written| written.value),
             Unit::Count => self.count(key, value).map(|written| written.value),
         }?;
-        if setting.range().contains(&amount) {
+        self.in_range(
+            key,
+            amount,
+            &setting.range(),
+            |amount| setting.written(amount),
+            value,
+        )
+    }
+
+    pub(super) fn in_range(
+        &mut self,
+        key: &str,
+        amount: u64,
+        range: &RangeInclusive<u64>,
+        written: impl Fn(u64) -> String,
+        value: Value<'_, '_>,
+    ) -> Option<u64> {
+        if range.contains(&amount) {
             return Some(amount);
         }
-        let (least, most) = (*setting.range().start(), *setting.range().end());
-        let what = format!(
-            "`{key}` is {}, which is out of its range",
-            setting.written(amount)
-        );
-        let remedy = format!("write {} to {}", setting.written(least), setting.written(most));
+        let what = format!("`{key}` is {}, which is out of its range", written(amount));
+        let remedy = format!("write {} to {}", written(*range.start()), written(*range.end()));
         self.problem(value.span().start, what, remedy);
         None
     }
 
-    fn milliseconds(&mut self, key: &str, value: Value<'_, '_>) -> Option<u64> {
+    pub(super) fn milliseconds(&mut self, key: &str, value: Value<'_, '_>) -> Option<u64> {
         let DeValue::String(text) = value.get_ref() else {
             self.wrong_type(key, "a length of time such as \"15s\"", value);
             return None;
