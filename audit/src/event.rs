@@ -246,7 +246,7 @@ pub struct Event {
 }
 
 /// The program in a sandbox that opened a connection.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Process {
     /// Its executable, by its path in the sandbox.
     pub executable: Option<String>,

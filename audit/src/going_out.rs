@@ -14,11 +14,13 @@ use crate::event::{EventId, Fields, Kind};
 use crate::github;
 use crate::mask::{Masked, MaskedText};
 use crate::shared::Shared;
+use crate::within::Within;
 
 /// What is about to leave. Made of a permit, so only what policy allowed can be recorded as going out.
 #[derive(Clone, Copy, Debug)]
 pub struct GoingOut<'a> {
     permit: Permit<'a>,
+    within: Within<'a>,
     query: Option<&'a str>,
     hidden: &'a [Range<usize>],
     credential: Option<&'a CredentialName>,
@@ -47,6 +49,7 @@ impl<'a> GoingOut<'a> {
     pub fn connection(permit: &'a ConnectionPermit) -> Self {
         Self {
             permit: Permit::Connection(permit),
+            within: Within::default(),
             query: None,
             hidden: &[],
             credential: None,
@@ -60,6 +63,7 @@ impl<'a> GoingOut<'a> {
     pub fn exchange(permit: &'a RequestPermit) -> Self {
         Self {
             permit: Permit::Exchange(permit),
+            within: Within::default(),
             query: None,
             hidden: &[],
             credential: None,
@@ -67,6 +71,13 @@ impl<'a> GoingOut<'a> {
             protocol: None,
             tls: None,
         }
+    }
+
+    /// The connection that it came by.
+    #[must_use]
+    pub fn within(mut self, within: Within<'a>) -> Self {
+        self.within = within;
+        self
     }
 
     /// The request's query, raw, without `?`. Only the names of its parameters are written.
@@ -129,6 +140,7 @@ impl<'a> GoingOut<'a> {
         let connection = self.connection_permit();
         line.plain("environment", connection.environment().as_str());
         line.text("sandbox", connection.sandbox().id);
+        self.within.write(line);
         line.text("target", connection.target());
         line.maybe("address", self.address);
         match self.permit {
@@ -218,6 +230,7 @@ pub struct Recorded {
     id: EventId,
     closing: Kind,
     connection: ConnectionPermit,
+    number: Option<u64>,
     since: Instant,
     closed: bool,
 }
@@ -234,6 +247,7 @@ impl Recorded {
             id,
             closing,
             connection,
+            number: what.within.connection,
             since: Instant::now(),
             closed: false,
         }
@@ -259,9 +273,14 @@ impl Recorded {
         self.closed = true;
         let micros = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         let (sandbox, id) = (self.connection.sandbox(), self.id);
+        let within = Within {
+            connection: self.number,
+            process: None, // what it closes has it
+        };
         self.shared.append(self.closing, |line| {
             line.plain("environment", sandbox.environment.as_str());
             line.text("sandbox", sandbox.id);
+            within.write(line);
             line.text("for", id);
             line.plain("outcome", outcome);
             line.maybe("address", how.address);

@@ -42,14 +42,16 @@ pub mod segment;
 mod shared;
 mod summary;
 mod verify;
+mod within;
 mod writer;
 
 pub use dns::DnsAnswer;
-pub use event::{Event, EventId, Kind};
+pub use event::{Event, EventId, Kind, Process};
 pub use going_out::{CameBack, GoingOut, Recorded, TlsFacts};
 pub use log::{Asked, AuditLog, CredentialChange, Durability, OpenError, Options};
 pub use policy_events::{GrantEvent, PolicyEvent};
 pub use published::{CameIn, RecordedIn};
 pub use summary::{DeniedTarget, Summary};
 pub use verify::{Checkpoint, FileReport, Misfit, Report, Unfit, verify};
+pub use within::Within;
 pub use writer::WriteError;

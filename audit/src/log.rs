@@ -18,6 +18,7 @@ use crate::mask::{Masked, MaskedText};
 use crate::segment::{self, Segment};
 use crate::shared::{Shared, lock};
 use crate::summary::Summary;
+use crate::within::Within;
 use crate::writer::WriteError;
 use crate::{query, repair};
 
@@ -73,6 +74,8 @@ pub enum OpenError {
 /// What was asked for, as far as it was read before it was refused. Where the denial names a target, that is written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked<'a> {
+    /// The connection that it was asked by.
+    pub within: Within<'a>,
     /// Host and port.
     pub target: Option<&'a Target>,
     /// The scheme.
@@ -171,6 +174,7 @@ impl AuditLog {
         };
         self.0.write_or_count(event, |line| {
             who(line, sandbox);
+            asked.within.write(line);
             line.maybe("target", denial.reason().target().or(asked.target));
             line.maybe("scheme", asked.scheme);
             line.maybe("method", asked.method);
@@ -195,6 +199,7 @@ impl AuditLog {
     pub fn turned_away(
         &self,
         stranger: impl fmt::Display,
+        connection: u64,
         reason: &Reason,
     ) -> Result<Option<EventId>, WriteError> {
         let event = Frequent {
@@ -204,6 +209,7 @@ impl AuditLog {
             message: reason,
         };
         self.0.write_or_count(event, |line| {
+            Within::connection(connection).write(line);
             line.text("client", stranger);
             line.plain("decision", "deny");
             line.plain("reason", reason.code());
@@ -335,6 +341,7 @@ impl AuditLog {
         };
         self.0.write_or_count(event, |line| {
             who(line, sandbox);
+            asked.within.write(line);
             line.maybe("target", asked.target);
             line.maybe("scheme", asked.scheme);
             line.maybe("method", asked.method);

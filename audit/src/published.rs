@@ -12,6 +12,7 @@ use crate::event::{EventId, Fields, Kind};
 use crate::log::AuditLog;
 use crate::mask::MaskedText;
 use crate::shared::Shared;
+use crate::within::Within;
 use crate::writer::WriteError;
 
 /// Who comes to a published port.
@@ -19,6 +20,8 @@ use crate::writer::WriteError;
 pub struct CameIn<'a> {
     /// Whose port it is.
     pub sandbox: &'a Sandbox,
+    /// The number of the connection.
+    pub connection: u64,
     /// The port inside.
     pub port: u16,
     /// Where it is published.
@@ -36,6 +39,7 @@ pub struct RecordedIn {
     shared: Arc<Shared>,
     id: EventId,
     sandbox: Sandbox,
+    connection: u64,
     since: Instant,
     closed: bool,
 }
@@ -54,6 +58,7 @@ impl AuditLog {
     pub fn came_in(&self, what: CameIn<'_>) -> Result<RecordedIn, WriteError> {
         let id = self.shared().write(Kind::PublishedCameIn, |line| {
             who(line, what.sandbox);
+            Within::connection(what.connection).write(line);
             line.text("target", Inside(what.port));
             line.text("address", what.at);
             line.text("client", what.client);
@@ -67,6 +72,7 @@ impl AuditLog {
             shared: Arc::clone(self.shared()),
             id,
             sandbox: what.sandbox.clone(),
+            connection: what.connection,
             since: Instant::now(),
             closed: false,
         })
@@ -87,9 +93,10 @@ impl RecordedIn {
     fn close(&mut self, outcome: &str, more: impl FnOnce(&mut Fields<'_>)) {
         self.closed = true;
         let micros = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let (sandbox, id) = (&self.sandbox, self.id);
+        let (sandbox, id, connection) = (&self.sandbox, self.id, self.connection);
         self.shared.append(Kind::PublishedEnded, |line| {
             who(line, sandbox);
+            Within::connection(connection).write(line);
             line.text("for", id);
             line.plain("outcome", outcome);
             line.number("duration_us", micros);

@@ -62,7 +62,7 @@ impl Client {
             stream: accepted.stream,
             seen: BytesMut::new(),
             entrance,
-            lane: accepted.lane,
+            lane: accepted.seat.lane,
             pass: Pass::Place,
         }
     }

@@ -211,7 +211,7 @@ impl Clientele {
             return;
         }
         let denial = Denial::new(&gate.sandbox.environment, Reason::Credential(fault));
-        gate.denied(&denial, Asked::default()); // says why the records of what ran have no end
+        gate.denied_within(&denial, Asked::default()); // says why the records of what ran have no end
     }
 
     /// Those whose credentials are over and who have no connection. The anonymous may come back at any time.

@@ -1,4 +1,4 @@
-//! The path of one client connection, from accept to close. Start reading here: [`SandboxGate::relay`] is the whole of it.
+//! The path of one client connection, from accept to close. Start reading here: [`ClientGate::relay`] is the whole of it.
 //!
 //! accept → identify the sandbox (by where it arrived; by what it shows, where others may arrive too: `reception`) → read the
 //! target → decide → refuse, tunnel, stream, intercept or forward.
@@ -8,22 +8,23 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use outwall_audit::{Asked, GoingOut};
+use outwall_audit::Asked;
 use outwall_policy::{ConnectionDecision, ConnectionPermit, Denial, Host, Reason, Target};
 use tokio::net::TcpStream;
 
 use crate::client::{Client, Entrance, FirstBytes};
+use crate::client_gate::ClientGate;
 use crate::error::Error;
 use crate::intercept;
-use crate::sandbox_gate::SandboxGate;
+use crate::lanes::Seat;
 use crate::{refuse, target, tunnel};
 
 /// A connection that was accepted, and by which door.
 pub(crate) struct Accepted {
     pub(crate) stream: TcpStream,
     pub(crate) door: Door,
-    /// Which lane it runs in.
-    pub(crate) lane: usize,
+    /// Which one it is, and in which lane it runs.
+    pub(crate) seat: Seat,
 }
 
 /// The doors of a sandbox.
@@ -37,7 +38,7 @@ pub(crate) enum Door {
     HostPort { port: u16 },
 }
 
-impl SandboxGate {
+impl ClientGate {
     /// Serves one client connection, from accept to close.
     pub(crate) async fn serve(self: Arc<Self>, accepted: Accepted) {
         let served = async {
@@ -158,11 +159,6 @@ impl SandboxGate {
         })
     }
 
-    /// A refusal that is the gate's own, not the policy's.
-    pub(crate) fn denial(&self, reason: Reason) -> Denial {
-        Denial::new(&self.sandbox.environment, reason)
-    }
-
     /// Writes the refusal down and tells the client, in the language that it speaks.
     pub(crate) async fn refuse(
         self: &Arc<Self>,
@@ -178,13 +174,5 @@ impl SandboxGate {
             },
         );
         Box::pin(refuse::tell(self, client, denial)).await
-    }
-
-    /// No record, no connection.
-    pub(crate) fn record_connection(
-        &self,
-        permit: &ConnectionPermit,
-    ) -> Result<outwall_audit::Recorded, Error> {
-        Ok(self.shared.audit.going_out(GoingOut::connection(permit))?)
     }
 }

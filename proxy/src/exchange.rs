@@ -24,6 +24,7 @@ use crate::arriving::Arriving;
 use crate::body::{Held, ResponseBody, Upload};
 use crate::brokering::{self, Examined, Objection, Outbound, Ready};
 use crate::client::Client;
+use crate::client_gate::ClientGate;
 use crate::current::Snapshot;
 use crate::error::Error;
 use crate::github;
@@ -36,13 +37,12 @@ use crate::pass::Pass;
 use crate::pulse::{Pulse, Running};
 use crate::record::ExchangeRecord;
 use crate::refusal::{Format, Refusal};
-use crate::sandbox_gate::SandboxGate;
 use crate::scrub::Scrubbing;
 use crate::websocket::Handshake;
 
 /// The exchanges of one client connection.
 pub(crate) struct Exchanges {
-    gate: Arc<SandboxGate>,
+    gate: Arc<ClientGate>,
     client: OriginClient,
     pub(crate) pulse: Arc<Pulse>,
     grant: Grant,
@@ -195,7 +195,7 @@ impl Grant {
 
 impl Exchanges {
     pub(crate) fn new(
-        gate: &Arc<SandboxGate>,
+        gate: &Arc<ClientGate>,
         footing: Footing,
         grant: Grant,
         tls: Option<ClientTlsFacts>,
@@ -214,7 +214,7 @@ impl Exchanges {
         })
     }
 
-    pub(crate) fn gate(&self) -> &Arc<SandboxGate> {
+    pub(crate) fn gate(&self) -> &Arc<ClientGate> {
         &self.gate
     }
 
@@ -407,6 +407,7 @@ impl Exchanges {
             None => Outbound::AsItCame(body),
         };
         let mut what = GoingOut::exchange(permit)
+            .within(self.gate.within())
             .query(asked.query())
             .hidden(hidden.parts())
             .credential(credential.as_ref())
@@ -537,6 +538,7 @@ impl Exchanges {
             hidden: hidden.parts(),
             protocol: Some(question.protocol),
             tls: self.tls.as_ref().map(ClientTlsFacts::as_audited),
+            ..Asked::default()
         };
         self.gate.denied(denial, asked);
     }

@@ -10,17 +10,17 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::client::Client;
+use crate::client_gate::ClientGate;
 use crate::client_hello::ClientHello;
 use crate::error::Error;
 use crate::exchange::{ClientTlsFacts, Exchanges, Footing, Grant};
 use crate::http_connection::{Speaks, serve};
 use crate::pulse::Pulse;
 use crate::rewind::Rewind;
-use crate::sandbox_gate::SandboxGate;
 
 /// Serves a client that speaks TLS, whose hello was compared with the permit's target.
 pub(crate) async fn tls(
-    gate: &Arc<SandboxGate>,
+    gate: &Arc<ClientGate>,
     client: Client,
     hello: &ClientHello,
     permit: ConnectionPermit,
@@ -42,7 +42,7 @@ pub(crate) async fn tls(
 
 /// Serves a client that speaks HTTP in the clear on a connection that was decided on.
 pub(crate) async fn clear(
-    gate: &Arc<SandboxGate>,
+    gate: &Arc<ClientGate>,
     client: Client,
     permit: ConnectionPermit,
 ) -> Result<(), Error> {
@@ -58,7 +58,7 @@ pub(crate) async fn clear(
 }
 
 /// Serves a client whose requests name their targets themselves.
-pub(crate) async fn forward(gate: &Arc<SandboxGate>, client: Client) -> Result<(), Error> {
+pub(crate) async fn forward(gate: &Arc<ClientGate>, client: Client) -> Result<(), Error> {
     let exchanges = Exchanges::new(
         gate,
         Footing::of(&client),
@@ -71,7 +71,7 @@ pub(crate) async fn forward(gate: &Arc<SandboxGate>, client: Client) -> Result<(
 
 /// Tells a refused client inside TLS.
 pub(crate) async fn refused(
-    gate: &Arc<SandboxGate>,
+    gate: &Arc<ClientGate>,
     client: Client,
     hello: &ClientHello,
     config: Arc<ServerConfig>,
@@ -83,7 +83,7 @@ pub(crate) async fn refused(
 }
 
 async fn accept(
-    gate: &SandboxGate,
+    gate: &ClientGate,
     client: Client,
     config: Arc<ServerConfig>,
 ) -> Result<TlsStream<Rewind<TcpStream>>, Error> {
@@ -95,7 +95,7 @@ async fn accept(
 }
 
 async fn serve_tls(
-    gate: &Arc<SandboxGate>,
+    gate: &Arc<ClientGate>,
     footing: Footing,
     stream: TlsStream<Rewind<TcpStream>>,
     hello: &ClientHello,
@@ -123,7 +123,7 @@ async fn serve_tls(
 }
 
 /// A client that pins certificates, or trusts another store, ends here: whoever wonders why it does not work must find it.
-fn report_distrust(gate: &SandboxGate, permit: &ConnectionPermit, error: &Error) {
+fn report_distrust(gate: &ClientGate, permit: &ConnectionPermit, error: &Error) {
     let message = format!("{}: {}", permit.target(), error.chain());
     gate.found("client-tls", &message);
 }

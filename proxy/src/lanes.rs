@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
@@ -13,6 +13,8 @@ use tokio::sync::oneshot;
 /// The lanes of a gate.
 pub(crate) struct Lanes {
     lanes: Vec<Lane>,
+    /// Connections so far.
+    seats: AtomicU64,
 }
 
 struct Lane {
@@ -22,9 +24,17 @@ struct Lane {
     _alive: oneshot::Sender<()>,
 }
 
+/// Which connection of the gate one is, and in which lane it runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seat {
+    /// From 1, of all connections of a gate.
+    pub(crate) connection: u64,
+    pub(crate) lane: usize,
+}
+
 /// A place in a lane, held by one connection.
 pub(crate) struct Place {
-    pub(crate) lane: usize,
+    pub(crate) seat: Seat,
     pub(crate) runtime: Handle,
     connections: Arc<AtomicUsize>,
 }
@@ -32,7 +42,10 @@ pub(crate) struct Place {
 impl Lanes {
     pub(crate) fn start(number: usize) -> io::Result<Self> {
         let lanes = (0..number.max(1)).map(Lane::start).collect::<io::Result<_>>()?;
-        Ok(Self { lanes })
+        Ok(Self {
+            lanes,
+            seats: AtomicU64::new(0),
+        })
     }
 
     /// The runtimes of all lanes, in order.
@@ -57,7 +70,10 @@ impl Lanes {
             .expect("there is at least one lane");
         lane.connections.fetch_add(1, Ordering::Relaxed);
         Place {
-            lane: number,
+            seat: Seat {
+                connection: self.seats.fetch_add(1, Ordering::Relaxed) + 1,
+                lane: number,
+            },
             runtime: lane.runtime.clone(),
             connections: Arc::clone(&lane.connections),
         }
@@ -97,9 +113,10 @@ mod tests {
         let lanes = Lanes::start(2).expect("two threads");
         let first = lanes.place();
         let second = lanes.place();
-        assert_ne!(first.lane, second.lane);
-        let freed = second.lane;
+        assert_ne!(first.seat.lane, second.seat.lane);
+        assert_ne!(first.seat.connection, second.seat.connection);
+        let freed = second.seat.lane;
         drop(second);
-        assert_eq!(lanes.place().lane, freed);
+        assert_eq!(lanes.place().seat.lane, freed);
     }
 }

@@ -33,6 +33,7 @@ mod arriving;
 mod body;
 mod brokering;
 mod client;
+mod client_gate;
 pub mod client_hello;
 mod clientele;
 mod coding;

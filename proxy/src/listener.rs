@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::connection::{Accepted, Door};
 use crate::gate::Shared;
+use crate::lanes::Seat;
 
 /// Knows where a captured connection was going.
 pub trait OriginalDestination: Send + Sync + 'static {
@@ -75,8 +76,8 @@ pub(crate) trait Arrived: Send + 'static {
     /// What is served.
     type Accepted;
 
-    /// In the lane.
-    fn admit(self, lane: usize) -> io::Result<Self::Accepted>;
+    /// In its lane.
+    fn admit(self, seat: Seat) -> io::Result<Self::Accepted>;
 }
 
 /// A TCP listener, and which door it is.
@@ -106,10 +107,10 @@ impl Listens for TcpDoor {
 impl Arrived for ByTcp {
     type Accepted = Accepted;
 
-    fn admit(self, lane: usize) -> io::Result<Accepted> {
+    fn admit(self, seat: Seat) -> io::Result<Accepted> {
         let stream = tcp(self.stream)?;
         let door = self.doorway.door(&stream)?;
-        Ok(Accepted { stream, door, lane })
+        Ok(Accepted { stream, door, seat })
     }
 }
 
@@ -187,9 +188,8 @@ where
         let (gate, place) = (Arc::clone(gate), gate.shared().lanes.place());
         let lane = place.runtime.clone();
         let connection = async move {
-            let lane = place.lane;
-            gate.shared().metrics.connection(lane);
-            match arrived.admit(lane) {
+            gate.shared().metrics.connection(place.seat.lane);
+            match arrived.admit(place.seat) {
                 Ok(accepted) => gate.serve(accepted).await,
                 Err(error) => tracing::debug!(%error, "a connection ended before it began"),
             }

@@ -71,9 +71,9 @@ impl Published {
         Ok((Arc::new(published), listener))
     }
 
-    async fn relay(&self, client: TcpStream) -> Result<(), Error> {
+    async fn relay(&self, client: TcpStream, connection: u64) -> Result<(), Error> {
         let peer = client.peer_addr().map_err(Error::ClientLost)?;
-        let recorded = self.record(peer).await?;
+        let recorded = self.record(peer, connection).await?;
         let counts = Counts::default();
         let outcome = match self.connect_inside().await {
             Ok(server) => self.exchange_bytes(client, server, &counts).await,
@@ -92,11 +92,12 @@ impl Published {
     }
 
     /// No record, no connection.
-    async fn record(&self, client: SocketAddr) -> Result<RecordedIn, Error> {
+    async fn record(&self, client: SocketAddr, connection: u64) -> Result<RecordedIn, Error> {
         let at = self.at;
         let user = tokio::task::spawn_blocking(move || user::of(client, at)).await;
         let what = CameIn {
             sandbox: &self.gate.sandbox,
+            connection,
             port: self.port,
             at,
             client,
@@ -163,7 +164,7 @@ impl Host for Published {
     }
 
     async fn serve(self: Arc<Self>, accepted: Accepted) {
-        if let Err(error) = self.relay(accepted.stream).await {
+        if let Err(error) = self.relay(accepted.stream, accepted.seat.connection).await {
             error.log();
         }
     }

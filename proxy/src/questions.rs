@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use outwall_policy::{ConnectionDecision, Opening, Reason, Sandbox, Target};
 
-use crate::sandbox_gate::SandboxGate;
+use crate::client_gate::ClientGate;
 
 /// Asks whether a sandbox may reach a target.
 pub trait Questions: Send + Sync + 'static {
@@ -15,7 +15,7 @@ pub trait Questions: Send + Sync + 'static {
     fn ask(&self, sandbox: &Sandbox, target: &Target) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
-impl SandboxGate {
+impl ClientGate {
     /// The policy in force decides. A host or port that nobody thought of may be asked about, if somebody is there to be asked;
     /// then what is in force afterwards decides.
     pub(crate) async fn decide(&self, target: &Target, opening: Opening) -> ConnectionDecision {

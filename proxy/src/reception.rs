@@ -1,5 +1,5 @@
 //! Connections to a proxy that many sandboxes share, from accept to the gate of whoever it is: read the first request, identify,
-//! and from there on [`SandboxGate::relay`](crate::sandbox_gate::SandboxGate). It ends with the credential that it came with.
+//! and from there on [`ClientGate::relay`]. It ends with the credential that it came with.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,9 +8,11 @@ use http::StatusCode;
 use outwall_policy::{CredentialFault, Reason};
 
 use crate::client::{Client, Entrance};
+use crate::client_gate::ClientGate;
 use crate::clientele::{Clientele, Unidentified};
 use crate::connection::Accepted;
 use crate::error::Error;
+use crate::lanes::Seat;
 use crate::peers::Arrival;
 use crate::refusal::{Format, Refusal};
 use crate::target::{self, FirstRequest};
@@ -19,6 +21,7 @@ impl Clientele {
     /// Serves one client connection, from accept to close.
     pub(crate) async fn receive(&self, accepted: Accepted) -> Result<(), Error> {
         let peer = accepted.stream.peer_addr().map_err(Error::ClientLost)?.ip();
+        let seat = accepted.seat;
         let Some(arrival) = self.peers.arrive(peer, Instant::now()) else {
             return Ok(()); // too many of it say nothing
         };
@@ -30,10 +33,14 @@ impl Clientele {
             return client.say(said(status, text).as_bytes()).await;
         }
         match self.identify(&first.shown) {
-            Err(unidentified) => self.turn_away(client, &unidentified, &arrival, peer).await,
+            Err(unidentified) => {
+                self.turn_away(client, &unidentified, &arrival, (peer, seat))
+                    .await
+            }
             Ok((gate, pass)) => {
                 drop(arrival);
                 client.pass = pass.clone();
+                let gate = ClientGate::new(gate, seat);
                 // Whatever it does there is over when this is dropped: tunnels and running exchanges too.
                 tokio::select! {
                     relayed = gate.enter(client, first) => relayed,
@@ -52,7 +59,7 @@ impl Clientele {
         client: Client,
         unidentified: &Unidentified,
         arrival: &Arrival,
-        peer: std::net::IpAddr,
+        (peer, seat): (std::net::IpAddr, Seat),
     ) -> Result<(), Error> {
         let is_one_of_many = unidentified.is_wrong() && !arrival.was_wrong(Instant::now());
         let reason = if is_one_of_many {
@@ -62,7 +69,7 @@ impl Clientele {
         };
         self.shared.metrics.denial(reason.code());
         tracing::debug!(%peer, %reason, "turned away");
-        if let Err(error) = self.shared.audit.turned_away(peer, reason) {
+        if let Err(error) = self.shared.audit.turned_away(peer, seat.connection, reason) {
             tracing::error!(%error, "that somebody was turned away could not be recorded");
         }
         let format = match client.entrance {
@@ -87,7 +94,7 @@ impl Clientele {
     }
 }
 
-impl crate::sandbox_gate::SandboxGate {
+impl ClientGate {
     /// Serves a connection of this sandbox, if it has room for one more.
     async fn enter(self: &Arc<Self>, client: Client, first: FirstRequest) -> Result<(), Error> {
         let Ok(_room) = Arc::clone(&self.room).try_acquire_owned() else {

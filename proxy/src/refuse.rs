@@ -7,15 +7,15 @@ use outwall_policy::Denial;
 use rustls::ServerConfig;
 
 use crate::client::{Client, Entrance, FirstBytes};
+use crate::client_gate::ClientGate;
 use crate::client_hello::ClientHello;
 use crate::error::Error;
 use crate::intercept;
 use crate::refusal::{Format, Refusal};
-use crate::sandbox_gate::SandboxGate;
 use crate::target::patience;
 
 /// Tells the client, and ends the connection.
-pub(crate) async fn tell(gate: &Arc<SandboxGate>, client: Client, denial: Denial) -> Result<(), Error> {
+pub(crate) async fn tell(gate: &Arc<ClientGate>, client: Client, denial: Denial) -> Result<(), Error> {
     match client.entrance {
         Entrance::Connect => {
             client
@@ -34,7 +34,7 @@ pub(crate) async fn tell(gate: &Arc<SandboxGate>, client: Client, denial: Denial
 
 /// The client believes that it speaks to its origin.
 async fn tell_unaware(
-    gate: &Arc<SandboxGate>,
+    gate: &Arc<ClientGate>,
     mut client: Client,
     port: u16,
     denial: Denial,
@@ -58,7 +58,7 @@ async fn tell_unaware(
 
 /// A leaf for the name that the client will check; none when the sandbox has used up its share of minting for refusals.
 fn config(
-    gate: &SandboxGate,
+    gate: &ClientGate,
     client: &Client,
     hello: &ClientHello,
     denial: &Denial,

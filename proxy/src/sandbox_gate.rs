@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::allowance::Ledger;
 use crate::brokering::Brokering;
+use crate::client_gate::ClientGate;
 use crate::connection::Accepted;
 use crate::dialer::Dialer;
 use crate::distinct_names::{DistinctNames, TooManyNames};
@@ -96,65 +97,40 @@ impl SandboxGate {
         &self.origins[lane]
     }
 
-    /// The policy in force decides; what it allows is refused all the same when it is one name too many below a wildcard.
-    /// Every way to a connection goes through here, before anything is resolved.
-    pub(crate) fn decide_now(&self, target: &Target, opening: Opening) -> ConnectionDecision {
+    /// The policy in force decides. What it allows may be one name too many below a wildcard.
+    pub(crate) fn decide_now(
+        &self,
+        target: &Target,
+        opening: Opening,
+    ) -> (ConnectionDecision, Option<TooManyNames>) {
         let snapshot = self.shared.policy.load();
         let decision = snapshot.policy.decide_connection(&self.sandbox, target, opening);
         let Some(permit) = decision.permit() else {
-            return decision;
+            return (decision, None);
         };
         if snapshot.policy.static_address(target).is_some() {
-            return decision; // it is not resolved
+            return (decision, None); // it is not resolved
         }
         let environment = snapshot
             .policy
             .environment(Some(self.sandbox.environment.as_str()));
         let limit = environment.ok().and_then(Environment::names_below_one_wildcard);
-        match self.distinct_names.count(permit, limit) {
-            Ok(()) => decision,
-            Err(too_many) => ConnectionDecision::Deny(self.too_many_names(too_many)),
-        }
+        let too_many = self.distinct_names.count(permit, limit).err();
+        (decision, too_many)
     }
 
-    fn too_many_names(&self, too_many: TooManyNames) -> Denial {
-        let TooManyNames {
-            pattern,
-            limit,
-            first,
-        } = too_many;
-        if first {
-            let message = format!(
-                "connections to {limit} different names below {pattern} were allowed, and further names are refused: \
-                 this is how data is carried out in names"
-            );
-            self.found("too-many-names", &message);
-        }
-        self.denial(Reason::TooManyNames { pattern })
-    }
-
-    /// Records what security people should look at.
-    pub(crate) fn found(&self, code: &str, message: &str) {
-        self.shared.metrics.finding(code);
-        if let Err(error) = self.shared.audit.finding(Some(&self.sandbox), code, message) {
-            tracing::error!(%error, "a finding could not be recorded");
-        }
-    }
-
-    /// The same of something within a request.
-    pub(crate) fn found_in(&self, code: &str, message: &str, asked: Asked<'_>) {
-        if let Err(error) = self.shared.audit.finding_in(&self.sandbox, code, message, asked) {
-            tracing::error!(%error, "a finding could not be recorded");
-        }
-    }
-
-    /// Records a refusal. It stands whether or not it can be written: nothing leaves either way.
-    pub(crate) fn denied(&self, denial: &Denial, asked: Asked<'_>) {
+    /// Records a refusal, with the connection that it was in, if it was in one.
+    pub(crate) fn denied_within(&self, denial: &Denial, asked: Asked<'_>) {
         tracing::debug!(sandbox = %self.sandbox.id, %denial, "refused");
         self.shared.metrics.denial(denial.code());
         if let Err(error) = self.shared.audit.denied(&self.sandbox, denial, asked) {
             tracing::error!(%error, "a refusal could not be recorded");
         }
+    }
+
+    /// A refusal that is the gate's own, not the policy's.
+    pub(crate) fn denial(&self, reason: Reason) -> Denial {
+        Denial::new(&self.sandbox.environment, reason)
     }
 
     /// Whether one more refusal may be answered inside TLS, which costs a mint and a handshake.
@@ -199,7 +175,7 @@ impl Host for SandboxGate {
     }
 
     async fn serve(self: Arc<Self>, accepted: Accepted) {
-        self.serve(accepted).await;
+        ClientGate::new(self, accepted.seat).serve(accepted).await;
     }
 }
 

@@ -16,15 +16,15 @@ use tokio::time::timeout;
 
 use crate::allowance::Bounds;
 use crate::client::Client;
+use crate::client_gate::ClientGate;
 use crate::dialer::{Load, Transport};
 use crate::error::Error;
 use crate::metrics::{Ending, Measured};
-use crate::sandbox_gate::SandboxGate;
 use crate::vigil::until_withdrawn;
 
 /// Records, dials and relays, until one side is done.
 pub(crate) async fn relay(
-    gate: &Arc<SandboxGate>,
+    gate: &Arc<ClientGate>,
     client: Client,
     permit: ConnectionPermit,
 ) -> Result<(), Error> {
@@ -89,7 +89,7 @@ impl Moved {
 }
 
 async fn exchange_bytes(
-    gate: &Arc<SandboxGate>,
+    gate: &Arc<ClientGate>,
     client: Client,
     origin: Transport,
     permit: &ConnectionPermit,

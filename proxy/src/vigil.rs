@@ -8,11 +8,11 @@ use std::task::Context;
 use outwall_policy::{ConnectionPermit, Policy, RequestPermit};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::client_gate::ClientGate;
 use crate::draining::Draining;
 use crate::error::Error;
 use crate::gate::Shared;
 use crate::pulse::Pulse;
-use crate::sandbox_gate::SandboxGate;
 
 /// The watch over one client connection.
 pub(crate) struct Vigil {
@@ -39,7 +39,7 @@ pub(crate) enum Call {
 
 impl Vigil {
     /// Over a connection of one sandbox.
-    pub(crate) fn new(gate: &Arc<SandboxGate>, pulse: &Arc<Pulse>, permit: Option<ConnectionPermit>) -> Self {
+    pub(crate) fn new(gate: &Arc<ClientGate>, pulse: &Arc<Pulse>, permit: Option<ConnectionPermit>) -> Self {
         let granted = move |policy: &Policy| permit.as_ref().is_none_or(|permit| policy.still_grants(permit));
         Self::over(&gate.shared, &gate.draining, pulse, Box::new(granted))
     }
@@ -126,16 +126,16 @@ fn news(shared: &Shared, draining: &Draining) -> impl Future<Output = ()> + Send
 }
 
 /// Waits until something is called for that ends a connection without requests of its own: a tunnel.
-pub(crate) async fn until_withdrawn(gate: &SandboxGate, permit: &ConnectionPermit) -> Error {
+pub(crate) async fn until_withdrawn(gate: &ClientGate, permit: &ConnectionPermit) -> Error {
     until(gate, |policy| !policy.still_grants(permit)).await
 }
 
 /// The same for a request that goes on as a socket: a policy that would refuse it by now ends it.
-pub(crate) async fn until_request_withdrawn(gate: &SandboxGate, permit: &RequestPermit) -> Error {
+pub(crate) async fn until_request_withdrawn(gate: &ClientGate, permit: &RequestPermit) -> Error {
     until(gate, |policy| !policy.still_permits(permit)).await
 }
 
-async fn until(gate: &SandboxGate, is_withdrawn: impl Fn(&Policy) -> bool) -> Error {
+async fn until(gate: &ClientGate, is_withdrawn: impl Fn(&Policy) -> bool) -> Error {
     let mut changed = gate.shared.policy.subscribe();
     loop {
         if is_withdrawn(&gate.shared.policy.load().policy) {

@@ -10,7 +10,7 @@ use outwall_policy::{
 };
 
 use super::*;
-use crate::event::Event;
+use crate::event::{Event, Process};
 use crate::going_out::CameBack;
 use crate::query::{Filter, read};
 use crate::verify::{Report, verify};
@@ -102,6 +102,46 @@ fn what_goes_out_is_in_the_file_before_the_call_returns() {
     assert!(!written.contains("secret") && !written.contains("16C7e42F"));
 }
 
+fn curl() -> Process {
+    Process {
+        executable: Some("/usr/bin/curl".to_owned()),
+        sha256: Some("0b".repeat(32)),
+        pid: Some(42),
+        ancestors: vec!["/usr/bin/bash".to_owned()],
+        unknown: None,
+    }
+}
+
+#[test]
+fn refusals_and_findings_say_in_which_connection_and_by_whom() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    let (known, unknown) = (curl(), Process::unknown("it ended before it was looked at"));
+    for process in [&known, &unknown] {
+        let asked = Asked {
+            within: Within::connection(3).by(Some(process)),
+            ..Asked::default()
+        };
+        log.denied(&sandbox(), &denial("evil.test:443"), asked).unwrap();
+        log.finding_in(&sandbox(), "client-tls", "no trust", asked)
+            .unwrap();
+    }
+    log.turned_away("192.0.2.9", 4, denial("evil.test:443").reason())
+        .unwrap();
+    drop(log);
+    let events = events(directory.path());
+    let of_connection = |number| {
+        events
+            .iter()
+            .filter(move |event| event.connection == Some(number))
+    };
+    let processes: Vec<_> = of_connection(3)
+        .map(|event| event.process.clone().unwrap())
+        .collect();
+    assert_eq!(processes, [&known, &known, &unknown, &unknown].map(Clone::clone));
+    assert_eq!(of_connection(4).count(), 1);
+}
+
 #[test]
 fn a_line_looks_like_this() {
     let directory = tempfile::tempdir().unwrap();
@@ -112,10 +152,12 @@ fn a_line_looks_like_this() {
         version: Some("TLSv1_3"),
         sni: Some("api.example.test"),
     };
+    let process = curl();
     let what = GoingOut::exchange(&permit)
         .query(Some("page=2"))
         .protocol("h2")
         .address(address)
+        .within(Within::connection(7).by(Some(&process)))
         .tls(tls);
     let answer = CameBack {
         status: Some(200),
@@ -133,8 +175,8 @@ fn a_line_looks_like_this() {
     settings.add_filter(r#""duration_us":\d+"#, r#""duration_us":MICROS"#);
     settings.bind(|| {
         insta::assert_snapshot!(text, @r#"
-        {"v":1,"seq":1,"id":"WRITER-1","at":"TIME","kind":"exchange.going_out","environment":"web","sandbox":"s-7f3a0001","target":"api.example.test:443","address":"192.0.2.7:443","scheme":"https","method":"GET","path":"/v1/items?page=*","decision":"allow","rule":"allowed_domains \"*.example.test\"","protocol":"h2","tls":{"version":"TLSv1_3","sni":"api.example.test"},"prev":"HASH","hash":"HASH"}
-        {"v":1,"seq":2,"id":"WRITER-2","at":"TIME","kind":"exchange.came_back","environment":"web","sandbox":"s-7f3a0001","for":"WRITER-1","outcome":"complete","status":200,"bytes_up":0,"bytes_down":1234,"duration_us":MICROS,"prev":"HASH","hash":"HASH"}
+        {"v":1,"seq":1,"id":"WRITER-1","at":"TIME","kind":"exchange.going_out","environment":"web","sandbox":"s-7f3a0001","connection":7,"process":{"executable":"/usr/bin/curl","sha256":"HASH","pid":42,"ancestors":["/usr/bin/bash"]},"target":"api.example.test:443","address":"192.0.2.7:443","scheme":"https","method":"GET","path":"/v1/items?page=*","decision":"allow","rule":"allowed_domains \"*.example.test\"","protocol":"h2","tls":{"version":"TLSv1_3","sni":"api.example.test"},"prev":"HASH","hash":"HASH"}
+        {"v":1,"seq":2,"id":"WRITER-2","at":"TIME","kind":"exchange.came_back","environment":"web","sandbox":"s-7f3a0001","connection":7,"for":"WRITER-1","outcome":"complete","status":200,"bytes_up":0,"bytes_down":1234,"duration_us":MICROS,"prev":"HASH","hash":"HASH"}
         "#);
     });
 }

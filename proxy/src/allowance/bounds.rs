@@ -14,12 +14,12 @@ use outwall_audit::Asked;
 use outwall_policy::{Denial, LimitKind, RequestPermit, SizeLimit, SizedPart, Target};
 
 use super::{Account, LastAccount};
-use crate::sandbox_gate::SandboxGate;
+use crate::client_gate::ClientGate;
 
 /// The bounds of one exchange or tunnel. Dropped, it counts as ended, and what it did not use of its declared lengths is given
 /// back.
 pub(crate) struct Bounds {
-    gate: Arc<SandboxGate>,
+    gate: Arc<ClientGate>,
     target: Target,
     /// What was charged at the beginning, if anything.
     charged: Option<Arc<Account>>,
@@ -42,7 +42,7 @@ impl Bounds {
     /// 2. There is room for one more request: of its rate, and at once.
     /// 3. There is room for its head and for the length that it declares.
     pub(crate) fn of_request<B: Body>(
-        gate: &Arc<SandboxGate>,
+        gate: &Arc<ClientGate>,
         last: &LastAccount,
         permit: &RequestPermit,
         request: &Request<B>,
@@ -69,11 +69,11 @@ impl Bounds {
     }
 
     /// Of bytes that are relayed unread.
-    pub(crate) fn of_tunnel(gate: &Arc<SandboxGate>, target: &Target) -> Arc<Self> {
+    pub(crate) fn of_tunnel(gate: &Arc<ClientGate>, target: &Target) -> Arc<Self> {
         Arc::new(Self::new(gate, target, gate.account(target)))
     }
 
-    fn new(gate: &Arc<SandboxGate>, target: &Target, account: Option<Arc<Account>>) -> Self {
+    fn new(gate: &Arc<ClientGate>, target: &Target, account: Option<Arc<Account>>) -> Self {
         let generation = account
             .as_ref()
             .map_or_else(|| gate.shared.policy.generation(), |account| account.generation);

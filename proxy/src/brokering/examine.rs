@@ -21,8 +21,8 @@ use super::inject::Ready;
 use super::signing::{self, Signer};
 use super::verdict::{self, Verdict};
 use crate::arriving::Arriving;
+use crate::client_gate::ClientGate;
 use crate::error::{Error, chain};
-use crate::sandbox_gate::SandboxGate;
 
 /// A request without what it must not present.
 pub(crate) struct Examined {
@@ -45,7 +45,7 @@ impl From<Denial> for Objection {
 
 /// Looks at what a permitted request presents. Nothing of it has left, and its secret is at hand when this returns.
 pub(crate) async fn examine(
-    gate: &SandboxGate,
+    gate: &ClientGate,
     permit: &RequestPermit,
     request: Request<Arriving>,
 ) -> Result<Examined, Objection> {
@@ -94,7 +94,7 @@ pub(crate) async fn examine(
 
 /// The secret to put in, and what masks it and those that it replaced lately in what comes back.
 async fn secret_of(
-    gate: &SandboxGate,
+    gate: &ClientGate,
     permit: &RequestPermit,
     parts: &Parts,
     (credential, way): (&BrokeredCredential, &Injection),
@@ -113,7 +113,7 @@ async fn secret_of(
 }
 
 async fn weigh(
-    gate: &SandboxGate,
+    gate: &ClientGate,
     permit: &RequestPermit,
     placeholders: &Placeholders,
     brokerage: &Brokerage,
@@ -136,7 +136,7 @@ async fn weigh(
 
 /// Reads what counts in a body, which is held whole for that.
 async fn read_body<'p>(
-    gate: &SandboxGate,
+    gate: &ClientGate,
     permit: &RequestPermit,
     brokerage: &'p Brokerage,
     (parts, body): (&Parts, Arriving),
@@ -157,7 +157,7 @@ async fn read_body<'p>(
     }
 }
 
-fn unreadable(gate: &SandboxGate, permit: &RequestPermit, parts: &Parts, what: String) -> Denial {
+fn unreadable(gate: &ClientGate, permit: &RequestPermit, parts: &Parts, what: String) -> Denial {
     let target = permit.target().clone();
     refuse(gate, permit, parts, BrokerRefusal::Unreadable { target, what })
 }
@@ -176,7 +176,7 @@ fn unavailable(
 
 /// Says no; what security people should look at is a finding besides.
 pub(super) fn refuse(
-    gate: &SandboxGate,
+    gate: &ClientGate,
     permit: &RequestPermit,
     parts: &Parts,
     refusal: BrokerRefusal,
@@ -193,7 +193,7 @@ pub(super) fn refuse(
 }
 
 /// The same, of what was asked.
-pub(crate) fn refuse_at(gate: &SandboxGate, asked: Asked<'_>, refusal: BrokerRefusal) -> Denial {
+pub(crate) fn refuse_at(gate: &ClientGate, asked: Asked<'_>, refusal: BrokerRefusal) -> Denial {
     if let BrokerRefusal::Elsewhere { .. } | BrokerRefusal::Foreign { .. } = &refusal {
         gate.found_in(refusal.code(), &refusal.finding(), asked);
     }

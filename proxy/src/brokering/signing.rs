@@ -19,9 +19,9 @@ use super::examine::{Objection, refuse};
 use super::held::{self, Read};
 use super::outbound::Outbound;
 use crate::arriving::Arriving;
+use crate::client_gate::ClientGate;
 use crate::error::Error;
 use crate::leaks::Leaving;
-use crate::sandbox_gate::SandboxGate;
 
 /// The credential with whose placeholder a request is signed. It need not count as a credential there: reading by a presigned URL
 /// does not.
@@ -48,7 +48,7 @@ static OLDER: LazyLock<CredentialPlace> =
 
 /// Whoever is to sign a request.
 pub(super) struct Signer<'a> {
-    pub(super) gate: &'a SandboxGate,
+    pub(super) gate: &'a ClientGate,
     pub(super) permit: &'a RequestPermit,
     pub(super) credential: &'a BrokeredCredential,
 }

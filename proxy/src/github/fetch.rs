@@ -10,9 +10,9 @@ use outwall_git_proxy::git::{FetchReader, ProtocolVersion};
 use outwall_policy::{Denial, Reason, Target};
 
 use crate::arriving::Arriving;
+use crate::client_gate::ClientGate;
 use crate::coding::{Decoder, Unreadable};
 use crate::http_error::HttpError;
-use crate::sandbox_gate::SandboxGate;
 
 /// The body of a fetch.
 struct FetchBody {
@@ -20,13 +20,13 @@ struct FetchBody {
     decoder: Decoder,
     /// None when it is over.
     reader: Option<FetchReader>,
-    gate: Arc<SandboxGate>,
+    gate: Arc<ClientGate>,
     target: Target,
 }
 
 /// The body to send for one that came with this coding.
 pub(super) fn body(
-    gate: &Arc<SandboxGate>,
+    gate: &Arc<ClientGate>,
     target: &Target,
     version: ProtocolVersion,
     coding: Option<&str>,

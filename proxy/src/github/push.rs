@@ -22,9 +22,9 @@ use super::shown::Standing;
 use super::told;
 use super::visit::Visit;
 use crate::arriving::Arriving;
+use crate::client_gate::ClientGate;
 use crate::exchange::Stopped;
 use crate::http_error::HttpError;
-use crate::sandbox_gate::SandboxGate;
 
 /// A push whose commands were read.
 pub(super) struct Push {
@@ -42,7 +42,7 @@ pub(super) struct Push {
 pub(super) struct Sending {
     commands: PushCommands,
     cut: Arc<OnceLock<Denial>>,
-    gate: Arc<SandboxGate>,
+    gate: Arc<ClientGate>,
 }
 
 impl Sending {
@@ -193,7 +193,7 @@ async fn drain(mut body: Arriving) {
 
 /// Whether a push that runs may go on.
 struct Watch {
-    gate: Arc<SandboxGate>,
+    gate: Arc<ClientGate>,
     permit: RequestPermit,
     standing: Option<Standing>,
     /// Which policy allowed it last.

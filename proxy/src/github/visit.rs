@@ -19,8 +19,8 @@ use crate::answer::Answer;
 use crate::arriving::Arriving;
 use crate::body::Held;
 use crate::brokering::{Examined, Ready};
+use crate::client_gate::ClientGate;
 use crate::exchange::{Exchanges, Stopped};
-use crate::sandbox_gate::SandboxGate;
 
 /// One request, at its door.
 pub(super) struct Visit<'a> {
@@ -83,7 +83,7 @@ impl<'a> Visit<'a> {
         }
     }
 
-    pub(super) fn gate(&self) -> &Arc<SandboxGate> {
+    pub(super) fn gate(&self) -> &Arc<ClientGate> {
         self.exchanges.gate()
     }
 

@@ -21,7 +21,7 @@ use outwall_policy::credential::LeakAction;
 use outwall_policy::{Denial, RequestPermit};
 
 use crate::arriving::Arriving;
-use crate::sandbox_gate::SandboxGate;
+use crate::client_gate::ClientGate;
 use crate::websocket::Handshake;
 
 pub(crate) use body::Leaving;
@@ -45,7 +45,7 @@ pub(crate) struct Looked {
 /// Where credentials are kept, one that is found here refuses the request before anything of it has left or is recorded as
 /// leaving. The rest of the body is looked at on its way.
 pub(crate) async fn look(
-    gate: &Arc<SandboxGate>,
+    gate: &Arc<ClientGate>,
     permit: &RequestPermit,
     request: Request<Arriving>,
 ) -> Result<Looked, Denial> {
@@ -95,7 +95,7 @@ async fn watch_body(watch: &Arc<Watch>, request: Request<Arriving>) -> Result<Re
 }
 
 /// What of a URL must not be written down, when its request is refused.
-pub(crate) fn hidden(gate: &SandboxGate, url: &Uri) -> Hidden {
+pub(crate) fn hidden(gate: &ClientGate, url: &Uri) -> Hidden {
     Hidden::of_url(&gate.leaks.current(gate), url)
 }
 

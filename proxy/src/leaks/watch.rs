@@ -11,12 +11,12 @@ use outwall_policy::{Denial, Reason, RequestPermit};
 use super::compiled::CompiledScan;
 use super::head::{Hidden, leaks_of_trailers};
 use super::place::Place;
+use crate::client_gate::ClientGate;
 use crate::dlp::{Shapes, Unreadable};
-use crate::sandbox_gate::SandboxGate;
 
 /// The watch over one request.
 pub(crate) struct Watch {
-    gate: Arc<SandboxGate>,
+    gate: Arc<ClientGate>,
     permit: RequestPermit,
     scan: Arc<CompiledScan>,
     query: Option<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(super) fn new<B>(
-        gate: &Arc<SandboxGate>,
+        gate: &Arc<ClientGate>,
         permit: &RequestPermit,
         scan: Arc<CompiledScan>,
         request: &Request<B>,

@@ -13,8 +13,8 @@ use outwall_policy::brokered::CredentialName;
 use super::body::BodyScrub;
 use super::fields;
 use super::reading::{Unsearchable, as_decoded, codings_of, has_no_extensions, without_ranges};
+use crate::client_gate::ClientGate;
 use crate::leaks::Place;
-use crate::sandbox_gate::SandboxGate;
 
 /// The search of what one request gets back, for the secrets that were put into it.
 pub(crate) struct Scrubbing {
@@ -29,7 +29,7 @@ type Report = Box<dyn Fn(&CredentialName, &Place) + Send + Sync>;
 
 impl Scrubbing {
     /// For the secrets that `scrubber` was compiled from. What comes back is a finding.
-    pub(crate) fn new(gate: &Arc<SandboxGate>, permit: &RequestPermit, scrubber: Arc<Scrubber>) -> Arc<Self> {
+    pub(crate) fn new(gate: &Arc<ClientGate>, permit: &RequestPermit, scrubber: Arc<Scrubber>) -> Arc<Self> {
         let (gate, permit) = (Arc::clone(gate), permit.clone());
         Self::reporting(scrubber, move |whose, place| found(&gate, &permit, whose, place))
     }
@@ -115,7 +115,7 @@ impl Scrubbing {
     }
 }
 
-fn found(gate: &SandboxGate, permit: &RequestPermit, whose: &CredentialName, place: &Place) {
+fn found(gate: &ClientGate, permit: &RequestPermit, whose: &CredentialName, place: &Place) {
     let target = permit.target();
     let message = format!(
         "the secret of the credential `{whose}` came back from {} and was masked: {place}",

@@ -13,10 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 
 use crate::allowance::Bounds;
 use crate::body::Held;
+use crate::client_gate::ClientGate;
 use crate::error::Error;
 use crate::leaks::{MessageWatch, Watch};
 use crate::record::ExchangeRecord;
-use crate::sandbox_gate::SandboxGate;
 use crate::scrub::{MessageScrub, NoFrames, Scrubbing};
 use crate::tunnel::{Moved, until_silent};
 use crate::vigil::until_request_withdrawn;
@@ -37,7 +37,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Relays until it is over, and closes the record.
-    pub(crate) async fn relay<C: Duplex>(self, gate: &Arc<SandboxGate>, client: C) {
+    pub(crate) async fn relay<C: Duplex>(self, gate: &Arc<ClientGate>, client: C) {
         let Self {
             origin,
             permit,
@@ -65,7 +65,7 @@ impl Socket {
 }
 
 async fn exchange_bytes<C: Duplex>(
-    gate: &SandboxGate,
+    gate: &ClientGate,
     client: C,
     origin: Box<dyn Duplex>,
     permit: &RequestPermit,

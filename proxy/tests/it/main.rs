@@ -22,6 +22,7 @@ mod interim;
 mod leaks;
 mod limits;
 mod metrics;
+mod numbered;
 mod overload;
 mod parent_proxy;
 mod reload;

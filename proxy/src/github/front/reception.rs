@@ -16,12 +16,14 @@ use super::wire::{Arrival, Peer};
 use crate::answer::Answer;
 use crate::arriving::Arriving;
 use crate::body::ResponseBody;
+use crate::client_gate::ClientGate;
 use crate::clientele::{Clientele, Unidentified};
 use crate::exchange::{Exchanges, Footing, Grant};
 use crate::gate::Shared;
 use crate::http_connection::{Answers, serve_http1};
 use crate::http_error::HttpError;
 use crate::interim::Interims;
+use crate::lanes::Seat;
 use crate::limits::Limits;
 use crate::listener::Host;
 use crate::pass::Pass;
@@ -73,7 +75,7 @@ struct Reception {
     clientele: Arc<Clientele>,
     names: Names,
     peer: Peer,
-    lane: usize,
+    seat: Seat,
     pulse: Arc<Pulse>,
     counted: Mutex<peers::Arrival>,
     /// Who asked last. On http/1.1 nobody else is being answered.
@@ -85,7 +87,7 @@ struct Reception {
 /// Who asks, and its exchanges on this connection.
 struct Visitor {
     pass: Pass,
-    gate: Arc<SandboxGate>,
+    gate: Arc<ClientGate>,
     exchanges: Option<Known>,
     _room: OwnedSemaphorePermit,
 }
@@ -123,7 +125,7 @@ impl Reception {
             clientele: Arc::clone(clientele),
             names: arrival.names,
             peer: arrival.peer,
-            lane: arrival.lane,
+            seat: arrival.seat,
             pulse: Arc::new(Pulse::new(true, &clientele.shared.limits)),
             counted: Mutex::new(counted),
             visitor: Mutex::default(),
@@ -142,6 +144,7 @@ impl Reception {
         interims: &Interims,
     ) -> Result<Answer, TurnedAway> {
         let (gate, pass) = self.identify(request.headers())?;
+        let gate = self.gate(gate);
         let at = gate
             .sandbox
             .repository
@@ -164,10 +167,20 @@ impl Reception {
         }
     }
 
+    /// The gate of a sandbox as this connection has it.
+    fn gate(&self, gate: Arc<SandboxGate>) -> Arc<ClientGate> {
+        let visitor = self.visitor();
+        let before = visitor.as_ref().filter(|visitor| visitor.gate.is_of(&gate));
+        before.map_or_else(
+            || ClientGate::new(gate, self.seat),
+            |visitor| Arc::clone(&visitor.gate),
+        )
+    }
+
     /// The exchanges of a sandbox with a target. Another sandbox than before takes the place of that, and begins anew.
     async fn exchanges(
         &self,
-        gate: &Arc<SandboxGate>,
+        gate: &Arc<ClientGate>,
         pass: Pass,
         target: &Target,
     ) -> Result<Arc<Exchanges>, TurnedAway> {
@@ -187,7 +200,7 @@ impl Reception {
         };
         gate.count_connection(target)
             .map_err(|denial| denied(gate, denial, Some(target)))?;
-        let footing = Footing::new(self.lane, pass);
+        let footing = Footing::new(self.seat.lane, pass);
         let grant = Grant::target(permit, Scheme::Https);
         let exchanges = Exchanges::new(gate, footing, grant, None, Arc::clone(&self.pulse));
         if let Some(visitor) = &mut *self.visitor() {
@@ -203,7 +216,7 @@ impl Reception {
     /// Notes who asks, and finds the exchanges that it had before.
     fn known(
         &self,
-        gate: &Arc<SandboxGate>,
+        gate: &Arc<ClientGate>,
         pass: &Pass,
         target: &Target,
         generation: u64,
@@ -253,7 +266,7 @@ impl Reception {
         let shared = &self.clientele.shared;
         shared.metrics.denial(reason.code());
         tracing::debug!(peer = %self.peer, %reason, "turned away");
-        if let Err(error) = shared.audit.turned_away(self.peer, &reason) {
+        if let Err(error) = shared.audit.turned_away(self.peer, self.seat.connection, &reason) {
             tracing::error!(%error, "that somebody was turned away could not be recorded");
         }
         stranger::answer(reader, &reason)
@@ -288,16 +301,16 @@ impl Reception {
 }
 
 impl Visitor {
-    fn is(&self, gate: &Arc<SandboxGate>, pass: &Pass) -> bool {
+    fn is(&self, gate: &Arc<ClientGate>, pass: &Pass) -> bool {
         Arc::ptr_eq(&self.gate, gate) && self.pass.is(pass)
     }
 }
 
-fn refuse(gate: &SandboxGate, reason: Reason, target: Option<&Target>) -> TurnedAway {
+fn refuse(gate: &ClientGate, reason: Reason, target: Option<&Target>) -> TurnedAway {
     denied(gate, gate.denial(reason), target)
 }
 
-fn denied(gate: &SandboxGate, denial: Denial, target: Option<&Target>) -> TurnedAway {
+fn denied(gate: &ClientGate, denial: Denial, target: Option<&Target>) -> TurnedAway {
     let asked = Asked {
         target,
         scheme: Some(Scheme::Https),
@@ -360,7 +373,12 @@ impl Answers for Reception {
     fn violated(&self, violation: &HttpError) {
         let what = format!("http/1.1: {violation}");
         let reason = Reason::MalformedRequest { what };
-        if let Err(error) = self.clientele.shared.audit.turned_away(self.peer, &reason) {
+        if let Err(error) = self
+            .clientele
+            .shared
+            .audit
+            .turned_away(self.peer, self.seat.connection, &reason)
+        {
             tracing::error!(%error, "that somebody was turned away could not be recorded");
         }
     }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::names::Names;
+use crate::lanes::Seat;
 use crate::listener::{Arrived, Listens, tcp};
 
 /// A connection at a front.
@@ -16,7 +17,7 @@ pub(crate) struct Arrival {
     pub(super) stream: Stream,
     pub(super) peer: Peer,
     pub(super) names: Names,
-    pub(super) lane: usize,
+    pub(super) seat: Seat,
 }
 
 /// Who is at its other end, as far as the system tells.
@@ -66,12 +67,12 @@ impl Listens for FrontUnix {
 impl Arrived for ByTcp {
     type Accepted = Arrival;
 
-    fn admit(self, lane: usize) -> io::Result<Arrival> {
+    fn admit(self, seat: Seat) -> io::Result<Arrival> {
         Ok(Arrival {
             stream: Stream::Tcp(tcp(self.0)?),
             peer: Peer::Address(self.1),
             names: Names::OneServer,
-            lane,
+            seat,
         })
     }
 }
@@ -79,14 +80,14 @@ impl Arrived for ByTcp {
 impl Arrived for ByUnix {
     type Accepted = Arrival;
 
-    fn admit(self, lane: usize) -> io::Result<Arrival> {
+    fn admit(self, seat: Seat) -> io::Result<Arrival> {
         let stream = UnixStream::from_std(self.0)?;
         let user = stream.peer_cred()?.uid();
         Ok(Arrival {
             stream: Stream::Unix(stream),
             peer: Peer::User(user),
             names: Names::Hosts,
-            lane,
+            seat,
         })
     }
 }
