@@ -4,7 +4,7 @@
 //! back proof that it did.
 //!
 //! Start at [`AuditLog`]. [`AuditLog::going_out`] turns a permit into a [`Recorded`], without which nothing may be sent;
-//! [`query`] reads what was written, [`verify()`] says whether it is what was written. The format of a line is in [`event`].
+//! [`index`] answers questions to it, [`live`] says what is new, [`query`] reads it from one end to the other, [`verify()`] says whether it is what was written. The format of a line is in [`event`].
 //!
 //! # What the chain proves, and what not
 //!
@@ -29,9 +29,12 @@ mod chain;
 mod dns;
 pub mod event;
 pub mod export;
+mod filter;
 mod flood;
 mod github;
 mod going_out;
+pub mod index;
+pub mod live;
 mod log;
 mod mask;
 mod policy_events;

@@ -4,13 +4,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use crate::event::{Event, Kind};
+use crate::event::Event;
+pub use crate::filter::{Filter, Hosts};
 use crate::segment::{self, Contents, Segment};
 
 /// A file of the log cannot be read.
@@ -27,32 +28,6 @@ impl ReadError {
             path: path.to_owned(),
             source,
         }
-    }
-}
-
-/// Which events are wanted. The default wants all.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only refusals.
-    pub denied: bool,
-    /// Only of sandboxes whose id begins so (`s-7f3a` finds `s-7f3a001d`).
-    pub sandbox: Option<String>,
-    /// Not before this.
-    pub since: Option<Timestamp>,
-}
-
-impl Filter {
-    /// Whether an event is wanted.
-    pub fn wants(&self, event: &Event) -> bool {
-        let denied = !self.denied || event.kind == Kind::Denied;
-        let sandbox = self.sandbox.as_ref().is_none_or(|wanted| {
-            event
-                .sandbox
-                .as_ref()
-                .is_some_and(|sandbox| sandbox.starts_with(wanted.as_str()))
-        });
-        let since = self.since.is_none_or(|since| event.at >= at_text(since));
-        denied && sandbox && since
     }
 }
 
@@ -212,12 +187,14 @@ pub struct Follow {
 impl Follow {
     /// From here on.
     pub fn from_now(directory: &Path, filter: Filter) -> Result<Self, ReadError> {
-        let mut follow = Self {
-            directory: directory.to_owned(),
-            filter,
-            positions: HashMap::new(),
-        };
-        follow.read_new()?;
+        let mut follow = Self::from_start(directory, filter);
+        for segment in segment::list(directory).map_err(ReadError::of(directory))? {
+            match end_of_lines(&segment) {
+                Ok(end) => follow.positions.insert(segment.stem().to_owned(), end),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // removed since it was listed
+                Err(error) => return Err(ReadError::of(segment.path())(error)),
+            };
+        }
         Ok(follow)
     }
 
@@ -257,10 +234,25 @@ impl Follow {
     }
 }
 
-/// A time as events have it.
-fn at_text(at: Timestamp) -> String {
-    format!("{at:.9}")
+/// Where the last whole line ends: what follows it is a line in the making, whose rest will come.
+fn end_of_lines(segment: &Segment) -> io::Result<u64> {
+    let mut back = LONGEST_LINE;
+    loop {
+        let start = segment.length()?.saturating_sub(back);
+        let mut end = Vec::new();
+        segment.read_from(start)?.read_to_end(&mut end)?;
+        if let Some(newline) = end.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + newline as u64 + 1);
+        }
+        if start == 0 {
+            return Ok(0);
+        }
+        back *= 8;
+    }
 }
+
+/// As a rule.
+const LONGEST_LINE: u64 = 64 << 10;
 
 /// Whether a file may hold something as late as `since`: it was not written to after its last event.
 fn may_reach(segment: &Segment, since: Option<Timestamp>) -> bool {
@@ -351,7 +343,7 @@ mod tests {
                 Filter {
                     sandbox: Some("s-00000002".into()),
                     since,
-                    denied: false
+                    ..Filter::default()
                 }
             ),
             [8]
