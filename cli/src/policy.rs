@@ -212,6 +212,9 @@ impl Show {
         if *in_force.policy.audit() != AuditSettings::default() {
             say!("\nthe audit log:")?;
             write_out(&in_force.policy.audit().to_string())?;
+            for sink in &in_force.policy.audit().sinks {
+                say!("delivered to {}: {} at {}", sink.name, sink.kind(), sink.place())?;
+            }
         }
         for list in environment.blocklists() {
             say!(

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::amount::{Bytes, Time};
+use crate::audit_sinks::AuditSink;
 
 /// How the audit log is kept. The default is what counts where the document says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct AuditSettings {
     /// Checkpoints are appended to this file too, besides the one in the state directory. As written: a relative path is relative
     /// to the policy file.
     pub export_checkpoints: Option<PathBuf>,
+    /// To which other systems events are delivered. Nothing is removed that one of them has not got.
+    pub sinks: Vec<AuditSink>,
 }
 
 /// What a record survives once the call that wrote it has returned.
@@ -64,6 +67,7 @@ impl Default for AuditSettings {
             checkpoint_every_events: 10_000,
             checkpoint_every: Duration::from_mins(1),
             export_checkpoints: None,
+            sinks: Vec::new(),
         }
     }
 }
@@ -148,7 +152,7 @@ impl AuditSettings {
     }
 }
 
-/// As in the file, one line each, what is the default too.
+/// As in the file, one line each, what is the default too; without the sinks, which are tables of their own.
 impl fmt::Display for AuditSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "durability = \"{}\"", self.durability.as_str())?;

@@ -74,6 +74,7 @@ mod admit;
 mod allowances;
 mod amount;
 mod audit_settings;
+pub mod audit_sinks;
 mod blocklist;
 pub mod brokered;
 mod check;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::audit_settings::AuditSettings;
+use crate::audit_sinks::AuditSink;
 use crate::brokered::{Brokered, BrokeredCredential};
 use crate::document::Warning;
 use crate::environment::Environment;
@@ -108,7 +109,8 @@ impl Policy {
     pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
         let credentials = self.credentials().iter();
         let named = credentials.filter_map(|credential| credential.source().secret_file());
-        self.origins.secret_files().chain(named)
+        let sinks = self.audit.sinks.iter().flat_map(AuditSink::secret_files);
+        self.origins.secret_files().chain(named).chain(sinks)
     }
 
     /// Those of them that hold no secret.

@@ -43,6 +43,20 @@ pub enum ServiceUrlError {
 impl ServiceUrl {
     /// Reads it.
     pub fn parse(text: &str) -> Result<Self, ServiceUrlError> {
+        let url = Self::parse_exposed(text)?;
+        if url.is_exposed() {
+            return Err(ServiceUrlError::PlainHttp);
+        }
+        Ok(url)
+    }
+
+    /// Whether what is said to it could be read on the way: `http://` to another machine.
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.scheme == Scheme::Http && !is_this_machine(&self.target.host)
+    }
+
+    /// The same, of a service that nobody shows a secret: `http://` may lead to other machines.
+    pub(crate) fn parse_exposed(text: &str) -> Result<Self, ServiceUrlError> {
         let (scheme, rest) = if let Some(rest) = text.strip_prefix("https://") {
             (Scheme::Https, rest)
         } else if let Some(rest) = text.strip_prefix("http://") {
@@ -58,9 +72,6 @@ impl ServiceUrl {
             return Err(ServiceUrlError::UserInfo);
         }
         let target = Target::parse_with_default(authority, scheme.default_port())?;
-        if scheme == Scheme::Http && !is_this_machine(&target.host) {
-            return Err(ServiceUrlError::PlainHttp);
-        }
         let path = path.trim_end_matches('/');
         if !path.is_empty() && !path[1..].split('/').all(is_segment) {
             return Err(ServiceUrlError::Path);
@@ -72,7 +83,7 @@ impl ServiceUrl {
         })
     }
 
-    /// `https`; `http` to this machine only.
+    /// `https`; `http` to this machine, or without a secret.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }

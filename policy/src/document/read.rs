@@ -15,6 +15,7 @@ use crate::amount::Bytes;
 use crate::sandbox::EnvironmentName;
 
 mod audit;
+mod audit_sinks;
 mod bounds;
 mod credential_source;
 mod credentials;

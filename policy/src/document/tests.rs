@@ -84,9 +84,11 @@ fn a_document_with_every_key_compiles() {
 
 #[test]
 fn how_the_audit_is_kept_is_as_written_and_else_as_it_is_without() {
-    let written = Policy::compile(&complete()).unwrap();
+    let mut written = Policy::compile(&complete()).unwrap().audit().clone();
+    assert_eq!(written.sinks.len(), 8);
+    written.sinks.clear();
     assert_eq!(
-        *written.audit(),
+        written,
         AuditSettings {
             durability: Durability::Power,
             segment_size: 16 << 20,
@@ -97,11 +99,12 @@ fn how_the_audit_is_kept_is_as_written_and_else_as_it_is_without() {
             checkpoint_every_events: 1000,
             checkpoint_every: Duration::from_secs(10),
             export_checkpoints: Some("checkpoints.jsonl".into()),
+            sinks: Vec::new(),
         }
     );
-    let text = format!("[audit]\n{}", written.audit());
+    let text = format!("[audit]\n{written}");
     let again = Policy::compile(&PolicyDocument::parse(&text, "shown").unwrap()).unwrap();
-    assert_eq!(again.audit(), written.audit(), "what is shown reads back");
+    assert_eq!(*again.audit(), written, "what is shown reads back");
     let without = Policy::compile(&PolicyDocument::default()).unwrap();
     assert_eq!(*without.audit(), AuditSettings::default());
 }
@@ -150,6 +153,101 @@ fn what_the_gate_cannot_be_set_to_is_named_with_what_it_can() {
     outwall.toml:7: `handshake_timeout` is "10ms", which is out of its range
       hint: write "1s" to "1h"
     "#);
+}
+
+#[test]
+fn a_sink_that_cannot_be_delivered_to_is_named_with_its_line_and_a_remedy() {
+    let text = r#"
+[[audit.sinks]]
+name = "a"
+kind = "kafka"
+
+[[audit.sinks]]
+name = "B"
+kind = "splunk"
+url = "http://splunk.corp:8088"
+token = "hunter2"
+
+[[audit.sinks]]
+name = "c"
+kind = "webhook"
+url = "http://hooks.corp"
+secret = { env = "TOKEN" }
+
+[[audit.sinks]]
+name = "d"
+kind = "webhook"
+url = "https://u:hunter2@hooks.corp"
+secret = "hunter2"
+
+[[audit.sinks]]
+name = "e"
+kind = "syslog"
+url = "udp://syslog.corp"
+
+[[audit.sinks]]
+name = "f"
+kind = "elasticsearch"
+url = "https://elastic.corp:9200"
+only = ["refusals"]
+certificate = "c.pem"
+
+[[audit.sinks]]
+name = "g"
+kind = "file"
+batch = 1000000
+
+[[audit.sinks]]
+name = "h"
+"#;
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:4: `kind` is "kafka", which it cannot be
+      hint: write one of "file", "stdout", "syslog", "splunk", "elasticsearch", "webhook", "otlp"
+    outwall.toml:6: the sink of kind "splunk" has no `secret`
+      hint: write where the token comes from: secret = { env = "HEC_TOKEN" }
+    outwall.toml:7: "B" is no name for a sink
+      hint: use 1 to 48 of a-z, 0-9, `_` and `-`, a letter or digit first
+    outwall.toml:10: `token` is not a key of a sink of kind "splunk"
+      hint: did you mean `key`?
+    outwall.toml:12: `url` is no URL of a receiver: it is `http://` to another machine, where the gate's own secret could be read on the way
+      hint: write https://; or leave out the `secret`
+    outwall.toml:22: `secret` is written into the file, where others may read it
+      hint: write secret = { env = "NAME" }, { file = "PATH" }, { command = ["PROGRAM"] } or { keyring = "SERVICE", account = "ACCOUNT" }
+    outwall.toml:24: `url` is "udp://syslog.corp", which is no place of syslog
+      hint: write url = "tls://syslog.corp:6514", or tcp:// without encryption
+    outwall.toml:29: a client certificate needs both `certificate` and `key`
+      hint: write both, or none
+    outwall.toml:33: `only` has "refusals", which are no events
+      hint: write some of "denied", "findings", "traffic", "dns", "policy", "credentials", "lifecycle"
+    outwall.toml:36: the sink of kind "file" has no `path`
+      hint: write path = "/var/log/outwall/audit.jsonl"
+    outwall.toml:39: `batch` is 1000000: a receiver that refuses one event would get all of them again
+      hint: write 1 to 10000
+    outwall.toml:41: the sink has no `kind`
+      hint: write kind = one of "file", "stdout", "syslog", "splunk", "elasticsearch", "webhook", "otlp"
+    "#);
+}
+
+#[test]
+fn a_receiver_on_another_machine_is_spoken_to_in_the_clear_only_without_a_secret() {
+    let text = |more: &str, url: &str| {
+        said(&format!(
+            "[[audit.sinks]]\nname = \"a\"\nkind = \"otlp\"\nurl = \"{url}\"\n{more}"
+        ))
+    };
+    assert_eq!(text("", "http://collector.corp:4318"), "nothing");
+    assert_eq!(
+        text("secret = { env = \"A\" }", "https://collector.corp:4318"),
+        "nothing"
+    );
+    assert_eq!(
+        text("secret = { env = \"A\" }", "http://127.0.0.1:4318"),
+        "nothing"
+    );
+    assert_ne!(
+        text("secret = { env = \"A\" }", "http://collector.corp:4318"),
+        "nothing"
+    );
 }
 
 #[test]

@@ -31,6 +31,7 @@ impl Reader {
                     }
                 }
                 "export_checkpoints" => settings.export_checkpoints = self.path(written, value),
+                "sinks" => settings.sinks = self.audit_sinks(value),
                 _ => self.unknown_key(key, "[audit]", KEYS),
             }
         }
@@ -88,4 +89,5 @@ const KEYS: &[&str] = &[
     "checkpoint_every_events",
     "checkpoint_every",
     "export_checkpoints",
+    "sinks",
 ];

@@ -365,7 +365,7 @@ impl Reader {
     }
 
     /// A string that says something, in one line.
-    fn text(&mut self, key: &str, example: &str, value: Value<'_, '_>) -> Option<String> {
+    pub(super) fn text(&mut self, key: &str, example: &str, value: Value<'_, '_>) -> Option<String> {
         let text = self.string(key, value)?.value;
         if !text.is_empty() && !text.contains(char::is_control) {
             return Some(text);
