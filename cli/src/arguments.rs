@@ -12,7 +12,7 @@ use crate::failure::{Explain, Failure};
 use crate::state_directory::StateDirectory;
 use crate::surroundings::Surroundings;
 use crate::trust_store::TrustStore;
-use crate::{attempt, audit, ca, credential, doctor, github, init, policy, proxy, run, trust};
+use crate::{attempt, audit, ca, credential, doctor, github, init, metrics, policy, proxy, run, trust};
 
 /// Runs commands in sandboxes whose only way out is a gate that decides, and writes down what happened.
 #[derive(Debug, Parser)]
@@ -58,6 +58,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Policy(policy::Command),
     Audit(audit::Arguments),
+    Metrics(metrics::Arguments),
     #[command(subcommand)]
     Credential(credential::Command),
     #[command(subcommand)]
@@ -81,7 +82,10 @@ impl Command {
 
     /// Whether what it prints is its work, so that it is done when nobody reads any more.
     pub(crate) fn only_prints(&self) -> bool {
-        matches!(self, Self::Policy(_) | Self::Audit(_) | Self::Doctor(_))
+        matches!(
+            self,
+            Self::Policy(_) | Self::Audit(_) | Self::Metrics(_) | Self::Doctor(_)
+        )
     }
 }
 
@@ -149,6 +153,7 @@ impl Arguments {
             Command::Github(arguments) => arguments.obey(&session),
             Command::Policy(command) => command.obey(&session),
             Command::Audit(arguments) => arguments.obey(&session),
+            Command::Metrics(arguments) => arguments.obey(&session),
             Command::Credential(command) => command.obey(&session),
             Command::Ca(command) => command.obey(&session),
             Command::Init(arguments) => arguments.obey(&session),

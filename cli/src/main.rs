@@ -26,6 +26,7 @@ mod init;
 mod interfaces;
 mod listening;
 mod memory;
+mod metrics;
 mod named_files;
 mod origin_files;
 mod policy;

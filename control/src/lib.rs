@@ -8,12 +8,16 @@
 
 mod answer;
 mod line;
+mod metrics;
+mod metrics_server;
 mod peers;
 mod request;
 mod socket;
 
 pub use answer::{Answer, ChangeRefused, Grant, Role, Standing, Status};
 pub use line::{LONGEST_ANSWER, LONGEST_REQUEST, LineError};
+pub use metrics::MetricsPage;
+pub use metrics_server::serve_metrics;
 pub use peers::{Peer, PeerError, Peers};
 pub use request::{Allow, Deny, Request, RequestError};
 pub use socket::{Caller, Socket};

@@ -31,6 +31,7 @@ mod host_ports;
 mod leaks;
 mod limits;
 mod machine;
+mod metrics;
 mod named_files;
 mod other_protocols;
 mod overload;

@@ -95,6 +95,11 @@ impl TestSandbox {
         self.0.stdout.text().contains(text)
     }
 
+    /// Its standard output so far.
+    pub fn output(&self) -> String {
+        self.0.stdout.text()
+    }
+
     /// Sends a signal, by name (`TERM`, `HUP`, `KILL`), to `outwall`.
     pub fn signal(&self, name: &str) {
         self.0.signal(name);

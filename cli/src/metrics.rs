@@ -1,0 +1,108 @@
+//! `outwall metrics`: the counters of all gates that run, for Prometheus.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use outwall_control::{Answer, MetricsPage, Request};
+
+use crate::arguments::Session;
+use crate::control::running;
+use crate::failure::{Explain, Failure};
+use crate::listening::{beyond_loopback, listen, place};
+use crate::state_directory::StateDirectory;
+use crate::terminal::{Paint, say, write_out};
+
+/// Shows what all running gates count, as Prometheus reads it
+///
+/// Requests by what allowed their host, how they ended and how long they took; refusals by reason; findings; connections;
+/// certificates; the audit log. Each gate's samples have its process as `gate` and, for `outwall run`, its sandbox and
+/// environment. A dashboard for Grafana and rules for alerts are in `monitoring`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  outwall metrics                            once, on stdout
+  outwall metrics --listen 127.0.0.1:9464    GET /metrics, until interrupted")]
+pub(crate) struct Arguments {
+    /// Serve them at this address, under `/metrics`; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+impl Arguments {
+    pub(crate) fn obey(self, session: &Session) -> Result<ExitCode, Failure> {
+        match self.listen {
+            None => write_out(&page(&session.state)?)?,
+            Some(address) => serve(address, session)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn serve(address: SocketAddr, session: &Session) -> Result<(), Failure> {
+    if let Some(open) = beyond_loopback(&[address]) {
+        eprintln!(
+            "{} whoever can reach {open} can read which sandboxes run and what they are refused",
+            Paint::for_stderr().yellow("warning:")
+        );
+    }
+    let listener = listen(&address)?;
+    say!("listening on {}", place(&listener)?)?;
+    let state = session.state.clone();
+    let page = Arc::new(move || page(&state).map_err(|failure| failure.in_lines().0));
+    outwall_control::serve_metrics(listener, page).explain("the metrics cannot be served")
+}
+
+/// All gates' counters, and what can be seen of the log from outside.
+fn page(state: &StateDirectory) -> Result<String, Failure> {
+    let mut page = MetricsPage::default();
+    let told = ask_all(state, &Request::Metrics)?;
+    for (name, status) in ask_all(state, &Request::Status)? {
+        if let (Answer::Status(status), Some(Answer::Metrics { text })) = (status, told.get(&name)) {
+            page.add_gate(&status, text);
+        }
+    }
+    let gates = told.len();
+    page.add("outwall_gates", "Gates that run.", "gauge", "", gates);
+    let (files, bytes) = size(&state.audit());
+    page.add(
+        "outwall_audit_files",
+        "Files of the audit log.",
+        "gauge",
+        "",
+        files,
+    );
+    page.add("outwall_audit_bytes", "Their size on disk.", "gauge", "", bytes);
+    Ok(page.into_text())
+}
+
+/// What every gate answers, by its name. One that went away meanwhile is left out.
+fn ask_all(state: &StateDirectory, request: &Request) -> Result<HashMap<String, Answer>, Failure> {
+    let peers = running(state).explain("cannot look for running gates")?;
+    let answered = peers.into_iter().filter_map(|peer| {
+        let name = peer.name().to_owned();
+        match peer.ask(request) {
+            Ok(answer) => Some((name, answer)),
+            Err(error) => {
+                tracing::warn!(%error, "a gate did not tell its metrics");
+                None
+            }
+        }
+    });
+    Ok(answered.collect())
+}
+
+/// How many files of the log there are, and their bytes.
+fn size(directory: &Path) -> (u64, u64) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let files = entries.filter_map(|entry| {
+        let metadata = entry.metadata().ok()?;
+        let name = entry.file_name();
+        let of_log = name.as_encoded_bytes().windows(6).any(|part| part == b".jsonl");
+        (of_log && metadata.is_file()).then_some(metadata.len())
+    });
+    files.fold((0, 0), |(count, bytes), length| (count + 1, bytes + length))
+}
