@@ -95,6 +95,7 @@ impl List {
             denied: self.denied,
             sandbox: self.sandbox.clone(),
             since: self.since,
+            ..Filter::default()
         }
     }
 
