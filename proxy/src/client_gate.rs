@@ -70,18 +70,26 @@ impl ClientGate {
 
     /// No record, no connection.
     pub(crate) fn record_connection(&self, permit: &ConnectionPermit) -> Result<Recorded, Error> {
-        let what = GoingOut::connection(permit).within(self.within());
-        Ok(self.shared.audit.going_out(what)?)
+        self.record(GoingOut::connection(permit))
+    }
+
+    /// No record, no sending.
+    pub(crate) fn record(&self, what: GoingOut<'_>) -> Result<Recorded, Error> {
+        let recorded = self.shared.audit.going_out(what.within(self.within()));
+        recorded.map_err(|error| {
+            self.shared.metrics.unrecorded();
+            error.into()
+        })
     }
 
     /// Records what security people should look at.
     pub(crate) fn found(&self, code: &str, message: &str) {
-        self.shared.metrics.finding(code);
         self.found_in(code, message, Asked::default());
     }
 
     /// The same of something within a request.
     pub(crate) fn found_in(&self, code: &str, message: &str, asked: Asked<'_>) {
+        self.shared.metrics.finding(code);
         let asked = Asked {
             within: self.within(),
             ..asked

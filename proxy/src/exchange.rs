@@ -407,7 +407,6 @@ impl Exchanges {
             None => Outbound::AsItCame(body),
         };
         let mut what = GoingOut::exchange(permit)
-            .within(self.gate.within())
             .query(asked.query())
             .hidden(hidden.parts())
             .credential(credential.as_ref())
@@ -415,9 +414,8 @@ impl Exchanges {
         if let Some(tls) = &self.tls {
             what = what.tls(tls.as_audited());
         }
-        let shared = &self.gate.shared;
-        let recorded = shared.audit.going_out(what).map_err(Error::from)?;
-        let measured = Measured::begin(&shared.metrics, self.lane, permit.connection().rule());
+        let recorded = self.gate.record(what)?;
+        let measured = Measured::begin(&self.gate.shared.metrics, self.lane, permit.connection().rule());
         let (upload, sent) = Upload::new(body, bounds.clone(), interims.hold_back());
         Ok((
             Request::from_parts(parts, upload),

@@ -113,3 +113,30 @@ fn they_are_served_where_prometheus_scrapes_and_nothing_else_is() {
     assert!(metrics.contains("outwall_connections_total{"), "{metrics}");
     assert!(ask("/").starts_with("HTTP/1.1 404"));
 }
+
+/// The dashboard and the alerts ask for what there is, so that neither stays empty for ever.
+#[test]
+fn dashboard_and_alerts_ask_for_metrics_that_are_told() {
+    let outwall = outwall();
+    let _gate = outwall.gate();
+    let told = outwall.run(&["metrics"]).succeeded().stdout;
+    let names: Vec<_> = told
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
+    for file in ["grafana-dashboard.json", "alerts.yml"] {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../monitoring/").to_owned() + file;
+        let text = std::fs::read_to_string(path).unwrap();
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let asked = text
+            .split(|c| !word(c))
+            .filter(|word| word.starts_with("outwall_"));
+        for asked in asked {
+            let family = asked.trim_end_matches("_bucket");
+            assert!(
+                names.contains(&family),
+                "{file} asks for {asked}, which nobody tells"
+            );
+        }
+    }
+}

@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     panics: AtomicU64,
     opened: AtomicU64,
     reused: AtomicU64,
+    unrecorded: AtomicU64,
 }
 
 /// Those that one lane alone counts. Two cache lines, since processors fetch them in pairs.
@@ -53,11 +54,17 @@ impl Metrics {
             panics: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             reused: AtomicU64::new(0),
+            unrecorded: AtomicU64::new(0),
         }
     }
 
     fn exchanges(&self, lane: usize) -> &Exchanges {
         &self.lanes[lane].exchanges
+    }
+
+    /// Something was not sent, because the log could not be written.
+    pub(crate) fn unrecorded(&self) {
+        self.unrecorded.fetch_add(1, Relaxed);
     }
 
     /// A connection to an origin was opened.
@@ -147,6 +154,11 @@ impl Metrics {
             "panics_total",
             "Connections that ended in a defect of the gate.",
             self.panics(),
+        );
+        text.counter(
+            "unrecorded_total",
+            "Requests and connections that were not sent, because the audit log could not be written.",
+            self.unrecorded.load(Relaxed),
         );
         exchanges::tell(self.lanes.iter().map(|lane| &lane.exchanges), &mut text);
         self.tell_of_origins(&mut text);
