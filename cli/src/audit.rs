@@ -11,6 +11,7 @@ use outwall_audit::query::{self, Events, Filter, Follow};
 
 use crate::arguments::Session;
 use crate::audit_row::{Endings, Followed, heading};
+use crate::audit_sinks;
 use crate::failure::Failure;
 use crate::since::since_now;
 use crate::summary::count;
@@ -67,6 +68,8 @@ enum Format {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Verify(Verify),
+    Sinks(audit_sinks::Sinks),
+    Ship(audit_sinks::Ship),
 }
 
 /// Checks that no record was changed, removed or inserted
@@ -83,6 +86,8 @@ impl Arguments {
         let directory = session.state.audit();
         match self.command {
             Some(Command::Verify(_)) => verify(&directory),
+            Some(Command::Sinks(sinks)) => sinks.obey(session),
+            Some(Command::Ship(ship)) => ship.obey(session),
             None if self.list.follow => self.list.follow(&directory),
             None => self.list.show(&directory),
         }

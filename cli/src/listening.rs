@@ -8,6 +8,7 @@ use outwall_audit::AuditLog;
 use outwall_control::Role;
 use outwall_policy::{Overrides, Sandbox};
 use outwall_proxy::{Gate, ServeError, ServeHandle};
+use outwall_shipping::Shipping;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Session;
@@ -17,6 +18,7 @@ use crate::failure::{Explain, Failure};
 use crate::gate::{audit_log, gate, new_sandbox_id, placeholder_key, verifier};
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::{Objection, Reloader, Source, Watch};
+use crate::shipping::{LAST_TRY, beside_a_gate};
 use crate::terminal::say;
 
 /// A gate that serves whoever comes to its listeners.
@@ -24,6 +26,8 @@ pub(crate) struct Listening<'a> {
     session: &'a Session,
     pub(crate) reloader: Arc<Reloader>,
     audit: AuditLog,
+    /// None: the policy names no sinks.
+    shipping: Option<Shipping>,
     role: Role,
     /// As whom it is spoken of at the desk: whoever comes without a name of its own.
     pub(crate) nameless: Sandbox,
@@ -39,6 +43,7 @@ impl<'a> Listening<'a> {
     ) -> Result<Self, Failure> {
         let ca = ca::open(session)?;
         let audit = audit_log(session)?;
+        let shipping = beside_a_gate(session, &in_force)?;
         let known = (placeholder_key(session)?, verifier(session)?);
         let files = in_force.read_files()?;
         let gate = gate(files.clone(), ca, audit.clone(), known)?;
@@ -53,6 +58,7 @@ impl<'a> Listening<'a> {
             session,
             reloader: Reloader::new(source, gate, audit.clone(), (in_force, files))?,
             audit,
+            shipping,
             role,
             nameless: Sandbox::anonymous(new_sandbox_id()?, environment),
         })
@@ -102,6 +108,10 @@ impl<'a> Listening<'a> {
         }
         self.audit.gate_stopped()?;
         self.audit.flush()?;
+        if let Some(shipping) = self.shipping {
+            let finished = tokio::task::spawn_blocking(|| shipping.finish(LAST_TRY));
+            let _ = finished.await; // a panic in there is no reason to end in another way
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

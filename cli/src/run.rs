@@ -36,6 +36,7 @@ use crate::github_session::GithubSession;
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::Source;
 use crate::sandbox_variables::{self, Account};
+use crate::shipping::Beside;
 use crate::terminal::{Paint, printable};
 use crate::{git_identity, memory, summary};
 
@@ -150,6 +151,7 @@ impl Arguments {
         session.state.make()?;
         let trust = Trust::assemble(session, request.in_force.extra_roots()?);
         let audit = audit_log(session)?;
+        let shipping = Beside::a_command(session, &request.in_force)?;
         sweep(session);
         tracing::debug!("the audit log is open");
         let (ca, bundle) = trust.join()?;
@@ -161,6 +163,10 @@ impl Arguments {
         let ended = furnished.and_then(|()| request.run(session, ca, &audit, key));
         if let Some(github) = github {
             github.end(&audit)?;
+        }
+        if let Some(shipping) = shipping {
+            audit.flush()?;
+            shipping.finish();
         }
         ended
     }
