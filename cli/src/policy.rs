@@ -482,6 +482,7 @@ fn source(rule: &RuleName) -> String {
         | RuleName::TrustedWrite { .. }
         | RuleName::HostPort(_)
         | RuleName::Full
+        | RuleName::Learn
         | RuleName::Granted { .. }
         | RuleName::Rule { .. }
         | RuleName::Limit(_)

@@ -69,6 +69,7 @@ impl Policy {
             own_addresses: Vec::new(),
             warnings: compiler.warnings,
             grants: Arc::default(),
+            learns: None,
         })
     }
 }

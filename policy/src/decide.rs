@@ -26,7 +26,8 @@ impl Policy {
     /// 1. The sandbox's environment is in the policy, and the policy gives it to clients without identity if it has none.
     /// 2. The target is not the parent proxy, which leads everywhere.
     /// 3. It is a service of the GitHub that the sandbox's session works at, over TLS; or
-    ///    an entry names the host at this port, the level covers it, or somebody granted it.
+    ///    an entry names the host at this port, the level covers it, or somebody granted it; or the environment learns, and nothing
+    ///    but the want of such a line refuses it.
     /// 4. The opening fits the entry: plain TCP is not for HTTP requests.
     ///
     /// A host that is refused is refused before anything is resolved.
@@ -235,6 +236,7 @@ impl Policy {
             }
             Err(reason) => self
                 .granted(sandbox, target)
+                .or_else(|| self.learned(sandbox, &reason))
                 .ok_or_else(|| Denial::of(environment, reason, None))?,
         };
         match (opening, treatment) {

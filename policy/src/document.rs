@@ -13,6 +13,7 @@ use crate::audit_settings::AuditSettings;
 use crate::blocklist::Blocklist;
 use crate::credential::LeakAction;
 use crate::gate_settings::GateSettings;
+use crate::learning::Unlisted;
 use crate::sandbox::EnvironmentName;
 use crate::sizes::SizedPart;
 
@@ -191,6 +192,8 @@ pub struct Overrides {
     pub host_ports: Vec<u16>,
     /// True allows namespaces inside the sandbox; false leaves what the document says.
     pub nested_namespaces: bool,
+    /// `--learn`: for who puts the policy in force, see [`Policy::learning`](crate::Policy::learning). No document can say it.
+    pub unlisted: Unlisted,
     /// `--anonymous`: replaces `[proxy] anonymous_environment`.
     pub anonymous: AnonymousClients,
 }

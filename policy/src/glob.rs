@@ -5,7 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::path::normalise_escapes;
+use crate::path::{RequestPath, normalise_escapes};
 
 /// A glob over normalised paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,15 @@ impl Glob {
         })
     }
 
+    /// The same glob, spelled as the paths are that it is asked about.
+    pub(crate) fn in_normal_form(&self) -> String {
+        let spelled = |segment: &Segment| match segment {
+            Segment::AnyNumber => "/**".to_owned(),
+            Segment::One(text) => format!("/{text}"),
+        };
+        self.segments.iter().map(spelled).collect()
+    }
+
     /// Linear in the path for each `**`: only the last one is ever widened.
     pub(crate) fn matches(&self, path: &str) -> bool {
         let mut rest = match path.strip_prefix('/') {
@@ -93,6 +102,11 @@ impl Glob {
             at = star + 1;
         }
     }
+}
+
+/// Whether a glob, as a rule may have it, matches a path. A text that is no glob matches nothing.
+pub fn glob_matches(glob: &str, path: &RequestPath) -> bool {
+    Glob::parse(glob).is_ok_and(|glob| glob.matches(path.as_str()))
 }
 
 impl fmt::Display for Glob {

@@ -115,7 +115,8 @@ impl Policy {
         let granted = |grant: &HostGrant| grant.is_for(sandbox) && grant.pattern.hosts.contain(&host);
         environment.is_some_and(|environment| {
             let may_be_granted = environment.blocked(&host).is_none();
-            environment.reaches(name) || may_be_granted && self.grants.iter().any(granted)
+            let beside = self.learns(sandbox) || self.grants.iter().any(granted);
+            environment.reaches(name) || may_be_granted && beside
         })
     }
 

@@ -48,6 +48,8 @@ pub enum RuleName {
     HostPort(u16),
     /// The level `full`.
     Full,
+    /// No line: the environment learns.
+    Learn,
     /// Beside the document: somebody let a running sandbox reach it.
     Granted {
         /// The hosts.
@@ -195,6 +197,16 @@ impl RequestPermit {
         &self.method
     }
 
+    /// The method that a header asks the origin to take it as, when it is another one.
+    pub fn acts_as(&self) -> Option<&Method> {
+        self.acts_as.as_ref()
+    }
+
+    /// What it carries besides its head.
+    pub fn writing(&self) -> Writing {
+        self.writing
+    }
+
     /// The path to send: the one that was decided on.
     pub fn path(&self) -> &RequestPath {
         &self.path
@@ -333,6 +345,7 @@ impl RuleName {
             | Self::TrustedWrite { pattern, .. }
             | Self::Rule { host: pattern, .. } => Some(pattern),
             Self::Full
+            | Self::Learn
             | Self::HostPort(_)
             | Self::Limit(_)
             | Self::Size(_)
@@ -353,6 +366,7 @@ impl fmt::Display for RuleName {
             Self::TrustedWrite { name, pattern } => write!(f, "trusted write: {name} at \"{pattern}\""),
             Self::HostPort(port) => write!(f, "host_ports {port}"),
             Self::Full => f.write_str("network = \"full\""),
+            Self::Learn => f.write_str("learn"),
             Self::Granted { pattern, note } => write!(f, "granted \"{pattern}\" ({note})"),
             Self::Rule { number, host } => write!(f, "rule {number} for \"{host}\""),
             Self::Limit(limit) => write_bound(f, &limit.as_written(), limit.line),

@@ -36,6 +36,8 @@ pub struct Policy {
     pub(crate) warnings: Vec<Warning>,
     /// Beside the document, and few.
     pub(crate) grants: Arc<[HostGrant]>,
+    /// The environment that learns, beside the document as well.
+    pub(crate) learns: Option<EnvironmentName>,
 }
 
 /// The policy has no environment of that name.

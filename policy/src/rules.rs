@@ -80,6 +80,16 @@ impl Rules {
         refused.unwrap_or(ruling)
     }
 
+    /// The paths, as globs in normal form, that rules for this target and method ask about.
+    pub(crate) fn paths_asked_about(&self, target: &Target, method: &Method) -> Vec<String> {
+        let rules = self.of(target).map(|index| &self.in_order[index as usize]);
+        let of_method = rules.filter(|rule| rule.methods.is_empty() || rule.methods.contains(method));
+        of_method
+            .flat_map(|rule| &rule.paths)
+            .map(Glob::in_normal_form)
+            .collect()
+    }
+
     /// What the rules allow for a target, in a few words: `GET, HEAD of /v1/**`.
     pub(crate) fn allowed(&self, target: &Target) -> String {
         let mut words = String::new();

@@ -121,6 +121,11 @@ pub(crate) fn decide<R>(action: &Action<R>, method: &Method) -> Ruling {
     }
 }
 
+/// The paths, as globs, that exceptions for this target and method ask about.
+pub(crate) fn paths_asked_about(target: &Target, method: &Method) -> Vec<String> {
+    RULES.rules.paths_asked_about(target, method)
+}
+
 /// True for the methods that read.
 pub(crate) fn is_reading(method: &Method) -> bool {
     READING.contains(&method.as_str())

@@ -64,7 +64,7 @@ impl DistinctNames {
             return Ok(()); // an address tells nobody anything
         };
         match permit.rule() {
-            RuleName::Full => self.count_below_suffix(name.as_str()),
+            RuleName::Full | RuleName::Learn => self.count_below_suffix(name.as_str()),
             rule => match rule.pattern().filter(|pattern| pattern.is_wildcard()) {
                 Some(wildcard) => {
                     let limit = limit.unwrap_or(self.below_one_wildcard);

@@ -18,6 +18,7 @@ pub(crate) enum HostClass {
     Listed,
     AlwaysReachable,
     Full,
+    Learned,
     Tunnelled,
     Tcp,
     Granted,
@@ -26,11 +27,12 @@ pub(crate) enum HostClass {
 }
 
 impl HostClass {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Trusted,
         Self::Listed,
         Self::AlwaysReachable,
         Self::Full,
+        Self::Learned,
         Self::Tunnelled,
         Self::Tcp,
         Self::Granted,
@@ -44,6 +46,7 @@ impl HostClass {
             RuleName::Trusted { .. } | RuleName::TrustedWrite { .. } => Self::Trusted,
             RuleName::AlwaysReachable(_) => Self::AlwaysReachable,
             RuleName::Full => Self::Full,
+            RuleName::Learn => Self::Learned,
             RuleName::Tunnelled(_) => Self::Tunnelled,
             RuleName::Tcp(_) => Self::Tcp,
             RuleName::Granted { .. } => Self::Granted,
@@ -62,6 +65,7 @@ impl HostClass {
             Self::Listed => "listed",
             Self::AlwaysReachable => "always-reachable",
             Self::Full => "full",
+            Self::Learned => "learned",
             Self::Tunnelled => "tunnelled",
             Self::Tcp => "tcp",
             Self::Granted => "granted",
