@@ -191,6 +191,10 @@ pub struct Event {
     pub method: Option<String>,
     /// The request's path and the names of its query parameters, masked.
     pub path: Option<String>,
+    /// The method that a header asks the origin to take the request as, when it is another one.
+    pub acts_as: Option<String>,
+    /// What the request carries besides its head: `body`, `upgrade`.
+    pub carries: Option<String>,
     /// `allow` or `deny`.
     pub decision: Option<String>,
     /// The line of the policy that decided.

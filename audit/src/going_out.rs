@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use outwall_policy::brokered::CredentialName;
-use outwall_policy::{ClientCertificate, ConnectionPermit, RequestPermit, Treatment};
+use outwall_policy::{ClientCertificate, ConnectionPermit, RequestPermit, Treatment, Writing};
 
 use crate::event::{EventId, Fields, Kind};
 use crate::github;
@@ -160,6 +160,12 @@ impl<'a> GoingOut<'a> {
                         hidden: self.hidden,
                     },
                 );
+                line.maybe("acts_as", permit.acts_as());
+                match permit.writing() {
+                    Writing::Nothing => {}
+                    Writing::Body => line.plain("carries", "body"),
+                    Writing::Upgrade => line.plain("carries", "upgrade"),
+                }
                 line.plain("decision", "allow");
                 line.text("rule", permit.rule());
                 line.maybe("credential", self.credential);
