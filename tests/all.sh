@@ -14,7 +14,7 @@ say "units and stories"
 cargo test --workspace --locked
 
 say "the long stories: deaths of gates, a GiB each way"
-cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip attacks:: --skip protocols:: --skip agents::
+cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip suggesting::registries --skip attacks:: --skip protocols:: --skip agents::
 cargo test --locked --package outwall-proxy --test it -- --ignored
 
 say "the list of attacks, and its table"
@@ -22,7 +22,7 @@ cargo test --locked --package outwall --test it -- --ignored attacks::
 
 say "the real clients (skipped loudly where the registries cannot be reached)"
 bash tests/clients/install.sh
-cargo test --locked --package outwall --test it -- --ignored clients:: --test-threads 2
+cargo test --locked --package outwall --test it -- --ignored clients:: suggesting::registries --test-threads 2
 
 say "every protocol, by clients and servers that are not ours"
 cargo test --locked --package outwall --test it -- --ignored protocols::

@@ -2,6 +2,8 @@
 
 mod github;
 pub(crate) mod granting;
+mod replay;
+pub(crate) mod suggest;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -26,6 +28,8 @@ pub(crate) enum Command {
     Show(Show),
     Allow(granting::Allow),
     Deny(granting::Deny),
+    Suggest(suggest::Suggest),
+    Replay(replay::Replay),
 }
 
 /// Says whether a request would be allowed, by which rule, and why; without URL, checks the policy file
@@ -71,6 +75,8 @@ impl Command {
             Self::Show(show) => show.obey(session),
             Self::Allow(allow) => allow.obey(session),
             Self::Deny(deny) => deny.obey(session),
+            Self::Suggest(suggest) => suggest.obey(session),
+            Self::Replay(replay) => replay.obey(session),
         }
     }
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use outwall_policy::{Overrides, Policy, PolicyDocument};
+use outwall_policy::{Overrides, Policy, PolicyDocument, Unlisted};
 use outwall_proxy::InForce;
 
 use crate::arguments::Session;
 use crate::blocklists::read_blocklists;
 use crate::discovery::{Discovery, Place, PolicyFile};
-use crate::failure::{Failure, multiline};
+use crate::failure::{Explain as _, Failure, multiline};
 use crate::interfaces::own_addresses;
 use crate::named_files::NamedFiles;
 use crate::origin_files;
@@ -72,6 +72,10 @@ impl PolicyInForce {
         let deadline = Instant::now() + SELF_CHECK;
         let checked = policy.self_check(&document, &own, seed(), || Instant::now() >= deadline)?;
         tracing::debug!(?checked, "the policy passed its self-check");
+        if overrides.unlisted == Unlisted::Learn {
+            let hint = "write `--network custom --learn` to begin with nothing on the list";
+            policy = policy.learning(environment).hint(hint)?;
+        }
         Ok(Self {
             policy,
             file,

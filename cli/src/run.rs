@@ -2,6 +2,7 @@
 
 mod asking;
 mod cloning;
+mod learning;
 mod options;
 mod protection;
 mod publish;
@@ -24,6 +25,7 @@ use outwall_sandbox_runtime::{
 
 use self::asking::Asking;
 use self::cloning::Scratch;
+use self::learning::Learning;
 use self::protection::Guard;
 use self::publish::Published;
 use self::serving::Serving;
@@ -52,6 +54,7 @@ Examples:
   outwall run --allow api.example.com --env API_KEY -- npm test
   outwall run --network none -- python3 untrusted.py
   outwall run --ask -- claude                 asks you about each host that is not allowed
+  outwall run --learn -- npm ci               reaches what it asks for, then says what that was
   outwall run --publish 3000 -- npm run dev     look at it at http://localhost:3000
   outwall run --host-port 5432 -- npm test      the database of this machine, and nothing else of it
   outwall run --repository https://github.com/acme/app --session-branch outwall/fix-login -- claude
@@ -104,6 +107,9 @@ pub(crate) struct Arguments {
     pub(crate) quiet: bool,
 
     #[command(flatten)]
+    learning: learning::LearnOptions,
+
+    #[command(flatten)]
     github: cloning::Options,
 
     /// The command and its arguments
@@ -128,6 +134,7 @@ impl Arguments {
         let mut cloning = self.clone();
         (cloning.quiet, cloning.ask, cloning.root) = (true, false, false);
         (cloning.publish, cloning.mount, cloning.home) = (Vec::new(), Vec::new(), None);
+        cloning.learning = learning::LearnOptions::default();
         let in_force = PolicyInForce::load(session, None, &Overrides::default())?;
         let at = self.github.session(&in_force.policy, new_sandbox_id()?)?;
         let at = at.expect("there is a directory for it");
@@ -179,6 +186,7 @@ impl Arguments {
             network: self.network,
             allow: self.allow,
             host_ports: self.host_port,
+            unlisted: self.learning.unlisted(),
             ..Overrides::default()
         };
         let in_force = PolicyInForce::load(session, name, &overrides)?;
@@ -187,6 +195,9 @@ impl Arguments {
         if let Some(repository) = self.github.session(&in_force.policy, sandbox.id)? {
             sandbox = sandbox.working_at(repository);
         }
+        let learning = self
+            .learning
+            .open(&surroundings.working_directory, &in_force.policy)?;
         let environment = in_force.policy.environment(name)?;
         let mut spec = Spec::new(
             sandbox.id,
@@ -225,6 +236,7 @@ impl Arguments {
             variables,
             published,
             ask: self.ask,
+            learning,
             quiet: self.quiet,
         })
     }
@@ -247,6 +259,7 @@ struct Request {
     variables: Vec<sandbox_variables::Asked>,
     published: Published,
     ask: bool,
+    learning: Option<Learning>,
     quiet: bool,
 }
 
@@ -333,6 +346,9 @@ impl Request {
         gate.check_session(&self.sandbox)?;
         let mut serving = gate.serve(self.sandbox.clone(), prepared.listeners(), self.source, asking)?;
         audit.sandbox_started(&self.sandbox, &program)?;
+        if self.learning.is_some() {
+            Learning::begin(&self.sandbox, audit)?;
+        }
         if let Some(inner) = prepared.inner_sockets() {
             if !self.quiet {
                 self.published.say(Paint::for_stderr());
@@ -349,6 +365,9 @@ impl Request {
         if !self.quiet && ended.is_ok() {
             sum_up(session, audit, self.sandbox.id);
             say_how_to_keep(&allowed);
+        }
+        if let Some(learning) = self.learning {
+            learning.end(session, &self.sandbox);
         }
         tracing::debug!("done");
         ended.map(exit_code)

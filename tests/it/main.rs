@@ -43,6 +43,7 @@ mod reload;
 mod reload_under_load;
 mod reset_storm;
 mod streaming;
+mod suggesting;
 mod terminal;
 mod wildcards;
 
