@@ -9,7 +9,8 @@ use outwall_audit::replay::{Answer, decide};
 use outwall_audit::suggest::{DeniedToo, RulesToo, Suggester, TrustedInstead, Wanted};
 use outwall_audit::traffic::{Fate, Passage, Reached, Traffic};
 use outwall_policy::{
-    ConnectionDecision, EnvironmentName, Opening, Policy, PolicyDocument, Sandbox, SandboxId, Target, classify,
+    ConnectionDecision, EnvironmentName, Opening, Policy, PolicyDocument, Sandbox, SandboxId, Target,
+    classify,
 };
 use serde_json::{Value, json};
 
@@ -96,7 +97,9 @@ impl Choices<'_> {
     /// One of these, or text that is not.
     fn text(&mut self, known: &[&str]) -> String {
         let choice = self.below(known.len() + 1);
-        known.get(choice).map_or_else(|| self.raw(), |text| (*text).to_owned())
+        known
+            .get(choice)
+            .map_or_else(|| self.raw(), |text| (*text).to_owned())
     }
 
     fn raw(&mut self) -> String {
@@ -141,7 +144,10 @@ fn event(seq: usize, choices: &mut Choices<'_>) -> Value {
             put("rule", choices.text(&RULES));
         }
         kind => {
-            put("kind", if kind == 2 { "exchange.going_out" } else { "denied" }.to_owned());
+            put(
+                "kind",
+                if kind == 2 { "exchange.going_out" } else { "denied" }.to_owned(),
+            );
             put("reason", choices.text(&REASONS));
             put("scheme", choices.text(&SCHEMES));
             put("method", choices.text(&METHODS));
@@ -152,7 +158,10 @@ fn event(seq: usize, choices: &mut Choices<'_>) -> Value {
                 put("acts_as", choices.text(&METHODS));
             }
             if choices.below(4) == 0 {
-                put("address", choices.text(&["10.9.8.7:443", "127.0.0.1:443", "93.184.216.34:443"]));
+                put(
+                    "address",
+                    choices.text(&["10.9.8.7:443", "127.0.0.1:443", "93.184.216.34:443"]),
+                );
             }
         }
     }
@@ -193,7 +202,10 @@ fn passed(passages: &[Passage]) -> impl Iterator<Item = &Passage> {
 fn reaches_what_was_seen(policy: &Policy, wanted: &Wanted, passages: &[Passage], toml: &str) {
     for passage in passed(passages) {
         let answer = decide(policy, &name(), passage);
-        assert!(!matches!(answer, Answer::Deny(_)), "{passage:?} is refused by\n{toml}");
+        assert!(
+            !matches!(answer, Answer::Deny(_)),
+            "{passage:?} is refused by\n{toml}"
+        );
     }
     if wanted.trusted == TrustedInstead::WhereShorter {
         return; // the list reaches more, as it was asked for
@@ -223,7 +235,8 @@ fn needs_each_entry(wanted: &Wanted, passages: &[Passage], toml: &str) {
     for entry in entries {
         let kept: Vec<&str> = toml.lines().filter(|line| *line != entry).collect();
         let policy = load(&kept.join("\n"));
-        let refused = passed(passages).any(|passage| matches!(decide(&policy, &name(), passage), Answer::Deny(_)));
+        let refused =
+            passed(passages).any(|passage| matches!(decide(&policy, &name(), passage), Answer::Deny(_)));
         assert!(refused, "{entry} is not needed in\n{toml}");
     }
 }
