@@ -64,6 +64,7 @@ fn what_is_on_no_list_is_reached_and_then_suggested() {
 fn what_is_refused_for_another_reason_is_not_learned() {
     as_each_user(|outwall| {
         let origin = TestOrigin::start();
+        let resolver = TestResolver::start(&[("inner.example.test", &[&["10.0.0.1"]])]);
         let outwall = outwall
             .policy(
                 "default_environment = \"test\"\n[environments.test]\nnetwork = \"custom\"\ninclude_trusted = true\n\
@@ -73,7 +74,7 @@ fn what_is_refused_for_another_reason_is_not_learned() {
             .origin(LISTED, &origin)
             .origin(NEW, &origin)
             .origin("pypi.org", &origin)
-            .resolver(&TestResolver::start(&[("inner.example.test", &[&["10.0.0.1"]])]));
+            .resolver(&resolver);
         let post = "curl -s -o /dev/null -w '%{http_code}\\n' --max-time 10 -d x";
         let script = format!(
             "{}; {post} https://{LISTED}/echo; {post} https://pypi.org/echo; {post} https://{NEW}/echo",
