@@ -43,7 +43,7 @@ impl Need {
         self.way = self.way.max(Some(Way::of(passage)));
         self.count(passage);
         let address = dialled(passage, in_force);
-        let ip = address.map(|address| address.ip()).or(passage.target.literal());
+        let ip = passage.target.literal().or(address.map(|address| address.ip()));
         let refused = ip.filter(|ip| in_force.classify(*ip).is_refused() && !is_nobodys(*ip));
         self.addresses.extend(refused.map(|ip| ip.to_canonical()));
         let sample = Passage {
