@@ -3,20 +3,28 @@
 use std::time::Duration;
 
 /// Counts failures in a row.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Backoff {
+    first: Duration,
     failures: u32,
 }
 
 impl Backoff {
+    /// `first`: how long to wait at most after one failure.
+    pub(crate) fn new(first: Duration) -> Self {
+        Self { first, failures: 0 }
+    }
+
     /// After another failure. `asked`: what the receiver said (`Retry-After`), which is at least waited for.
     pub(crate) fn after_failure(&mut self, asked: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let doubled = FIRST.saturating_mul(1 << self.failures.min(20).saturating_sub(1));
+        let doubled = self
+            .first
+            .saturating_mul(1 << self.failures.min(20).saturating_sub(1));
         let most = doubled.min(LONGEST);
         let jittered = most.mul_f64(0.5 + 0.5 * random());
         asked.map_or(jittered, |asked| {
-            asked.min(LONGEST_ASKED).max(jittered.min(FIRST))
+            asked.min(LONGEST_ASKED).max(jittered.min(self.first))
         })
     }
 
@@ -34,7 +42,6 @@ fn random() -> f64 {
     }
 }
 
-const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_mins(1);
 /// Longer than any receiver means, who says more: it is asked again then.
 const LONGEST_ASKED: Duration = Duration::from_hours(1);
@@ -43,9 +50,11 @@ const LONGEST_ASKED: Duration = Duration::from_hours(1);
 mod tests {
     use super::*;
 
+    const FIRST: Duration = Duration::from_millis(500);
+
     #[test]
     fn waits_grow_to_a_minute_and_begin_anew_after_a_success() {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(FIRST);
         let waits: Vec<Duration> = (0..40).map(|_| backoff.after_failure(None)).collect();
         assert!(waits[0] >= FIRST / 2 && waits[0] <= FIRST);
         assert!(waits[3] >= FIRST * 4 && waits[3] <= FIRST * 8);
@@ -60,7 +69,7 @@ mod tests {
 
     #[test]
     fn what_the_receiver_asks_for_is_waited_for_within_an_hour() {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(FIRST);
         assert_eq!(
             backoff.after_failure(Some(Duration::from_secs(7))),
             Duration::from_secs(7)

@@ -32,5 +32,5 @@ mod shipper;
 mod sink;
 mod state;
 
-pub use service::{Left, Plan, Shipping, StartError, Voice, ship_once};
+pub use service::{FIRST_WAIT, Left, Plan, Shipping, StartError, Voice, ship_once};
 pub use state::{SinkState, Trouble, states};

@@ -19,6 +19,9 @@ use crate::shipper::{Shipper, Step};
 use crate::sink::{Means, Secrets, told};
 use crate::state::states;
 
+/// Of [`Plan::first_wait`].
+pub const FIRST_WAIT: Duration = Duration::from_millis(500);
+
 /// Says something to people.
 pub type Voice = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -37,6 +40,8 @@ pub struct Plan {
     pub host: String,
     /// Who is told what goes wrong.
     pub voice: Voice,
+    /// How long is waited at most after a first failure; [`FIRST_WAIT`] for receivers that others use, too. It doubles up to a minute.
+    pub first_wait: Duration,
 }
 
 /// Why there is no shipping.
@@ -168,7 +173,7 @@ async fn ship(plan: &Plan, sink: AuditSink, means: Arc<Means>, mut stopped: Stop
                 sink.clone(),
                 &plan.directory,
                 Arc::clone(&means),
-                Arc::clone(&plan.voice),
+                (Arc::clone(&plan.voice), plan.first_wait),
             );
             match shipper {
                 Ok(shipper) => return ship_from_now_on(shipper, stopped).await,
@@ -209,7 +214,7 @@ async fn ship_what_there_is(plan: &Plan, sink: &AuditSink, means: &Arc<Means>) -
         sink.clone(),
         &plan.directory,
         Arc::clone(means),
-        Arc::clone(&plan.voice),
+        (Arc::clone(&plan.voice), plan.first_wait),
     );
     let mut shipper = match shipper {
         Ok(shipper) => shipper,

@@ -74,7 +74,7 @@ impl Shipper {
         spec: AuditSink,
         directory: &Path,
         means: Arc<Means>,
-        voice: Voice,
+        (voice, first_wait): (Voice, Duration),
     ) -> Result<Self, CursorError> {
         let files = SinkFiles::new(directory, spec.name.as_str());
         let cursor = Cursor::open(&files)?;
@@ -84,7 +84,7 @@ impl Shipper {
             formatter: Formatter::new(spec.format),
             batch: None,
             suspects: Suspects::default(),
-            backoff: Backoff::default(),
+            backoff: Backoff::new(first_wait),
             told: Told::go_on(&files),
             voice,
             cursor,

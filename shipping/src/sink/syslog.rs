@@ -2,7 +2,7 @@
 //!
 //! There is no answer in this protocol, and what was sent may be in buffers of both kernels when the receiver dies. What it does say is
 //! that it has read everything: it closes the connection after ours is closed for writing. A receiver that closes with something
-//! unread resets instead (RFC 9293 section 3.6, RFC 1122 section 4.2.2.13). So with `confirm = "close"` a batch has a connection
+//! unread, or before all has arrived, resets instead (RFC 9293 section 3.6, RFC 1122 section 4.2.2.13). So with `confirm = "close"` a batch has a connection
 //! of its own and counts when that was closed in good order. What the receiver has read, and keeps in its own memory, is its own
 //! affair: rsyslog needs a queue on the disk to survive its death.
 
@@ -75,18 +75,25 @@ impl SyslogSink {
     }
 }
 
-/// It has read everything: an end without a reset. Over TLS some leave out `close_notify`.
+/// It has read everything: an end, and no reset after it. Over TLS some leave out `close_notify`.
+///
+/// An end alone says nothing: one that closed before our messages arrived sent it, too, and answers them with a reset. So it is waited
+/// for until the kernel has done with the connection, which it has when the other side acknowledged all that we sent, or reset.
 async fn confirmed_by_closing(stream: &mut Box<dyn Io>) -> io::Result<()> {
     stream.shutdown().await?;
     let mut said = [0; 512];
     loop {
         match stream.read(&mut said).await {
-            Ok(0) => return Ok(()),
+            Ok(0) => break,
             Ok(_) => {} // it has nothing to say that we know of
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             Err(error) => return Err(error),
         }
     }
+    while stream.socket().peer_addr().is_ok() {
+        tokio::time::sleep(LOOKED_AT_EVERY).await; // a connection that is done with has no peer (ENOTCONN)
+    }
+    stream.socket().take_error()?.map_or(Ok(()), Err)
 }
 
 /// `LENGTH <PRI>1 TIME HOST outwall - KIND [meta sequenceId="N"] EVENT`.
@@ -123,6 +130,7 @@ fn printable(text: &str, most: usize) -> String {
 const FACILITY: u8 = 13;
 const LONGEST_HOST: usize = 255;
 const LONGEST_KIND: usize = 32;
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

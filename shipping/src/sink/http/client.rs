@@ -91,7 +91,8 @@ impl Client {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<Request<Full<Bytes>>, Failure> {
-        let mut request = Request::post(format!("{}{path}", self.url.path()))
+        let whole = format!("{}{path}", self.url.path());
+        let mut request = Request::post(if whole.is_empty() { "/" } else { &whole })
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| Failure::later(told(&error)))?;
         let host = HeaderValue::from_str(&self.url.authority());
