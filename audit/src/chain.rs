@@ -23,6 +23,14 @@ impl Hash {
         Self(hex)
     }
 
+    /// Of 64 lower hex digits.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digits = text.as_bytes().try_into().ok()?;
+        text.bytes()
+            .all(|digit| HEX.contains(&digit))
+            .then_some(Self(digits))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         str::from_utf8(&self.0).expect("hex digits are ASCII")
     }
@@ -47,6 +55,14 @@ pub(crate) fn claimed_and_actual(line: &[u8]) -> Option<(Hash, Hash)> {
     let is_hex = claimed.iter().all(|digit| HEX.contains(digit));
     let claimed = is_hex.then(|| Hash(claimed.try_into().expect("64 bytes by the split above")))?;
     Some((claimed, Hash::of(before)))
+}
+
+/// Bytes in lower hex digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes
+        .iter()
+        .flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    digits.map(char::from).collect()
 }
 
 const HASH_FIELD: &[u8] = b",\"hash\":\"";

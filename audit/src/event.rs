@@ -24,6 +24,14 @@ pub struct EventId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct WriterId(pub(crate) u64);
 
+impl WriterId {
+    /// As it is written: 12 lower hex digits.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let is_written_so = text.len() == 12 && text.bytes().all(|byte| HEX.contains(&byte));
+        is_written_so.then(|| u64::from_str_radix(text, 16).ok().map(Self))?
+    }
+}
+
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.writer, self.seq)
@@ -108,6 +116,12 @@ pub enum Kind {
     /// The key that signs them was replaced.
     #[serde(rename = "credential.key_rotated")]
     CredentialKeyRotated,
+    /// The chain up to here, signed.
+    #[serde(rename = "checkpoint")]
+    Checkpoint,
+    /// A file of the log is removed: it was old, or there was too much. Signed.
+    #[serde(rename = "segment.removed")]
+    SegmentRemoved,
     /// The torn last line of a dead writer's file was cut off.
     #[serde(rename = "repaired")]
     Repaired,
@@ -143,6 +157,8 @@ impl Kind {
             Self::CredentialIssued => "credential.issued",
             Self::CredentialRevoked => "credential.revoked",
             Self::CredentialKeyRotated => "credential.key_rotated",
+            Self::Checkpoint => "checkpoint",
+            Self::SegmentRemoved => "segment.removed",
             Self::Repaired => "repaired",
             Self::Unknown => "unknown",
         }
@@ -241,8 +257,20 @@ pub struct Event {
     pub repeated: Option<u64>,
     /// The program of a sandbox; name and version of a gate.
     pub program: Option<String>,
-    /// The file that was repaired; the policy file.
+    /// The file that was repaired; the policy file; the stem of the segment that a checkpoint or a removal is about.
     pub file: Option<String>,
+    /// The writer whose chain a checkpoint or a removal is about.
+    pub writer: Option<String>,
+    /// The number of the last record that it covers.
+    pub last_seq: Option<u64>,
+    /// The hash of that record.
+    pub last_hash: Option<String>,
+    /// When it was signed.
+    pub signed_at: Option<String>,
+    /// The id of the key that signed it.
+    pub key: Option<String>,
+    /// The signature, Ed25519, 128 hexadecimal digits.
+    pub signature: Option<String>,
     /// SHA-256 over the policy file and the files that it names.
     pub sha256: Option<String>,
     /// How many bytes of it were cut off.
@@ -499,6 +527,8 @@ mod tests {
             Kind::CredentialIssued,
             Kind::CredentialRevoked,
             Kind::CredentialKeyRotated,
+            Kind::Checkpoint,
+            Kind::SegmentRemoved,
             Kind::Repaired,
         ] {
             let quoted = format!("\"{}\"", kind.as_str());

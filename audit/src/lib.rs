@@ -8,10 +8,10 @@
 //!
 //! # What the chain proves, and what not
 //!
-//! Each line holds the hash of the line before and its own. Whoever changes, removes, inserts or reorders lines without
-//! recomputing all that follow is found by [`verify()`], with the first line that does not fit. *Not* found without a copy of a
-//! hash kept elsewhere: lines cut off at the end, a whole file removed, a chain recomputed from some line to its end.
-//! A checkpoint (the last hash of a file, kept where the writer cannot reach) answers all three; [`FileReport::last`] is what to keep.
+//! Each line holds the hash of the line before and its own, over all files of its writer. Whoever changes, removes, inserts or reorders
+//! lines without recomputing all that follow is found by [`verify()`], with the first line that does not fit. Signed checkpoints
+//! ([`checkpoint`]) answer what the chain alone cannot: lines cut off at the end, all files of a writer removed, a chain recomputed from some
+//! line to its end. They prove it as far as they were brought to where whoever did it cannot write.
 //!
 //! # What a death loses
 //!
@@ -26,14 +26,17 @@
 #![forbid(unsafe_code)]
 
 mod chain;
+pub mod checkpoint;
 mod dns;
 pub mod event;
 pub mod export;
 mod filter;
 mod flood;
+mod flusher;
 mod github;
 mod going_out;
 pub mod index;
+mod keeping;
 pub mod live;
 mod log;
 mod mask;
@@ -54,10 +57,13 @@ mod writer;
 pub use dns::DnsAnswer;
 pub use event::{Event, EventId, Kind, Process};
 pub use going_out::{CameBack, GoingOut, Recorded, TlsFacts};
-pub use log::{Asked, AuditLog, CredentialChange, Durability, OpenError, Options};
+pub use log::{Asked, AuditLog, CredentialChange, OpenError};
+pub use outwall_policy::{AuditSettings as Options, Durability};
 pub use policy_events::{GrantEvent, PolicyEvent};
 pub use published::{CameIn, RecordedIn};
 pub use summary::{DeniedTarget, Summary};
-pub use verify::{Checkpoint, FileReport, Misfit, Report, Unfit, verify};
+pub use verify::{
+    Checkpoint, Evidence, EvidenceError, Fault, FileReport, Misfit, Report, Unfit, verify, verify_bytes,
+};
 pub use within::Within;
 pub use writer::WriteError;

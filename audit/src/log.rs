@@ -1,21 +1,25 @@
 //! [`AuditLog`]: the log as its writers see it. One file per process.
 
 use std::fmt;
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use outwall_policy::{Denial, Method, Reason, RequestPath, Sandbox, SandboxId, Scheme, Target};
+use outwall_policy::{
+    AuditSettings as Options, Denial, Durability, Method, Reason, RequestPath, Sandbox, SandboxId, Scheme,
+    Target,
+};
 
+use crate::checkpoint::{KeyError, SigningKey};
 use crate::dns::{DnsAnswer, Note, RECORDED_NAMES};
 use crate::event::{EventId, Fields, Kind};
 use crate::flood::Frequent;
 use crate::going_out::{GoingOut, Recorded, TlsFacts};
 use crate::mask::{Masked, MaskedText};
-use crate::segment::{self, Segment};
+use crate::segment;
 use crate::shared::{Shared, lock};
 use crate::summary::Summary;
 use crate::within::Within;
@@ -26,23 +30,6 @@ use crate::{query, repair};
 /// file is marked as finished.
 #[derive(Clone, Debug)]
 pub struct AuditLog(Arc<Shared>);
-
-/// How the log is kept.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// What a record survives.
-    pub durability: Durability,
-}
-
-/// What a record survives once the call that wrote it has returned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// The death of the process: it is with the kernel.
-    #[default]
-    Process,
-    /// A power failure too: it is on the disk. Costs an fsync per record.
-    Power,
-}
 
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +53,9 @@ pub enum OpenError {
     /// The thread for late records cannot be started.
     #[error("cannot start the audit log's thread")]
     Thread(#[source] io::Error),
+    /// There is no key to sign checkpoints with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The first records cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -141,16 +131,21 @@ impl AuditLog {
             .mode(0o700)
             .create(directory)
             .map_err(in_directory)?;
+        let key = SigningKey::open(directory)?;
         let new = segment::create(directory).map_err(in_file)?;
-        let shared = Shared::new(new, options.durability).map_err(in_file)?;
         if options.durability == Durability::Power {
-            File::open(directory)
-                .and_then(|directory| directory.sync_all())
-                .map_err(in_directory)?;
+            segment::sync_directory(directory).map_err(in_directory)?;
         }
-        shared.note_repairs(&repair::sweep(directory, &shared.path).map_err(in_directory)?)?;
-        shared.start_flusher().map_err(OpenError::Thread)?;
+        let own = new.path.clone();
+        let shared = Shared::new(directory, new, key, Arc::new(options));
+        shared.note_repairs(&repair::sweep(directory, &own).map_err(in_directory)?)?;
+        shared.start_threads().map_err(OpenError::Thread)?;
         Ok(Self(Arc::new(shared)))
+    }
+
+    /// Is kept so from here on: another policy is in force.
+    pub fn keep_as(&self, options: Options) {
+        self.0.keep_as(options);
     }
 
     /// Records that something is about to leave. It is with the kernel when this returns; on an error nothing may leave.
@@ -360,15 +355,18 @@ impl AuditLog {
         self.0.flush()
     }
 
-    /// What a sandbox did according to the file of this process.
+    /// What a sandbox did according to the files of this process.
     pub fn summary(&self, sandbox: SandboxId) -> Result<Summary, query::ReadError> {
         let _ = self.flush(); // what cannot be written is missing from the sum, and was refused
-        Summary::of_files(&[Segment::named(&self.0.path)], sandbox)
+        let (directory, writer) = (&self.0.core().directory, self.0.core().lock().writer.id());
+        let mut segments = segment::list(directory).map_err(query::ReadError::of(directory))?;
+        segments.retain(|segment| segment.of().is_some_and(|of| of.writer == writer));
+        Summary::of_files(&segments, sandbox)
     }
 
-    /// The file that this process writes.
-    pub fn path(&self) -> &Path {
-        &self.0.path
+    /// The file that this process writes at this moment.
+    pub fn path(&self) -> PathBuf {
+        self.0.path()
     }
 }
 

@@ -47,7 +47,7 @@ fn repair(segment: &Segment) -> io::Result<Option<u64>> {
 }
 
 /// Where the last newline ends, read from the back.
-fn end_of_whole_lines(file: &File, length: u64) -> io::Result<u64> {
+pub(crate) fn end_of_whole_lines(file: &File, length: u64) -> io::Result<u64> {
     let mut end = length;
     let mut block = [0; 4096];
     while end > 0 {

@@ -1,13 +1,17 @@
-//! The files of a log: `<start>-<pid>-<writer>.jsonl`, so that their names sort by the time they begin at.
+//! The files of a log, and the one door to them.
 //!
-//! Every reader of the log lists them with [`list`] and opens them with [`Segment::read_from`]: a place in the log is a segment's stem and
-//! a number of uncompressed bytes, whatever the file behind it has become.
+//! A writer's first file is `<start>-<pid>-<writer>.jsonl`, its next ones `<start>-<pid>-<writer>-0002.jsonl` and so on, so that
+//! names sort by the time they begin at. A file that is finished may become `….jsonl.zst` ([`seekable`]).
+//!
+//! Every reader of the log lists them with [`list`] and opens them with [`Segment::read_from`]: a place in the log is a segment's stem
+//! (its name without extensions) and a number of uncompressed bytes, whatever the file behind it has become.
 //!
 //! A living writer holds the lock (`flock`) on its file from before the file has its name until its process ends. A file that
 //! is read-only was ended in good order, or repaired: nobody looks for a torn line in it again.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -16,21 +20,31 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::event::WriterId;
 
+mod name;
+pub(crate) mod seekable;
+
+pub(crate) use name::SegmentOf;
+
 /// A file just made, locked by us.
 pub(crate) struct NewSegment {
     pub(crate) file: File,
     pub(crate) path: PathBuf,
-    pub(crate) writer: WriterId,
+    pub(crate) of: SegmentOf,
+}
+
+/// Makes the empty, locked first file of a new writer.
+pub(crate) fn create(directory: &Path) -> io::Result<NewSegment> {
+    let writer = random_writer()?;
+    create_next(directory, SegmentOf { writer, number: 1 })
 }
 
 /// Makes an empty, locked file. It gets its name when it is locked, so nobody can take it for that of a dead writer.
-pub(crate) fn create(directory: &Path) -> io::Result<NewSegment> {
-    let writer = random_writer()?;
+pub(crate) fn create_next(directory: &Path, of: SegmentOf) -> io::Result<NewSegment> {
     let start = Timestamp::now()
         .to_zoned(TimeZone::UTC)
         .strftime("%Y-%m-%dT%H-%M-%SZ")
         .to_string();
-    let name = format!("{start}-{}-{writer}{PLAIN}", std::process::id());
+    let name = format!("{}{PLAIN}", of.stem(&start, std::process::id()));
     let unnamed = directory.join(format!(".{name}.new"));
     let file = OpenOptions::new()
         .create_new(true)
@@ -41,18 +55,33 @@ pub(crate) fn create(directory: &Path) -> io::Result<NewSegment> {
     file.lock()?;
     let path = directory.join(name);
     fs::rename(&unnamed, &path)?;
-    Ok(NewSegment { file, path, writer })
+    Ok(NewSegment { file, path, of })
 }
 
 /// One file of a log, by its name. They compare by their stem, and so by their start.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Segment {
     stem: String,
+    form: Form, // plain comes before compressed
     path: PathBuf,
+}
+
+/// How a segment is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Form {
+    Plain,
+    Compressed,
 }
 
 /// Every file of the log in `directory`, by start. A directory that is not there has none.
 pub fn list(directory: &Path) -> io::Result<Vec<Segment>> {
+    let mut segments = list_forms(directory)?;
+    segments.dedup_by(|second, first| second.stem == first.stem); // being compressed: it is there in both forms
+    Ok(segments)
+}
+
+/// The same, where a segment that is being compressed may be there in both forms, plain first.
+pub(crate) fn list_forms(directory: &Path) -> io::Result<Vec<Segment>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -70,16 +99,19 @@ impl Segment {
     /// Of a file that somebody names, whatever its name is.
     pub fn named(path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let stem = name.strip_suffix(PLAIN).unwrap_or(&name).to_owned();
-        let path = path.to_owned();
-        Self { stem, path }
+        let (stem, form) = name::stem_and_form(&name).unwrap_or((&name, Form::Plain));
+        Self {
+            stem: stem.to_owned(),
+            path: path.to_owned(),
+            form,
+        }
     }
 
     /// Of a file in the directory of a log, if it is one of the log's.
     fn in_log(path: PathBuf) -> Option<Self> {
-        let name = path.file_name()?.to_str()?;
-        let stem = name.strip_suffix(PLAIN)?.to_owned();
-        (!stem.starts_with('.')).then_some(Self { stem, path })
+        let (stem, form) = name::stem_and_form(path.file_name()?.to_str()?)?;
+        let stem = (!stem.starts_with('.')).then(|| stem.to_owned())?;
+        Some(Self { stem, form, path })
     }
 
     /// What names it in positions, whatever the file becomes: its name without extensions.
@@ -92,59 +124,130 @@ impl Segment {
         &self.path
     }
 
-    /// Its contents from so many uncompressed bytes on.
+    /// Its name, for people.
+    pub fn file_name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Whose it is and the how manieth, if its name says so.
+    pub(crate) fn of(&self) -> Option<SegmentOf> {
+        SegmentOf::of_stem(&self.stem)
+    }
+
+    /// Its contents from so many uncompressed bytes on. It may have been compressed since it was listed.
     pub fn read_from(&self, offset: u64) -> io::Result<Contents> {
-        let mut file = File::open(&self.path)?;
-        if offset > 0 {
-            file.seek(SeekFrom::Start(offset))?;
+        match (File::open(&self.path), self.compressed_since()) {
+            (Ok(file), _) => Contents::of(file, self.form, offset),
+            (Err(error), Some(compressed)) if error.kind() == io::ErrorKind::NotFound => {
+                Contents::of(File::open(compressed)?, Form::Compressed, offset)
+            }
+            (Err(error), _) => Err(error),
         }
-        Ok(Contents(file))
     }
 
     /// How many bytes it has, uncompressed.
     pub fn length(&self) -> io::Result<u64> {
-        Ok(fs::metadata(&self.path)?.len())
+        let path = match (self.path.try_exists(), self.compressed_since()) {
+            (Ok(false), Some(compressed)) => compressed,
+            (_, _) if self.form == Form::Compressed => self.path.clone(),
+            _ => return Ok(fs::metadata(&self.path)?.len()),
+        };
+        let mut file = File::open(path)?;
+        match seekable::Frames::of(&mut file)? {
+            Some(frames) => Ok(frames.length()),
+            None => io::copy(&mut Contents::of(file, Form::Compressed, 0)?, &mut io::sink()),
+        }
     }
 
-    /// When it was last written to.
+    /// When its last record was written.
     pub fn modified(&self) -> io::Result<SystemTime> {
         fs::metadata(&self.path)?.modified()
     }
 
+    /// How much room it takes on the disk, in bytes.
+    pub(crate) fn size(&self) -> io::Result<u64> {
+        Ok(fs::metadata(&self.path)?.len())
+    }
+
     /// The earliest `at` that can be in a file of this name, as text to compare with. Of a foreign name: before all.
     pub fn earliest(&self) -> String {
-        let Some((date, time)) = self.stem.split_once('T') else {
-            return String::new();
-        };
-        let Some((time, _)) = time.split_once('Z') else {
-            return String::new();
-        };
-        format!("{date}T{}", time.replace('-', ":"))
+        name::earliest(&self.stem)
     }
 
     /// Whether its writer is alive.
     pub fn is_being_written(&self) -> io::Result<bool> {
-        Ok(is_being_written(&File::open(&self.path)?))
+        Ok(self.form == Form::Plain && is_being_written(&File::open(&self.path)?))
     }
 
     /// Whether nobody will write to it again.
     pub(crate) fn is_finished(&self) -> io::Result<bool> {
-        Ok(fs::metadata(&self.path)?.permissions().mode() & 0o200 == 0)
+        Ok(self.form == Form::Compressed || fs::metadata(&self.path)?.permissions().mode() & 0o200 == 0)
     }
 
     /// To be repaired.
     pub(crate) fn open_to_repair(&self) -> io::Result<File> {
         OpenOptions::new().read(true).write(true).open(&self.path)
     }
+
+    /// Where it is, or will be, once it is compressed.
+    pub(crate) fn compressed_path(&self) -> PathBuf {
+        self.path.with_file_name(format!("{}{COMPRESSED}", self.stem))
+    }
+
+    fn compressed_since(&self) -> Option<PathBuf> {
+        (self.form == Form::Plain).then(|| self.compressed_path())
+    }
 }
 
 /// Uncompressed bytes of a segment, as they are read.
 #[derive(Debug)]
-pub struct Contents(File);
+pub struct Contents(Source);
+
+enum Source {
+    Plain(File),
+    Compressed(Box<zstd::Decoder<'static, BufReader<File>>>),
+}
+
+impl Contents {
+    fn of(mut file: File, form: Form, offset: u64) -> io::Result<Self> {
+        if form == Form::Plain {
+            if offset > 0 {
+                file.seek(SeekFrom::Start(offset))?;
+            }
+            return Ok(Self(Source::Plain(file)));
+        }
+        let mut skipped = 0;
+        if let (true, Some(frames)) = (offset > 0, seekable::Frames::of(&mut file)?) {
+            let (compressed, uncompressed) = frames.start_before(offset);
+            file.seek(SeekFrom::Start(compressed))?;
+            skipped = uncompressed;
+        }
+        let mut contents = Self(Source::Compressed(Box::new(zstd::Decoder::new(file)?)));
+        io::copy(&mut (&mut contents).take(offset - skipped), &mut io::sink())?;
+        Ok(contents)
+    }
+}
 
 impl Read for Contents {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        match &mut self.0 {
+            Source::Plain(file) => file.read(into),
+            Source::Compressed(decoder) => decoder.read(into),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(file) => file.fmt(f),
+            Self::Compressed(_) => f.write_str("Compressed(..)"),
+        }
     }
 }
 
@@ -158,6 +261,11 @@ pub(crate) fn finish(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o400))
 }
 
+/// Names in it survive a power failure.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
 fn random_writer() -> io::Result<WriterId> {
     let mut bytes = [0; 8];
     aws_lc_rs::rand::fill(&mut bytes[2..]).map_err(|_| io::Error::other("no random numbers"))?;
@@ -165,6 +273,7 @@ fn random_writer() -> io::Result<WriterId> {
 }
 
 const PLAIN: &str = ".jsonl";
+const COMPRESSED: &str = ".jsonl.zst";
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -172,26 +281,66 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_tells_a_time_that_is_not_after_its_first_event() {
-        let segment = Segment::named(Path::new("/x/2026-11-21T03-35-29Z-17-00000000002a.jsonl"));
-        assert_eq!(segment.stem(), "2026-11-21T03-35-29Z-17-00000000002a");
-        assert_eq!(segment.earliest(), "2026-11-21T03:35:29");
-        assert!(segment.earliest().as_str() < "2026-11-21T03:35:29.000000000Z");
-        assert_eq!(Segment::named(Path::new("copy.jsonl")).earliest(), "");
+    fn what_is_hidden_or_has_another_name_is_no_part_of_the_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = [
+            "b.jsonl",
+            "b.jsonl.zst",
+            "a.jsonl.zst",
+            ".c.jsonl.new",
+            ".d.jsonl",
+            "checkpoints.jsonl",
+            "e.json",
+        ];
+        for name in names {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        let found: Vec<_> = list(directory.path())
+            .unwrap()
+            .iter()
+            .map(Segment::file_name)
+            .collect();
+        assert_eq!(found, ["a.jsonl.zst", "b.jsonl"], "and each once");
+        assert_eq!(list(&directory.path().join("absent")).unwrap(), []);
     }
 
     #[test]
-    fn what_is_hidden_or_has_another_name_is_no_part_of_the_log() {
+    fn a_place_stays_the_same_when_the_file_is_compressed_even_after_it_was_listed() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["b.jsonl", "a.jsonl", ".c.jsonl.new", ".d.jsonl", "e.json"] {
-            fs::write(directory.path().join(name), "").unwrap();
+        let lines: Vec<String> = (0..50_000).map(|n| format!("line {n} {}\n", n * 7919)).collect();
+        let text = lines.concat();
+        let plain = directory.path().join("x.jsonl");
+        fs::write(&plain, &text).unwrap();
+        let listed = list(directory.path()).unwrap().remove(0);
+        let read = |segment: &Segment, offset: usize| {
+            let mut rest = String::new();
+            let mut contents = segment.read_from(offset as u64).unwrap();
+            contents.read_to_string(&mut rest).unwrap();
+            rest
+        };
+        let mut compressed = Vec::new();
+        seekable::compress(&mut text.as_bytes(), &mut compressed, 64 << 10).unwrap();
+        fs::write(listed.compressed_path(), &compressed).unwrap();
+        fs::remove_file(&plain).unwrap();
+        let again = list(directory.path()).unwrap().remove(0);
+        assert!(compressed.len() * 3 < text.len());
+        for segment in [&listed, &again] {
+            assert_eq!(segment.length().unwrap(), text.len() as u64);
+            for offset in [
+                0,
+                1,
+                (64 << 10) - 1,
+                64 << 10,
+                700_001,
+                text.len() - 1,
+                text.len(),
+            ] {
+                assert!(read(segment, offset) == text[offset..], "from {offset}");
+            }
         }
-        let stems: Vec<_> = list(directory.path())
-            .unwrap()
-            .iter()
-            .map(|segment| segment.stem().to_owned())
-            .collect();
-        assert_eq!(stems, ["a", "b"]);
-        assert_eq!(list(&directory.path().join("absent")).unwrap(), []);
+        let by_hand = zstd::encode_all(text.as_bytes(), 3).unwrap(); // without a table of its frames
+        fs::write(listed.compressed_path(), by_hand).unwrap();
+        assert_eq!(again.length().unwrap(), text.len() as u64);
+        assert!(read(&again, 700_001) == text[700_001..]);
     }
 }

@@ -1,72 +1,126 @@
-//! What all clones of a log share: the one lock, and the thread for what may be late.
+//! What all clones of a log share: the one lock, and the threads for what may be late ([`crate::flusher`]) and for what happens to
+//! files ([`crate::keeping`]).
 
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use outwall_policy::SandboxId;
+use outwall_policy::{AuditSettings, Durability, SandboxId};
 
+use crate::checkpoint::{SigningKey, Stated, Statement};
 use crate::dns::Lookups;
 use crate::event::{EventId, Fields, Kind};
 use crate::flood::{Counted, Floods, Frequent};
-use crate::log::Durability;
+use crate::keeping::{self, Keeper};
+use crate::segment::{self, NewSegment, SegmentOf};
 use crate::writer::{WriteError, Writer};
-use crate::{repair, segment};
+use crate::{flusher, repair};
 
 /// What all clones of a log, and every [`crate::Recorded`], share.
 pub(crate) struct Shared {
     core: Arc<Core>,
     pub(crate) lookups: Mutex<Lookups>,
-    flusher: Mutex<Option<JoinHandle<()>>>,
-    file: File,
-    pub(crate) path: PathBuf,
-    durability: Durability,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What the flusher shares too; it does not keep [`Shared`] alive.
-struct Core {
+/// What the threads share too; it does not keep [`Shared`] alive.
+pub(crate) struct Core {
+    pub(crate) directory: PathBuf,
+    pub(crate) key: SigningKey,
     state: Mutex<State>,
-    wake: Condvar,
+    /// The flusher is wanted.
+    pub(crate) flush: Condvar,
+    /// The keeper is wanted.
+    pub(crate) keep: Condvar,
 }
 
-struct State {
-    writer: Writer<File>,
-    floods: Floods,
+pub(crate) struct State {
+    pub(crate) writer: Writer<Arc<File>>,
+    pub(crate) segment: Current,
+    pub(crate) settings: Arc<AuditSettings>,
+    pub(crate) floods: Floods,
+    pub(crate) checkpointed: Checkpointed,
     /// The flusher waits to be woken, and not for time to pass.
-    flusher_sleeps: bool,
-    ending: bool,
+    pub(crate) flusher_sleeps: bool,
+    pub(crate) keeper: KeeperWaits,
+    pub(crate) ending: bool,
+}
+
+/// The file that is being written.
+pub(crate) struct Current {
+    pub(crate) path: PathBuf,
+    pub(crate) of: SegmentOf,
+    pub(crate) begun: Instant,
+}
+
+/// The newest checkpoint.
+pub(crate) struct Checkpointed {
+    /// Its own record.
+    pub(crate) seq: u64,
+    pub(crate) at: Instant,
+}
+
+/// What the keeper waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeeperWaits {
+    /// It is at work, or was called.
+    No,
+    /// For an amount to be reached; it knows when time is up.
+    ForAmounts,
+    /// For anything to be written: no time is running.
+    ForAnything,
 }
 
 impl Shared {
-    /// Of a new file. Nothing that may be late is written before [`Self::start_flusher`].
-    pub(crate) fn new(new: segment::NewSegment, durability: Durability) -> io::Result<Self> {
-        let file = new.file.try_clone()?;
+    /// Of a new file. Nothing that may be late is written before [`Self::start_threads`].
+    pub(crate) fn new(
+        directory: &Path,
+        new: NewSegment,
+        key: SigningKey,
+        settings: Arc<AuditSettings>,
+    ) -> Self {
+        let now = Instant::now();
+        let writer = new.of.writer;
         let state = State {
-            writer: Writer::new(new.file, new.writer),
+            writer: Writer::new(Arc::new(new.file), writer),
+            segment: Current {
+                path: new.path,
+                of: new.of,
+                begun: now,
+            },
+            settings,
             floods: Floods::default(),
+            checkpointed: Checkpointed { seq: 0, at: now },
             flusher_sleeps: false,
+            keeper: KeeperWaits::No,
             ending: false,
         };
-        Ok(Self {
+        Self {
             core: Arc::new(Core {
+                directory: directory.to_owned(),
+                key,
                 state: Mutex::new(state),
-                wake: Condvar::new(),
+                flush: Condvar::new(),
+                keep: Condvar::new(),
             }),
             lookups: Mutex::default(),
-            flusher: Mutex::new(None),
-            file,
-            path: new.path,
-            durability,
-        })
+            threads: Mutex::default(),
+        }
     }
 
-    pub(crate) fn start_flusher(&self) -> io::Result<()> {
-        *lock(&self.flusher) = Some(self.core.start_flusher()?);
+    pub(crate) fn start_threads(&self) -> io::Result<()> {
+        let mut threads = lock(&self.threads);
+        threads.push(flusher::start(Arc::clone(&self.core))?);
+        threads.push(Keeper::start(Arc::clone(&self.core))?);
         Ok(())
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
     }
 
     /// In the file when it returns.
@@ -75,7 +129,7 @@ impl Shared {
         kind: Kind,
         fields: impl FnOnce(&mut Fields<'_>),
     ) -> Result<EventId, WriteError> {
-        self.write_in(&mut self.core.lock(), kind, fields)
+        self.core.write(kind, fields)
     }
 
     /// The same, if its sandbox keeps to the pace of such events. If not, `None`: it is counted, and the count is written later.
@@ -86,9 +140,9 @@ impl Shared {
     ) -> Result<Option<EventId>, WriteError> {
         let mut state = self.core.lock();
         if state.floods.admit(event, Instant::now()) {
-            return self.write_in(&mut state, event.kind, fields).map(Some);
+            return self.core.write_in(&mut state, event.kind, fields).map(Some);
         }
-        self.wake_flusher(state);
+        self.core.wake_flusher(state);
         Ok(None)
     }
 
@@ -102,20 +156,7 @@ impl Shared {
         let mut state = self.core.lock();
         let counted = state.floods.end(sandbox);
         state.append_counts(&counted);
-        self.write_in(&mut state, kind, fields)
-    }
-
-    fn write_in(
-        &self,
-        state: &mut State,
-        kind: Kind,
-        fields: impl FnOnce(&mut Fields<'_>),
-    ) -> Result<EventId, WriteError> {
-        let id = state.writer.write(kind, fields)?;
-        if self.durability == Durability::Power {
-            state.writer.sync()?;
-        }
-        Ok(id)
+        self.core.write_in(&mut state, kind, fields)
     }
 
     /// Writes what waits, and what is counted so far.
@@ -130,18 +171,11 @@ impl Shared {
     pub(crate) fn append(&self, kind: Kind, fields: impl FnOnce(&mut Fields<'_>)) {
         let mut state = self.core.lock();
         state.writer.append(kind, fields);
+        self.core.call_keeper(&mut state);
         if state.writer.waiting() > MOST_WAITING {
             let _ = state.writer.flush(); // on failure it goes on waiting
         } else {
-            self.wake_flusher(state);
-        }
-    }
-
-    fn wake_flusher(&self, mut state: MutexGuard<'_, State>) {
-        if state.flusher_sleeps {
-            state.flusher_sleeps = false;
-            drop(state);
-            self.core.wake.notify_one();
+            self.core.wake_flusher(state);
         }
     }
 
@@ -155,70 +189,146 @@ impl Shared {
         }
         Ok(())
     }
+
+    /// Is kept so from here on.
+    pub(crate) fn keep_as(&self, settings: AuditSettings) {
+        let mut state = self.core.lock();
+        state.settings = Arc::new(settings);
+        state.keeper = KeeperWaits::No;
+        drop(state);
+        self.core.keep.notify_one();
+    }
+
+    /// The file that is being written.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.core.lock().segment.path.clone()
+    }
+
+    fn end(&self) -> Result<(), WriteError> {
+        self.flush()?;
+        let statement = {
+            let mut state = self.core.lock();
+            let statement = state.checkpoint(&self.core.key)?;
+            if state.settings.durability == Durability::Power {
+                state.writer.sync()?;
+            }
+            statement
+        };
+        let _ = segment::finish(self.core.lock().writer.place()); // else the next open looks at the file, and does it
+        if let Some(statement) = statement {
+            let _ = keeping::export(&self.core, &[statement]); // it is in the chain too, and nobody is there to be told
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         self.core.lock().ending = true;
-        self.core.wake.notify_one();
-        if let Some(flusher) = lock(&self.flusher).take() {
-            let _ = flusher.join();
+        self.core.flush.notify_one();
+        self.core.keep.notify_one();
+        for thread in lock(&self.threads).drain(..) {
+            let _ = thread.join();
         }
-        if self.flush().is_ok() {
-            let _ = segment::finish(&self.file); // else the next open looks at the file, and does it
-        }
+        let _ = self.end(); // what cannot be written was refused or may be late
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("path", &self.path)
+            .field("directory", &self.core.directory)
             .finish_non_exhaustive()
     }
 }
 
 impl Core {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 
-    fn start_flusher(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
-        let core = Arc::clone(self);
-        std::thread::Builder::new()
-            .name("outwall-audit".to_owned())
-            .spawn(move || core.flush_from_time_to_time())
+    /// In the file when it returns.
+    pub(crate) fn write(
+        &self,
+        kind: Kind,
+        fields: impl FnOnce(&mut Fields<'_>),
+    ) -> Result<EventId, WriteError> {
+        self.write_in(&mut self.lock(), kind, fields)
     }
 
-    /// Sleeps while nothing waits; else writes after [`LATENESS`]. Under load it wakes at that pace and finds little to do,
-    /// since every "going out" takes along what waits.
-    fn flush_from_time_to_time(&self) {
-        let mut state = self.lock();
-        while !state.ending {
-            if state.writer.waiting() == 0 && state.floods.is_empty() {
-                state.flusher_sleeps = true;
-                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
+    fn write_in(
+        &self,
+        state: &mut State,
+        kind: Kind,
+        fields: impl FnOnce(&mut Fields<'_>),
+    ) -> Result<EventId, WriteError> {
+        let id = state.writer.write(kind, fields)?;
+        self.call_keeper(state);
+        if state.settings.durability == Durability::Power {
+            state.writer.sync()?;
+        }
+        Ok(id)
+    }
+
+    /// If what it waits for is there.
+    pub(crate) fn call_keeper(&self, state: &mut State) {
+        let wanted = match state.keeper {
+            KeeperWaits::No => false,
+            KeeperWaits::ForAnything => true,
+            KeeperWaits::ForAmounts => state.is_full() || state.has_many_unsigned(),
+        };
+        if wanted {
+            state.keeper = KeeperWaits::No;
+            self.keep.notify_one();
+        }
+    }
+
+    fn wake_flusher(&self, mut state: MutexGuard<'_, State>) {
+        if state.flusher_sleeps {
             state.flusher_sleeps = false;
-            let waited = self
-                .wake
-                .wait_timeout_while(state, LATENESS, |state| !state.ending);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if state.writer.flush().is_err() {
-                continue; // it goes on waiting, "going out" is refused, and counts are not piled upon it
-            }
-            let counted = state.floods.take_due(Instant::now());
-            state.append_counts(&counted);
-            let _ = state.writer.flush();
+            drop(state);
+            self.flush.notify_one();
         }
     }
 }
 
 impl State {
-    fn append_counts(&mut self, counted: &[Counted]) {
+    pub(crate) fn append_counts(&mut self, counted: &[Counted]) {
         for counted in counted {
             self.writer.append(counted.kind, |line| counted.write(line));
         }
+    }
+
+    /// Records since the newest checkpoint.
+    pub(crate) fn unsigned(&self) -> u64 {
+        self.writer.head().0 - self.checkpointed.seq
+    }
+
+    pub(crate) fn has_many_unsigned(&self) -> bool {
+        self.unsigned() >= self.settings.checkpoint_every_events
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.writer.written() >= self.settings.segment_size
+    }
+
+    /// Signs the last record, and writes that down as the next: what is signed is in the file. None: there is nothing new.
+    pub(crate) fn checkpoint(&mut self, key: &SigningKey) -> Result<Option<Statement>, WriteError> {
+        if self.unsigned() == 0 {
+            return Ok(None);
+        }
+        self.writer.flush()?;
+        let (seq, hash) = self.writer.head();
+        let stem = segment::Segment::named(&self.segment.path);
+        let about = (self.writer.id(), stem.stem());
+        let statement = Statement::sign(key, Stated::Reached, about, (seq, &hash));
+        self.writer
+            .write(statement.event(), |line| statement.write(line))?;
+        self.checkpointed = Checkpointed {
+            seq: seq + 1,
+            at: Instant::now(),
+        };
+        Ok(Some(statement))
     }
 }
 
@@ -227,5 +337,4 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const LATENESS: Duration = Duration::from_millis(50);
 const MOST_WAITING: usize = 64 << 10;

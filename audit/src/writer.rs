@@ -52,6 +52,20 @@ pub(crate) struct Writer<P> {
     torn: bool,
 }
 
+impl Place for std::sync::Arc<File> {
+    fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
+        (**self).write_at(bytes, position)
+    }
+
+    fn cut_to(&self, length: u64) -> io::Result<()> {
+        (**self).cut_to(length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        (**self).sync()
+    }
+}
+
 impl<P: Place> Writer<P> {
     pub(crate) fn new(place: P, id: WriterId) -> Self {
         let pending = Vec::with_capacity(16 << 10);
@@ -126,6 +140,31 @@ impl<P: Place> Writer<P> {
     /// Waits until what was written would survive a power failure.
     pub(crate) fn sync(&self) -> Result<(), WriteError> {
         Ok(self.place.sync()?)
+    }
+
+    /// Goes on in an empty file, and gives back the one that is complete. Nothing may wait or be torn: flush before.
+    pub(crate) fn go_on_in(&mut self, place: P) -> P {
+        assert!(self.closed == 0 && !self.torn, "only a flushed file is complete");
+        self.written = 0;
+        std::mem::replace(&mut self.place, place)
+    }
+
+    /// Where the chain is: the last record that was closed.
+    pub(crate) fn head(&self) -> (u64, Hash) {
+        (self.seq, self.previous)
+    }
+
+    pub(crate) fn place(&self) -> &P {
+        &self.place
+    }
+
+    pub(crate) fn id(&self) -> WriterId {
+        self.id
+    }
+
+    /// Bytes of whole lines in the file.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Bytes that wait.

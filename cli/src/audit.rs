@@ -12,10 +12,10 @@ use outwall_audit::query::{self, Events, Filter, Follow};
 use crate::arguments::Session;
 use crate::audit_row::{Endings, Followed, heading};
 use crate::audit_sinks;
+use crate::audit_verify::{Key, Verify};
 use crate::failure::Failure;
 use crate::since::since_now;
-use crate::summary::count;
-use crate::terminal::{Paint, say, write_out};
+use crate::terminal::{Paint, write_out};
 
 /// Shows what left, who sent it, and what was refused
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,8 @@ Examples:
   outwall audit --since 1h                 the last hour
   outwall audit --denied --sandbox s-7f3a  what one sandbox was refused
   outwall audit --follow --format json     every event as it is written, for a program to read
-  outwall audit verify                     has somebody edited the log?")]
+  outwall audit verify                     has somebody edited the log?
+  outwall audit key > audit-key.pem        what its checkpoints are signed with, to be kept elsewhere")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -70,24 +71,17 @@ enum Command {
     Verify(Verify),
     Sinks(audit_sinks::Sinks),
     Ship(audit_sinks::Ship),
+    Key(Key),
 }
-
-/// Checks that no record was changed, removed or inserted
-///
-/// Ends with 1 and names the first record that does not fit.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Example:
-  outwall audit verify")]
-struct Verify {}
 
 impl Arguments {
     pub(crate) fn obey(self, session: &Session) -> Result<ExitCode, Failure> {
         let directory = session.state.audit();
         match self.command {
-            Some(Command::Verify(_)) => verify(&directory),
             Some(Command::Sinks(sinks)) => sinks.obey(session),
             Some(Command::Ship(ship)) => ship.obey(session),
+            Some(Command::Verify(verify)) => verify.obey(session),
+            Some(Command::Key(key)) => key.obey(session),
             None if self.list.follow => self.list.follow(&directory),
             None => self.list.show(&directory),
         }
@@ -177,43 +171,4 @@ fn complain_of(unreadable_lines: u64) {
             "{warning} {unreadable_lines} lines of the audit log are not events\n{hint} `outwall audit verify` says where"
         );
     }
-}
-
-/// Checks every chain, and names the first record of each that does not fit.
-fn verify(directory: &Path) -> Result<ExitCode, Failure> {
-    let there = directory.exists().then(|| directory.to_path_buf());
-    let report = outwall_audit::verify(there.as_slice())?;
-    for file in &report.files {
-        if let Some(problem) = &file.problem {
-            say!(
-                "`{}`, line {}: the record {}",
-                file.path.display(),
-                problem.line,
-                problem.why
-            )?;
-        } else if file.torn_bytes > 0 && !file.being_written {
-            say!(
-                "`{}`: a crash left {} bytes of a last line, which is no record",
-                file.path.display(),
-                file.torn_bytes
-            )?;
-        }
-    }
-    let (records, files) = (report.records(), report.files.len());
-    if report.is_whole() {
-        say!(
-            "{} in {}: every one fits",
-            count(records, "record"),
-            count(files as u64, "file")
-        )?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let broken = report.files.iter().filter(|file| file.problem.is_some()).count();
-    say!(
-        "{} of {} do not hold together; {} before the breaks fit",
-        broken,
-        count(files as u64, "file"),
-        count(records, "record")
-    )?;
-    Ok(ExitCode::FAILURE)
 }

@@ -97,7 +97,7 @@ fn goes_out(event: &Event) -> bool {
 }
 
 fn is_for_programs(event: &Event) -> bool {
-    matches!(event.kind, Kind::Dns | Kind::Unknown)
+    matches!(event.kind, Kind::Dns | Kind::Checkpoint | Kind::Unknown)
 }
 
 /// The row of `event`, which is about what `sent` says.
@@ -133,6 +133,7 @@ fn decision(event: &Event) -> &'static str {
         Kind::ExchangeGoingOut | Kind::ConnectionGoingOut | Kind::PublishedCameIn => "allow",
         Kind::Denied => "deny",
         Kind::Finding => "finding",
+        Kind::SegmentRemoved => "removed",
         _ => "-",
     }
 }
@@ -200,6 +201,11 @@ fn what(event: &Event, ending: Option<&Ending>) -> String {
         Kind::GrantEnded => format!("grant {}: {}", text(&event.outcome), text(&event.target)),
         Kind::QuestionAsked => format!("asked whether to allow {}", text(&event.target)),
         Kind::QuestionAnswered => format!("answered {}: {}", text(&event.outcome), text(&event.target)),
+        Kind::Checkpoint => format!(
+            "checkpoint of record {} signed",
+            event.last_seq.unwrap_or_default()
+        ),
+        Kind::SegmentRemoved => format!("log file removed: {}", text(&event.message)),
         Kind::Repaired => {
             format!(
                 "log repaired: {} bytes cut off `{}`",

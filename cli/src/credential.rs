@@ -23,7 +23,7 @@ use self::issue::Issue;
 use self::secrets::Check;
 use crate::arguments::Session;
 use crate::failure::{Explain, Failure};
-use crate::gate::audit_log;
+use crate::gate::audit_log_in_any_case;
 use crate::policy_in_force::PolicyInForce;
 use crate::table::Table;
 use crate::terminal::{Paint, say, write_out};
@@ -213,7 +213,7 @@ impl RevokeArguments {
     fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
         let what = self.read()?;
         session.state.make()?;
-        let audit = audit_log(session)?;
+        let audit = audit_log_in_any_case(session)?;
         let revoked = issuer(session)
             .revoke(&what, Timestamp::now())
             .explain("nothing was revoked")
@@ -265,7 +265,7 @@ fn revocable(text: &str) -> Result<Revoke, Failure> {
 impl RotateKey {
     fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
         session.state.make()?;
-        let audit = audit_log(session)?;
+        let audit = audit_log_in_any_case(session)?;
         let (overlap, said) = if self.revoke_all {
             (
                 Overlap::None,

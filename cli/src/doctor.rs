@@ -296,7 +296,10 @@ fn audit(session: &Session) -> Check {
     if !directory.exists() {
         return Check::good("audit log", "made at first use");
     }
-    match outwall_audit::verify(&[directory]) {
+    let verified = outwall_audit::Evidence::beside(&directory)
+        .map_err(|error| chain(&error))
+        .and_then(|evidence| outwall_audit::verify(&[directory], &evidence).map_err(|error| chain(&error)));
+    match verified {
         Ok(report) if report.is_whole() => Check::good(
             "audit log",
             format!("{}, every one fits", count(report.records(), "record")),
@@ -306,7 +309,7 @@ fn audit(session: &Session) -> Check {
             "records were changed or removed",
             "`outwall audit verify` says where",
         ),
-        Err(error) => Check::broken("audit log", chain(&error), None),
+        Err(error) => Check::broken("audit log", error, None),
     }
 }
 

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use outwall_audit::{AuditLog, Options};
+use outwall_audit::AuditLog;
 use outwall_broker::Keeper;
 use outwall_broker::placeholder::PlaceholderKey;
 use outwall_broker::scoped::{Audience, Verifier};
 use outwall_certs::Ca;
-use outwall_policy::{EnvironmentName, Policy, Sandbox, SandboxId, UnknownEnvironment};
+use outwall_policy::{
+    AuditSettings, EnvironmentName, Overrides, Policy, Sandbox, SandboxId, UnknownEnvironment,
+};
 use outwall_proxy::{Gate, GateParts, InForce, Limits, Secrets};
 use rustix::rand::GetRandomFlags;
 
 use crate::arguments::Session;
 use crate::descriptors;
 use crate::failure::{Explain, Failure};
+use crate::policy_in_force::PolicyInForce;
 
 /// The gate. Its own resources are made as it is used.
 pub(crate) fn gate(
@@ -64,10 +67,25 @@ fn limits(policy: &Policy) -> Limits {
     limits
 }
 
-/// The audit log of the state directory, with a file of our own in it.
-pub(crate) fn audit_log(session: &Session) -> Result<AuditLog, Failure> {
-    AuditLog::open(&session.state.audit(), Options::default())
+/// The audit log of the state directory, with a file of our own in it, kept as the policy says.
+pub(crate) fn audit_log(session: &Session, in_force: &PolicyInForce) -> Result<AuditLog, Failure> {
+    AuditLog::open(&session.state.audit(), audit_settings(in_force))
         .explain("cannot write the audit log, so nothing may leave")
+}
+
+/// The same for what must be possible with a policy file that is broken, too: the log is kept then as without one.
+pub(crate) fn audit_log_in_any_case(session: &Session) -> Result<AuditLog, Failure> {
+    let settings = PolicyInForce::load(session, None, &Overrides::default())
+        .map_or_else(|_| AuditSettings::default(), |in_force| audit_settings(&in_force));
+    AuditLog::open(&session.state.audit(), settings)
+        .explain("cannot write the audit log, so nothing was done")
+}
+
+/// How the policy says that the log is kept; a path in it is relative to the policy file.
+pub(crate) fn audit_settings(in_force: &PolicyInForce) -> AuditSettings {
+    let mut settings = in_force.policy.audit().clone();
+    settings.export_checkpoints = settings.export_checkpoints.map(|path| in_force.place(&path));
+    settings
 }
 
 /// A new sandbox of the environment (none: the default one).

@@ -42,7 +42,7 @@ impl<'a> Listening<'a> {
         role: Role,
     ) -> Result<Self, Failure> {
         let ca = ca::open(session)?;
-        let audit = audit_log(session)?;
+        let audit = audit_log(session, &in_force)?;
         let shipping = beside_a_gate(session, &in_force)?;
         let known = (placeholder_key(session)?, verifier(session)?);
         let files = in_force.read_files()?;

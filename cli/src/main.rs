@@ -9,6 +9,7 @@ mod attempt;
 mod audit;
 mod audit_row;
 mod audit_sinks;
+mod audit_verify;
 mod blocklists;
 mod ca;
 mod control;

@@ -23,6 +23,7 @@ pub(crate) use self::watch::{Bell, Watch};
 use crate::arguments::Session;
 use crate::discovery::policy_paths;
 use crate::failure::{Explain, Failure};
+use crate::gate::audit_settings;
 use crate::grants::GrantList;
 use crate::policy_in_force::PolicyInForce;
 use crate::terminal::Paint;
@@ -242,6 +243,7 @@ impl Reloader {
             grants: std::mem::take(&mut now.grants),
         };
         self.put_in_force(&now);
+        self.audit.keep_as(audit_settings(&now.policy));
         let said = format!(
             "outwall: the policy was read again: {}, {message}\n",
             now.policy.provenance()

@@ -157,7 +157,7 @@ impl Arguments {
         tracing::debug!("the policy is compiled");
         session.state.make()?;
         let trust = Trust::assemble(session, request.in_force.extra_roots()?);
-        let audit = audit_log(session)?;
+        let audit = audit_log(session, &request.in_force)?;
         let shipping = Beside::a_command(session, &request.in_force)?;
         sweep(session);
         tracing::debug!("the audit log is open");

@@ -210,7 +210,10 @@ fn log_files(outwall: &Outwall) -> Vec<std::path::PathBuf> {
     let mut files: Vec<_> = fs::read_dir(outwall.state_dir().join("audit"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .filter(|path| {
+            path.extension().is_some_and(|extension| extension == "jsonl")
+                && !path.ends_with("checkpoints.jsonl")
+        })
         .collect();
     files.sort();
     files

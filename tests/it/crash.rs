@@ -96,7 +96,7 @@ fn gates_die_and_no_record_is_lost(gates: usize, rounds: usize, requests: usize)
 
 /// Four clients send until the gate is dead. It is killed as soon as it has answered
 /// `death` requests, so the instant lies anywhere within the others.
-fn live_and_die(mut gate: TestGate, prefix: &str, requests: usize, death: u64) {
+pub(crate) fn live_and_die(mut gate: TestGate, prefix: &str, requests: usize, death: u64) {
     let (next, answered, dead) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let clients: Vec<_> = (0..4)
         .map(|number| {
@@ -162,10 +162,10 @@ fn compare(outwall: &Outwall, origin: &TestOrigin, round: usize) {
 }
 
 /// A few numbers that are the same in every run (xorshift).
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -13,6 +13,7 @@ mod agents;
 mod asking;
 mod attacks;
 mod audit;
+mod audit_faults;
 mod aws;
 mod blocklists;
 mod brokered;

@@ -10,10 +10,11 @@ use outwall_policy::{
 };
 
 use super::*;
+use crate::checkpoint;
 use crate::event::{Event, Process};
 use crate::going_out::CameBack;
 use crate::query::{Filter, read};
-use crate::verify::{Report, verify};
+use crate::verify::{Evidence, Report, verify};
 
 const POLICY: &str = r#"
 default_environment = "web"
@@ -59,15 +60,27 @@ fn open(directory: &Path) -> AuditLog {
     AuditLog::open(directory, Options::default()).unwrap()
 }
 
+/// All but checkpoints.
 fn events(directory: &Path) -> Vec<Event> {
     read(directory, Filter::default())
         .unwrap()
         .map(Result::unwrap)
+        .filter(|event| event.kind != Kind::Checkpoint)
         .collect()
 }
 
+/// All that the directory itself has: its key, and the checkpoints beside the log.
+fn evidence(directory: &Path) -> Evidence {
+    let mut evidence = Evidence::signed_by(SigningKey::open(directory).unwrap().public());
+    let beside = checkpoint::beside(directory);
+    if beside.exists() {
+        evidence.add_file(&beside).unwrap();
+    }
+    evidence
+}
+
 fn whole(directory: &Path) -> Report {
-    let report = verify(&[directory.to_owned()]).unwrap();
+    let report = verify(&[directory.to_owned()], &evidence(directory)).unwrap();
     for file in &report.files {
         assert_eq!(file.problem, None, "{}", file.path.display());
     }
@@ -467,7 +480,9 @@ fn many_threads_write_one_whole_chain() {
         }
     });
     drop(log);
-    assert_eq!(whole(directory.path()).records(), 3200);
+    let report = whole(directory.path());
+    assert_eq!(report.records(), 3200 + 1, "and one checkpoint");
+    assert_eq!(report.checkpoints, 2, "in the chain, and beside it");
 }
 
 #[test]
@@ -475,7 +490,7 @@ fn the_file_is_for_the_owner_only_and_read_only_when_it_is_finished() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state/audit");
     let log = open(&state);
-    let path = log.path().to_owned();
+    let path = log.path();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     log.gate_started("outwall 0.1.0", "test").unwrap();
     assert_eq!((mode(&path), mode(&state)), (0o600, 0o700));
@@ -564,7 +579,7 @@ fn a_file_that_may_not_grow_refuses_what_goes_out_and_goes_on_when_it_may() {
             accepted += 1;
         };
         assert!(accepted > 5, "{error}");
-        let report = verify(std::slice::from_ref(&directory)).unwrap();
+        let report = verify(std::slice::from_ref(&directory), &evidence(&directory)).unwrap();
         assert!(report.is_whole() && report.files[0].torn_bytes == 0);
         let unlimited = rustix::process::Rlimit {
             current: None,
@@ -573,7 +588,7 @@ fn a_file_that_may_not_grow_refuses_what_goes_out_and_goes_on_when_it_may() {
         rustix::process::setrlimit(rustix::process::Resource::Fsize, unlimited).unwrap();
         drop(log.going_out(GoingOut::exchange(&permit)).unwrap());
         drop(log);
-        assert_eq!(whole(&directory).records(), 2 * accepted + 2);
+        assert_eq!(whole(&directory).records(), 2 * accepted + 2 + 1); // and a checkpoint
         return;
     }
     let test = "log::tests::a_file_that_may_not_grow_refuses_what_goes_out_and_goes_on_when_it_may";
@@ -590,9 +605,8 @@ fn a_file_that_may_not_grow_refuses_what_goes_out_and_goes_on_when_it_may() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert_eq!(
-        fs::read_dir(directory.path()).unwrap().count(),
-        1,
+    assert!(
+        !segment::list(directory.path()).unwrap().is_empty(),
         "the child did its part"
     );
 }
@@ -602,13 +616,16 @@ fn the_torn_line_of_a_dead_writer_is_cut_off_and_that_is_on_record() {
     let directory = tempfile::tempdir().unwrap();
     let dead = open(directory.path());
     dead.gate_started("dead", "").unwrap();
-    let path = dead.path().to_owned();
+    let path = dead.path();
     drop(dead);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap(); // as a death leaves it
     let torn = fs::read_to_string(&path).unwrap() + "{\"v\":1,\"seq\":2,\"id\":\"00";
     fs::write(&path, torn).unwrap();
     assert_eq!(
-        verify(std::slice::from_ref(&path)).unwrap().files[0].torn_bytes,
+        verify(std::slice::from_ref(&path), &Evidence::default())
+            .unwrap()
+            .files[0]
+            .torn_bytes,
         23
     );
 
@@ -683,7 +700,9 @@ fn cost_of_going_out_and_coming_back() {
     );
     let start = Instant::now();
     log.flush().unwrap();
-    let records = verify(&[directory.path().to_owned()]).unwrap().records();
+    let records = verify(&[directory.path().to_owned()], &evidence(directory.path()))
+        .unwrap()
+        .records();
     eprintln!("verify {records} records: {:?}", start.elapsed());
     let start = Instant::now();
     let summary = log.summary(sandbox().id).unwrap();

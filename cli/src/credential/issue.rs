@@ -123,7 +123,7 @@ impl Issue {
         self.check_format(at.is_some())?;
         let environment = in_force.policy.environment(name)?.name().clone();
         session.state.make()?;
-        let audit = audit_log(session)?; // first: what cannot be recorded is not issued
+        let audit = audit_log(session, &in_force)?; // first: what cannot be recorded is not issued
         let issued = self.issue(session, &audit, &environment, at)?;
         audit.flush()?;
         let sandbox = Sandbox::new(issued.first().claims.sandbox, environment);

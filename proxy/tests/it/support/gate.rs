@@ -204,6 +204,7 @@ impl TestGate {
         let mut events: Vec<Value> = files
             .map(|entry| entry.unwrap().path())
             .filter(|path: &PathBuf| path.extension().is_some_and(|extension| extension == "jsonl"))
+            .filter(|path: &PathBuf| !path.ends_with("checkpoints.jsonl"))
             .flat_map(|path| {
                 let text = std::fs::read_to_string(path).unwrap();
                 text.lines()
