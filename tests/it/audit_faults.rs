@@ -112,7 +112,7 @@ fn torn(times: usize) -> Counted {
             .unwrap()
             .to_vec();
         // A line more, that a crash tore at this byte: what it would have recorded was not sent.
-        bytes.extend_from_slice(&line[..1 + time * 7 % (line.len() - 1)]);
+        bytes.extend_from_slice(&line[..=time * 7 % (line.len() - 1)]);
         fs::write(&file, bytes).unwrap();
         outwall.gate().stop();
         compare(&outwall, &origin);
