@@ -150,7 +150,7 @@ fn full_and_back(times: usize) -> Counted {
             reached,
             "nothing went out without a record"
         );
-        let room = ["--pid", &gate.pid().to_string(), "--fsize=unlimited"].map(str::to_owned);
+        let room = ["--pid", &gate.pid().to_string(), "--fsize=unlimited:"].map(str::to_owned);
         assert!(Command::new("prlimit").args(room).status().unwrap().success());
         let after = gate.client().get(&format!("https://{HOST}/n/{time}-after"));
         assert_eq!(after.status(), 200, "it recovers by itself");

@@ -231,7 +231,7 @@ impl Outwall {
     #[track_caller]
     pub fn gate_with_files_up_to(&self, kib: u32) -> TestGate {
         // dash counts in blocks of 512 bytes. A full disk sends no signal, so neither does this.
-        let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2);
+        let limit = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", kib * 2);
         let wrapper = ["dash", "-c", &limit, "dash"];
         TestGate::start(
             self.wrapped(&wrapper, &["proxy", "--listen", "127.0.0.1:0", "--anonymous"]),
