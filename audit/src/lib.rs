@@ -35,6 +35,7 @@ mod flood;
 mod flusher;
 mod github;
 mod going_out;
+mod group_commit;
 pub mod index;
 mod keeping;
 pub mod live;

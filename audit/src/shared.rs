@@ -15,6 +15,7 @@ use crate::checkpoint::{SigningKey, Stated, Statement};
 use crate::dns::Lookups;
 use crate::event::{EventId, Fields, Kind};
 use crate::flood::{Counted, Floods, Frequent};
+use crate::group_commit::GroupCommit;
 use crate::keeping::{self, Keeper};
 use crate::segment::{self, NewSegment, SegmentOf};
 use crate::writer::{WriteError, Writer};
@@ -32,6 +33,7 @@ pub(crate) struct Core {
     pub(crate) directory: PathBuf,
     pub(crate) key: SigningKey,
     state: Mutex<State>,
+    group_commit: GroupCommit,
     /// The flusher is wanted.
     pub(crate) flush: Condvar,
     /// The keeper is wanted.
@@ -104,6 +106,7 @@ impl Shared {
                 directory: directory.to_owned(),
                 key,
                 state: Mutex::new(state),
+                group_commit: GroupCommit::default(),
                 flush: Condvar::new(),
                 keep: Condvar::new(),
             }),
@@ -140,7 +143,7 @@ impl Shared {
     ) -> Result<Option<EventId>, WriteError> {
         let mut state = self.core.lock();
         if state.floods.admit(event, Instant::now()) {
-            return self.core.write_in(&mut state, event.kind, fields).map(Some);
+            return self.core.write_in(state, event.kind, fields).map(Some);
         }
         self.core.wake_flusher(state);
         Ok(None)
@@ -156,7 +159,7 @@ impl Shared {
         let mut state = self.core.lock();
         let counted = state.floods.end(sandbox);
         state.append_counts(&counted);
-        self.core.write_in(&mut state, kind, fields)
+        self.core.write_in(state, kind, fields)
     }
 
     /// Writes what waits, and what is counted so far.
@@ -253,21 +256,38 @@ impl Core {
         kind: Kind,
         fields: impl FnOnce(&mut Fields<'_>),
     ) -> Result<EventId, WriteError> {
-        self.write_in(&mut self.lock(), kind, fields)
+        self.write_in(self.lock(), kind, fields)
     }
 
     fn write_in(
         &self,
-        state: &mut State,
+        mut state: MutexGuard<'_, State>,
         kind: Kind,
         fields: impl FnOnce(&mut Fields<'_>),
     ) -> Result<EventId, WriteError> {
         let id = state.writer.write(kind, fields)?;
-        self.call_keeper(state);
-        if state.settings.durability == Durability::Power {
-            state.writer.sync()?;
+        self.call_keeper(&mut state);
+        let durability = state.settings.durability;
+        drop(state); // others may write while this one waits for the disk
+        if durability == Durability::Power {
+            self.group_commit.wait_for(id.seq, || self.sync_all_so_far())?;
         }
         Ok(id)
+    }
+
+    /// How many syncs there were for records that waited.
+    #[cfg(test)]
+    pub(crate) fn syncs(&self) -> u64 {
+        self.group_commit.syncs()
+    }
+
+    /// Syncs the file, and says up to which record. What is in files before it was synced when they were complete.
+    fn sync_all_so_far(&self) -> (u64, io::Result<()>) {
+        let (file, up_to) = {
+            let state = self.lock();
+            (Arc::clone(state.writer.place()), state.writer.last_written())
+        };
+        (up_to, file.sync_data())
     }
 
     /// If what it waits for is there.

@@ -48,6 +48,8 @@ pub(crate) struct Writer<P> {
     closed: usize,
     /// Bytes of whole lines in the file.
     written: u64,
+    /// The last record in the file.
+    last_written: u64,
     /// The file may be longer than `written`: cut it first.
     torn: bool,
 }
@@ -77,6 +79,7 @@ impl<P: Place> Writer<P> {
             pending,
             closed: 0,
             written: 0,
+            last_written: 0,
             torn: false,
         }
     }
@@ -129,6 +132,7 @@ impl<P: Place> Writer<P> {
             return Err(error.into());
         }
         self.written += self.pending.len() as u64;
+        self.last_written = self.seq;
         self.pending.clear();
         self.closed = 0;
         if self.pending.capacity() > LARGEST_BUFFER {
@@ -156,6 +160,10 @@ impl<P: Place> Writer<P> {
 
     pub(crate) fn place(&self) -> &P {
         &self.place
+    }
+
+    pub(crate) fn last_written(&self) -> u64 {
+        self.last_written
     }
 
     pub(crate) fn id(&self) -> WriterId {

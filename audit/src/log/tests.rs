@@ -639,7 +639,68 @@ fn the_torn_line_of_a_dead_writer_is_cut_off_and_that_is_on_record() {
     assert_eq!(events(directory.path()).len(), 2, "once is enough");
 }
 
-/// `cargo test -p outwall-audit -- --ignored --nocapture cost_of`; with `--release` for figures to quote.
+#[test]
+fn what_goes_out_at_once_with_power_is_whole_over_files_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options {
+        durability: Durability::Power,
+        segment_size: 64 << 10,
+        ..Options::default()
+    };
+    let log = AuditLog::open(directory.path(), options).unwrap();
+    let permit = request("api.example.test:443", "/");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    drop(log.going_out(GoingOut::exchange(&permit)).unwrap());
+                }
+            });
+        }
+    });
+    drop(log);
+    let report = whole(directory.path());
+    assert!(report.is_whole() && report.records() > 800, "{report:?}");
+}
+
+/// `cargo test -p outwall-audit -- --ignored --nocapture cost_of_power`; with `--release` for figures to quote. `$TMPDIR` should be on a
+/// real disk.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn cost_of_power_by_threads() {
+    for threads in [1, 2, 4, 16, 64] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options {
+            durability: Durability::Power,
+            ..Options::default()
+        };
+        let log = AuditLog::open(directory.path(), options).unwrap();
+        let permit = request("api.example.test:443", "/");
+        let start = Instant::now();
+        let done: u64 = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut done = 0_u64;
+                        while start.elapsed() < Duration::from_secs(3) {
+                            log.going_out(GoingOut::exchange(&permit))
+                                .unwrap()
+                                .came_back(CameBack::default());
+                            done += 1;
+                        }
+                        done
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let seconds = start.elapsed().as_secs_f64();
+        let syncs = log.shared().core().syncs();
+        eprintln!("{threads} threads: {done} requests, {syncs} fsyncs, in {seconds:.2} s");
+    }
+}
+
+/// `cargo test -p outwall-audit -- --ignored --nocapture cost_of_going`; with `--release` for figures to quote.
 #[test]
 #[ignore = "a measurement, not a check"]
 fn cost_of_going_out_and_coming_back() {
