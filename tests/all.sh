@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/prepare.sh
 
-prepare_packages gcc g++ libc6-dev curl python3 python3-pip python3-venv git uidmap util-linux iproute2 strace openssl squid-openssl git-lfs gh
+prepare_packages gcc g++ libc6-dev curl python3 python3-pip python3-venv git uidmap util-linux iproute2 strace openssl squid-openssl git-lfs gh rsyslog rsyslog-openssl
 
 say "GitHub's clients, for the stories that need them"
 bash tests/clients/install.sh github
@@ -23,6 +23,10 @@ cargo test --locked --package outwall --test it -- --ignored attacks::
 say "the real clients (skipped loudly where the registries cannot be reached)"
 bash tests/clients/install.sh
 cargo test --locked --package outwall --test it -- --ignored clients:: suggesting::registries --test-threads 2
+
+say "receivers of the audit's events that are not ours (skipped loudly where they are not there)"
+python3 -c 'import opentelemetry.proto' 2>/dev/null || python3 -m pip install --quiet --break-system-packages opentelemetry-proto || true
+cargo test --locked --package outwall-shipping --test real_receivers -- --ignored --nocapture
 
 say "every protocol, by clients and servers that are not ours"
 cargo test --locked --package outwall --test it -- --ignored protocols::

@@ -1,0 +1,246 @@
+//! Receivers that are not ours: rsyslog over TCP and TLS, killed while it is sent something; OTLP as the official definition reads it,
+//! and a collector. `cargo test -p outwall-shipping --test real_receivers -- --ignored`; `tests/all.sh` installs what they need.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use outwall_audit::query::{self, Filter};
+use outwall_audit::{AuditLog, CredentialChange, Options};
+use outwall_broker::Surroundings;
+use outwall_policy::{Policy, PolicyDocument};
+use outwall_shipping::{Plan, Shipping, ship_once, states};
+
+fn write(path: &Path, events: usize) {
+    let log = AuditLog::open(&path.join("audit"), Options::default()).unwrap();
+    for number in 0..events {
+        let message = format!("event {number}, with an é");
+        log.credential(CredentialChange::Issued, Some("c-1"), None, &message)
+            .unwrap();
+    }
+}
+
+fn plan(path: &Path, sink: &str) -> Plan {
+    let text = format!("[[audit.sinks]]\nname = \"s\"\n{sink}");
+    let policy = Policy::compile(&PolicyDocument::parse(&text, "outwall.toml").unwrap()).unwrap();
+    Plan {
+        directory: path.join("audit"),
+        sinks: policy.audit().sinks.clone(),
+        surroundings: Surroundings {
+            folder: path.to_owned(),
+            home: None,
+        },
+        roots: Vec::new(),
+        host: "gate-1".to_owned(),
+        voice: Arc::new(|text| eprintln!("said: {text}")),
+        first_wait: Duration::from_millis(50),
+    }
+}
+
+fn kept(path: &Path) -> BTreeSet<String> {
+    let events = query::read(&path.join("audit"), Filter::default()).unwrap();
+    events.map(|event| event.unwrap().id).collect()
+}
+
+/// The ids of events in a file of lines that each end with one.
+fn received(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let id = |line: &str| -> Option<String> {
+        let event: serde_json::Value = serde_json::from_str(line.get(line.find('{')?..)?).ok()?;
+        Some(event["id"].as_str()?.to_owned())
+    };
+    text.lines().filter_map(id).collect()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "looks whether a server of the test's own is there"
+)]
+fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < Duration::from_mins(1), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Ended with the test.
+struct Server(Child);
+
+impl Server {
+    fn start(command: &mut Command, port: u16) -> Self {
+        let child = command.stdin(Stdio::null()).spawn().unwrap();
+        let server = Self(child);
+        eventually("it listens", || listens(port));
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn is_there(program: &str, how_to_have_it: &str) -> bool {
+    let found = Command::new(program)
+        .arg("-v")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok();
+    if !found {
+        eprintln!("\nSKIPPED, NOT PASSED: there is no `{program}` here ({how_to_have_it})\n");
+    }
+    found
+}
+
+/// A CA and a certificate for `localhost`, by OpenSSL.
+fn certificates(path: &Path) {
+    let openssl = |arguments: &str| {
+        let status = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "{arguments}");
+    };
+    fs::write(path.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca -addext basicConstraints=critical,CA:TRUE",
+    );
+    openssl("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost");
+    openssl(
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
+    );
+}
+
+/// As an operator would who wants to lose nothing: each event is in the file before the connection is closed.
+fn rsyslog_configuration(path: &Path, (plain, tls): (u16, u16)) -> String {
+    let place = path.display();
+    format!(
+        "global(workDirectory=\"{place}\" maxMessageSize=\"1m\" defaultNetstreamDriverCAFile=\"{place}/ca.pem\" \
+defaultNetstreamDriverCertFile=\"{place}/server.pem\" defaultNetstreamDriverKeyFile=\"{place}/server.key\")\n\
+module(load=\"imtcp\")\n\
+template(name=\"t\" type=\"string\" string=\"%app-name% %msgid% %structured-data% %msg%\\n\")\n\
+ruleset(name=\"plain\" queue.type=\"direct\") {{ action(type=\"omfile\" file=\"{place}/plain.log\" template=\"t\" asyncWriting=\"off\") }}\n\
+ruleset(name=\"tls\" queue.type=\"direct\") {{ action(type=\"omfile\" file=\"{place}/tls.log\" template=\"t\" asyncWriting=\"off\") }}\n\
+input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{plain}\" ruleset=\"plain\" streamDriver.name=\"ptcp\")\n\
+input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{tls}\" ruleset=\"tls\" streamDriver.name=\"ossl\" streamDriver.mode=\"1\" streamDriver.authMode=\"anon\")\n"
+    )
+}
+
+#[test]
+#[ignore = "needs rsyslog with OpenSSL"]
+fn rsyslog_gets_everything_over_tcp_and_tls_also_when_it_is_killed_again_and_again() {
+    if !is_there("rsyslogd", "apt-get install rsyslog rsyslog-openssl")
+        || !is_there("openssl", "apt-get install openssl")
+    {
+        return;
+    }
+    for over_tls in [false, true] {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path();
+        certificates(path);
+        let ports = (free_port(), free_port());
+        fs::write(path.join("rsyslog.conf"), rsyslog_configuration(path, ports)).unwrap();
+        let (port, url, roots, file) = if over_tls {
+            (
+                ports.1,
+                format!("tls://localhost:{}", ports.1),
+                "roots = \"ca.pem\"\n",
+                "tls.log",
+            )
+        } else {
+            (ports.0, format!("tcp://127.0.0.1:{}", ports.0), "", "plain.log")
+        };
+        let start = || {
+            let mut command = Command::new("rsyslogd");
+            command
+                .args(["-n", "-f"])
+                .arg(path.join("rsyslog.conf"))
+                .arg("-i")
+                .arg(path.join("pid"));
+            Server::start(command.stderr(Stdio::null()), port)
+        };
+        let plan = plan(
+            path,
+            &format!("kind = \"syslog\"\nurl = \"{url}\"\n{roots}batch = 20\n"),
+        );
+        let shipping = Shipping::start(plan.clone()).unwrap();
+        for round in 0..6 {
+            let server = start();
+            write(path, 200);
+            std::thread::sleep(Duration::from_millis(40 * round));
+            drop(server); // SIGKILL
+            let _ = fs::remove_file(path.join("pid"));
+        }
+        let _server = start();
+        eventually("all is sent", || {
+            states(&plan.directory, &plan.sinks)[0].lag_events == Some(0)
+        });
+        shipping.finish(Duration::ZERO);
+        let received = received(&path.join(file));
+        let unique: BTreeSet<String> = received.iter().cloned().collect();
+        println!(
+            "rsyslog, over TLS: {over_tls}: kept {}, received {}, unique {}",
+            kept(path).len(),
+            received.len(),
+            unique.len()
+        );
+        assert_eq!(unique, kept(path), "over TLS: {over_tls}");
+    }
+}
+
+#[test]
+#[ignore = "needs opentelemetry-proto of PyPI"]
+fn otlp_is_what_the_official_definition_reads() {
+    let place = tempfile::tempdir().unwrap();
+    let has_it = Command::new("python3")
+        .args(["-c", "import opentelemetry.proto.collector.logs.v1"])
+        .stderr(Stdio::null())
+        .status();
+    if !has_it.is_ok_and(|status| status.success()) {
+        eprintln!(
+            "\nSKIPPED, NOT PASSED: python3 has no `opentelemetry-proto` (pip install opentelemetry-proto)\n"
+        );
+        return;
+    }
+    write(place.path(), 50);
+    let (port, out) = (free_port(), place.path().join("out"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/otlp_receiver.py");
+    let mut command = Command::new("python3");
+    command
+        .arg(script)
+        .arg(port.to_string())
+        .stdout(fs::File::create(&out).unwrap());
+    let _server = Server::start(&mut command, port);
+    let plan = plan(
+        place.path(),
+        &format!("kind = \"otlp\"\nurl = \"http://127.0.0.1:{port}\"\ncompress = true\n"),
+    );
+    assert_eq!(ship_once(plan).unwrap(), []);
+    assert_eq!(
+        received(&out).into_iter().collect::<BTreeSet<_>>(),
+        kept(place.path())
+    );
+}
