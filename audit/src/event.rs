@@ -227,6 +227,8 @@ pub struct Event {
     pub protocol: Option<String>,
     /// Facts of the client's TLS.
     pub tls: Option<Tls>,
+    /// The trace that the client says its request belongs to: a W3C `traceparent`. The exchange is a [`Span`](crate::Span) in it.
+    pub trace: Option<String>,
     /// What a request does at the GitHub that its session works at.
     pub github: Option<Github>,
     /// The `id` of the "going out" that this closes.

@@ -14,6 +14,7 @@ use crate::event::{EventId, Fields, Kind};
 use crate::github;
 use crate::mask::{Masked, MaskedText};
 use crate::shared::Shared;
+use crate::trace::TraceContext;
 use crate::within::Within;
 
 /// What is about to leave. Made of a permit, so only what policy allowed can be recorded as going out.
@@ -27,6 +28,7 @@ pub struct GoingOut<'a> {
     address: Option<SocketAddr>,
     protocol: Option<&'a str>,
     tls: Option<TlsFacts<'a>>,
+    trace: Option<TraceContext>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,7 @@ impl<'a> GoingOut<'a> {
             address: None,
             protocol: None,
             tls: None,
+            trace: None,
         }
     }
 
@@ -70,6 +73,7 @@ impl<'a> GoingOut<'a> {
             address: None,
             protocol: None,
             tls: None,
+            trace: None,
         }
     }
 
@@ -119,6 +123,13 @@ impl<'a> GoingOut<'a> {
     #[must_use]
     pub fn tls(mut self, tls: TlsFacts<'a>) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// The trace that the client says it belongs to.
+    #[must_use]
+    pub fn trace(mut self, trace: Option<TraceContext>) -> Self {
+        self.trace = trace;
         self
     }
 
@@ -182,6 +193,7 @@ impl<'a> GoingOut<'a> {
         if let Some(tls) = self.tls {
             tls.write(line);
         }
+        line.maybe("trace", self.trace);
     }
 }
 

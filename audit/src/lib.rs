@@ -50,7 +50,9 @@ pub mod segment;
 mod shared;
 pub mod suggest;
 mod summary;
+mod trace;
 pub mod traffic;
+
 mod verify;
 mod within;
 mod writer;
@@ -63,6 +65,7 @@ pub use outwall_policy::{AuditSettings as Options, Durability};
 pub use policy_events::{GrantEvent, PolicyEvent};
 pub use published::{CameIn, RecordedIn};
 pub use summary::{DeniedTarget, Summary};
+pub use trace::{Span, TraceContext};
 pub use verify::{
     Checkpoint, Evidence, EvidenceError, Fault, FileReport, Misfit, Report, Unfit, verify, verify_bytes,
 };

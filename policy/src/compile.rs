@@ -181,6 +181,7 @@ impl Compiler {
             tcp: self.tcp(&written.tcp),
             allowed: self.patterns("allowed_domains", &written.allowed_domains),
         };
+        let trace_context = self.patterns("trace_context", &written.trace_context);
         let host_ports = self.host_ports(&written.host_ports);
         let publish = self.publish(&written.publish);
         let exceptions = self.exceptions(&written.allowed_addresses);
@@ -204,6 +205,7 @@ impl Compiler {
             blocklists,
             host_ports,
             publish,
+            trace_context: trace_context.into_iter().map(|(pattern, _)| pattern).collect(),
             include_trusted,
             trusted_writes,
             rules,

@@ -69,6 +69,9 @@ fn difference(new: &Environment, old: &Environment) -> Option<String> {
     if blocklists(new) != blocklists(old) {
         said.push(format!("blocklists: {}", blocklists(new).join(", ")));
     }
+    if new.trace_context != old.trace_context {
+        said.push("other trace_context".to_owned());
+    }
     if limits(new) != limits(old) {
         said.push("other limits".to_owned());
     }

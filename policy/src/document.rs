@@ -58,6 +58,7 @@ pub(crate) struct EnvironmentDocument {
     pub(crate) allowed_addresses: Vec<Written<String>>,
     pub(crate) always_reachable: Vec<Written<String>>,
     pub(crate) tunnelled_domains: Vec<Written<String>>,
+    pub(crate) trace_context: Vec<Written<String>>,
     pub(crate) tcp: Vec<Written<String>>,
     pub(crate) host_ports: Vec<Written<u64>>,
     pub(crate) publish: Vec<Written<String>>,

@@ -83,6 +83,7 @@ pub struct Environment {
     pub(crate) blocklists: Vec<Arc<Blocklist>>,
     pub(crate) host_ports: HostPorts,
     pub(crate) publish: Vec<Publish>,
+    pub(crate) trace_context: Vec<HostPattern>,
     pub(crate) include_trusted: bool,
     pub(crate) trusted_writes: bool,
     pub(crate) rules: Rules,
@@ -131,6 +132,16 @@ impl Environment {
     /// Ports of its sandboxes that are published on the host.
     pub fn publish(&self) -> &[Publish] {
         &self.publish
+    }
+
+    /// Whether an origin is told which trace a request belongs to (`trace_context`). Others see neither the client's trace nor ours.
+    pub fn passes_trace_context(&self, target: &Target) -> bool {
+        self.trace_context.iter().any(|pattern| pattern.matches(target))
+    }
+
+    /// Hosts that are told which trace a request belongs to, as they are written.
+    pub fn trace_context(&self) -> &[HostPattern] {
+        &self.trace_context
     }
 
     /// True when namespaces may be made inside its sandboxes.

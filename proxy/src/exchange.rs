@@ -38,6 +38,7 @@ use crate::pulse::{Pulse, Running};
 use crate::record::ExchangeRecord;
 use crate::refusal::{Format, Refusal};
 use crate::scrub::Scrubbing;
+use crate::trace_context;
 use crate::websocket::Handshake;
 
 /// The exchanges of one client connection.
@@ -398,6 +399,7 @@ impl Exchanges {
             hidden,
         } = looked;
         let protocol = protocol(&request);
+        let trace = trace_context::read(request.headers());
         let (mut parts, body) = request.into_parts();
         let asked = parts.uri.clone(); // without what no sandbox has
         let credential = ready.as_ref().map(|ready| ready.credential().name().clone());
@@ -410,17 +412,27 @@ impl Exchanges {
             .query(asked.query())
             .hidden(hidden.parts())
             .credential(credential.as_ref())
-            .protocol(protocol);
+            .protocol(protocol)
+            .trace(trace);
         if let Some(tls) = &self.tls {
             what = what.tls(tls.as_audited());
         }
         let recorded = self.gate.record(what)?;
         let measured = Measured::begin(&self.gate.shared.metrics, self.lane, permit.connection().rule());
+        let told = self.tells_trace(permit).then(|| recorded.event_id());
+        trace_context::tell(&mut parts.headers, trace, told);
         let (upload, sent) = Upload::new(body, bounds.clone(), interims.hold_back());
         Ok((
             Request::from_parts(parts, upload),
             ExchangeRecord::new((recorded, measured), sent, bounds, watch),
         ))
+    }
+
+    /// Whether the environment has the origin know which trace a request belongs to.
+    fn tells_trace(&self, permit: &RequestPermit) -> bool {
+        let policy = &self.gate.shared.policy.load().policy;
+        let environment = policy.environment(Some(self.gate.sandbox.environment.as_str()));
+        environment.is_ok_and(|environment| environment.passes_trace_context(permit.connection().target()))
     }
 
     /// The way to where a permit leads that is not the connection's own.

@@ -92,6 +92,7 @@ mod shutdown;
 mod sni;
 mod target;
 mod tls;
+mod trace_context;
 mod trust;
 mod tunnel;
 mod upload_rest;

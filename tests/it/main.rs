@@ -46,6 +46,7 @@ mod reset_storm;
 mod streaming;
 mod suggesting;
 mod terminal;
+mod traces;
 mod wildcards;
 
 use outwall_tests::{Outwall, is_root, namespaces_available};
