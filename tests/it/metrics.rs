@@ -106,7 +106,7 @@ fn they_are_served_where_prometheus_scrapes_and_nothing_else_is() {
     };
     let metrics = ask("/metrics");
     assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
-    assert!(metrics.contains("text/plain; version=0.4"), "{metrics}");
+    assert!(metrics.contains("text/plain; version=0.0.4"), "{metrics}");
     assert!(metrics.contains("outwall_connections_total{"), "{metrics}");
     assert!(ask("/").starts_with("HTTP/1.1 404"));
 }
