@@ -310,13 +310,15 @@ call("openat2", 437, 0, 0, 0, 0)
 call("clone newuser", 56, 0x10000011, 0, 0, 0, 0)
 call("tiocsti", 16, 0, 0x5412, b"x")
 call("tiocsti high bits", 16, 0, 0x100005412, b"x")
+call("prctl set_mm_map_size", 157, 35, 15, ctypes.create_string_buffer(8), 0, 0)
+call("prctl set_name", 157, 15, b"x", 0, 0, 0)
 call("x32 getpid", 0x40000000 + 39)
 call("getpid", 39)
 call("memfd_create", 319, b"x", 0)
 '"#;
     let went = Ground::new().run(script);
     let expected = "io_uring_setup ENOSYS\nbpf EPERM\nkeyctl EPERM\nuserfaultfd EPERM\nperf_event_open EPERM\nclone3 ENOSYS\n\
-        openat2 ENOSYS\nclone newuser EPERM\ntiocsti EPERM\ntiocsti high bits EPERM\nx32 getpid ENOSYS\ngetpid ok\nmemfd_create ok\n";
+        openat2 ENOSYS\nclone newuser EPERM\ntiocsti EPERM\ntiocsti high bits EPERM\nprctl set_mm_map_size EPERM\nprctl set_name ok\nx32 getpid ENOSYS\ngetpid ok\nmemfd_create ok\n";
     assert_eq!(went.output, expected);
 }
 
