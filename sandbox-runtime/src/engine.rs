@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::net::Shutdown;
@@ -25,6 +26,7 @@ use crate::identity::{IdRange, Identity, Outer, program};
 use crate::inner_sockets::InnerSockets;
 use crate::layout::lay_out;
 use crate::plan::{Contents, Plan};
+use crate::programs::{Inside, Programs};
 use crate::pty::Terminal;
 use crate::spec::{Home, Spec, SpecError};
 use crate::stage::STAGE_NAME;
@@ -94,6 +96,8 @@ pub struct Prepared {
     run: RunDirectory,
     listeners: Listeners,
     inner_sockets: Option<InnerSockets>,
+    diagnosis: Option<OwnedFd>,
+    inside: Arc<OnceLock<Inside>>,
     timings: Timings,
     program: String,
     terminal: Terminal,
@@ -154,6 +158,8 @@ impl Prepared {
             run,
             listeners: Listeners::default(),
             inner_sockets: asking.map(|(here, _)| InnerSockets::new(here)),
+            diagnosis: None,
+            inside: Arc::default(),
             timings: Timings {
                 plan: planned,
                 ..Timings::default()
@@ -187,7 +193,7 @@ impl Prepared {
                 } => {
                     self.timings.namespaces = Duration::from_micros(namespaces);
                     self.timings.network = Duration::from_micros(network);
-                    self.listeners = sort_listeners(&kinds, descriptors);
+                    (self.listeners, self.diagnosis) = sort_listeners(&kinds, descriptors);
                     return Ok(());
                 }
                 other => self.note(other, descriptors)?,
@@ -198,10 +204,15 @@ impl Prepared {
     /// News that may come at any time before the start.
     fn note(&mut self, message: FromStage, descriptors: Vec<OwnedFd>) -> Result<(), Failure> {
         match message {
-            FromStage::Built { mounts } => {
+            FromStage::Built { mounts, namespace } => {
                 self.timings.mounts = Duration::from_micros(mounts);
                 self.built = true;
-                self.master = descriptors.into_iter().next();
+                let mut descriptors = descriptors.into_iter();
+                if let Some(processes) = descriptors.next() {
+                    let mounts = namespace;
+                    let _first = self.inside.set(Inside { processes, mounts });
+                }
+                self.master = descriptors.next();
                 Ok(())
             }
             FromStage::Failed(failure) => Err(failure),
@@ -215,6 +226,12 @@ impl Prepared {
     /// Takes the listeners; a second time there are none.
     pub fn listeners(&mut self) -> Listeners {
         std::mem::take(&mut self.listeners)
+    }
+
+    /// Takes what knows which program made a connection; a second time there is none.
+    pub fn programs(&mut self) -> Option<Programs> {
+        let diagnosis = self.diagnosis.take()?;
+        Some(Programs::new(diagnosis, Arc::clone(&self.inside)))
     }
 
     /// Takes what makes sockets in the sandbox's network, where the spec wants it; a second time there is none.
@@ -395,15 +412,16 @@ fn numbers(ranges: &[IdRange]) -> impl Iterator<Item = String> {
         .map(|number| number.to_string())
 }
 
-fn sort_listeners(kinds: &[ListenerKind], descriptors: Vec<OwnedFd>) -> Listeners {
-    let mut listeners = Listeners::default();
+fn sort_listeners(kinds: &[ListenerKind], descriptors: Vec<OwnedFd>) -> (Listeners, Option<OwnedFd>) {
+    let (mut listeners, mut diagnosis) = (Listeners::default(), None);
     for (kind, descriptor) in kinds.iter().zip(descriptors) {
         match kind {
             ListenerKind::Tcp => listeners.tcp.push(descriptor.into()),
             ListenerKind::DnsUdp => listeners.dns_udp.push(descriptor.into()),
             ListenerKind::DnsTcp => listeners.dns_tcp.push(descriptor.into()),
             ListenerKind::HostPort(port) => listeners.host_ports.push((*port, descriptor.into())),
+            ListenerKind::Diagnosis => diagnosis = Some(descriptor),
         }
     }
-    listeners
+    (listeners, diagnosis)
 }

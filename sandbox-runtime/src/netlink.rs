@@ -58,6 +58,11 @@ impl Messages {
         self.bytes[start..start + 4].copy_from_slice(&length.to_ne_bytes());
     }
 
+    /// As they are sent.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Sends them all at once over netlink protocol `protocol` and awaits every acknowledgement. The error is the first one refused.
     pub(crate) fn send(self, protocol: Option<rustix::net::Protocol>) -> io::Result<()> {
         let socket = socket_with(

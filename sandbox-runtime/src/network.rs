@@ -12,6 +12,7 @@ use crate::failure::{Doing, Part, Step};
 use crate::netlink::{
     ACKNOWLEDGE, APPEND, Attributes, CREATE, EXCLUSIVE, Messages, NETFILTER, REQUEST, ROUTE,
 };
+use crate::programs::diagnosis;
 use crate::wire::ListenerKind;
 
 /// The sandbox's own IPv4 address: servers inside reach one another on it, uncaptured.
@@ -55,6 +56,8 @@ pub(crate) fn set_up(host_ports: &[u16]) -> Step<Vec<(ListenerKind, OwnedFd)>> {
                 .map(|socket| (ListenerKind::HostPort(port), socket)),
         );
     }
+    let diagnosis = diagnosis().doing(Part::Network, "open what knows the sockets")?;
+    open.push((ListenerKind::Diagnosis, diagnosis));
     Ok(open)
 }
 

@@ -30,6 +30,7 @@ use crate::mounts::Root;
 use crate::network;
 use crate::plan::{PlacedBytes, Plan};
 use crate::process::{self, Inheritance};
+use crate::programs::own_mounts;
 use crate::seccomp::Filters;
 use crate::syscall::{Cloned, clone_process, set_name, unshare};
 use crate::wire::{FromStage, ToStage, Wire};
@@ -255,13 +256,17 @@ fn run_command(wire: &Wire, plan: &Plan, contents: PlacedBytes, inheritance: [Ow
         .contains(&true)
         .then(|| open_terminal(plan))
         .transpose()?;
-    let master: Vec<BorrowedFd<'_>> = terminal.iter().map(|(master, _)| master.as_fd()).collect();
+    let processes = open_processes()?;
+    let master = terminal.iter().map(|(master, _)| master.as_fd());
+    let given: Vec<BorrowedFd<'_>> = std::iter::once(processes.as_fd()).chain(master).collect();
     wire.send(
         &FromStage::Built {
             mounts: micros(began),
+            namespace: own_mounts().doing(Part::Mounts, "number our mount namespace")?,
         },
-        &master,
+        &given,
     )?;
+    drop(processes);
     let filters = Filters::for_commands(plan.nested_namespaces, plan.root)?;
     let (ToStage::Start, _) = wire.expect("wait for the start")? else {
         return Err(Failure::new(
@@ -286,6 +291,12 @@ fn run_command(wire: &Wire, plan: &Plan, contents: PlacedBytes, inheritance: [Ow
     give_up_powers(plan)?;
     silence();
     Ok(command)
+}
+
+/// The sandbox's `/proc`, before anybody in it could put another there.
+fn open_processes() -> Step<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open("/proc", flags, Mode::empty()).doing(Part::Mounts, "open the processes")
 }
 
 /// A terminal of the sandbox's own, which its user may reopen by name.

@@ -42,8 +42,9 @@ pub(crate) enum FromStage {
         namespaces: u64,
         network: u64,
     },
-    /// The files are in place. With a terminal: the descriptor of its master side.
-    Built { mounts: u64 },
+    /// The files are in place: the descriptor of the sandbox's `/proc`, and with a terminal that of its master side. The time in
+    /// microseconds, and the number of the mount namespace.
+    Built { mounts: u64, namespace: u64 },
     /// The command runs: a descriptor for its process.
     Started { start: u64 },
     /// The command ended.
@@ -62,11 +63,13 @@ pub(crate) enum ListenerKind {
     DnsTcp,
     /// A loopback port of the sandbox that stands for one of the host.
     HostPort(u16),
+    /// No listener: it knows the sockets of the network.
+    Diagnosis,
 }
 
 /// Descriptors in one message at most: listeners of both families for the capture and for as many host ports as a policy may
-/// have. The kernel takes 253.
-const DESCRIPTORS: usize = 6 + 2 * 32;
+/// have, and what knows the sockets. The kernel takes 253.
+const DESCRIPTORS: usize = 6 + 2 * 32 + 1;
 /// Bytes of one message at most; the plan travels in a memory file.
 const MESSAGE: usize = 16 * 1024;
 
