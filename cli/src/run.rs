@@ -1,5 +1,6 @@
 //! `outwall run`: a command in a new sandbox whose only way out is the gate.
 
+mod askers;
 mod asking;
 mod cloning;
 mod learning;
@@ -344,7 +345,12 @@ impl Request {
             .then(|| Asking::start(self.sandbox.clone(), audit.clone()))
             .transpose()?;
         gate.check_session(&self.sandbox)?;
-        let mut serving = gate.serve(self.sandbox.clone(), prepared.listeners(), self.source, asking)?;
+        let mut serving = gate.serve(
+            self.sandbox.clone(),
+            (prepared.listeners(), prepared.programs()),
+            self.source,
+            asking,
+        )?;
         audit.sandbox_started(&self.sandbox, &program)?;
         if self.learning.is_some() {
             Learning::begin(&self.sandbox, audit)?;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use outwall_audit::{Asked, GoingOut, Recorded, Within};
 use outwall_policy::{ConnectionDecision, ConnectionPermit, Denial, Opening, Reason, Target};
 
+use crate::askers::{Answer, Made};
+use crate::connection::{Accepted, Door};
 use crate::distinct_names::TooManyNames;
 use crate::error::Error;
 use crate::lanes::Seat;
@@ -17,6 +19,8 @@ use crate::sandbox_gate::SandboxGate;
 pub(crate) struct ClientGate {
     gate: Arc<SandboxGate>,
     seat: Seat,
+    /// Which program made it; none where that is not looked for.
+    asker: Option<Arc<Answer>>,
 }
 
 impl Deref for ClientGate {
@@ -28,8 +32,25 @@ impl Deref for ClientGate {
 }
 
 impl ClientGate {
+    /// Of a client of which no program is looked for.
     pub(crate) fn new(gate: Arc<SandboxGate>, seat: Seat) -> Arc<Self> {
-        Arc::new(Self { gate, seat })
+        let asker = None;
+        Arc::new(Self { gate, seat, asker })
+    }
+
+    /// Of a connection that was just accepted. Which program made it is found out from here on, if somebody knows.
+    pub(crate) fn accepted(gate: Arc<SandboxGate>, accepted: &Accepted) -> Arc<Self> {
+        let inquiry = gate.inquiry.as_ref();
+        let asker = inquiry.and_then(|inquiry| Some(inquiry.ask(made(accepted)?)));
+        let seat = accepted.seat;
+        Arc::new(Self { gate, seat, asker })
+    }
+
+    /// Waits until it is known which program made the connection, in bounded time: to be awaited before the first record of it.
+    pub(crate) async fn know_asker(&self) {
+        if let Some(asker) = &self.asker {
+            asker.known().await;
+        }
     }
 
     /// Whether it is of this sandbox.
@@ -39,16 +60,20 @@ impl ClientGate {
 
     /// What its records say of the connection.
     pub(crate) fn within(&self) -> Within<'_> {
-        Within::connection(self.seat.connection)
+        let process = self.asker.as_ref().map(|asker| asker.process());
+        Within::connection(self.seat.connection).by(process)
     }
 
     /// The policy in force decides; what it allows is refused all the same when it is one name too many below a wildcard.
     /// Every way to a connection goes through here, before anything is resolved.
-    pub(crate) fn decide_now(&self, target: &Target, opening: Opening) -> ConnectionDecision {
+    pub(crate) async fn decide_now(&self, target: &Target, opening: Opening) -> ConnectionDecision {
         let (decision, too_many) = self.gate.decide_now(target, opening);
         match too_many {
             None => decision,
-            Some(too_many) => ConnectionDecision::Deny(self.too_many_names(too_many)),
+            Some(too_many) => {
+                self.know_asker().await;
+                ConnectionDecision::Deny(self.too_many_names(too_many))
+            }
         }
     }
 
@@ -69,7 +94,8 @@ impl ClientGate {
     }
 
     /// No record, no connection.
-    pub(crate) fn record_connection(&self, permit: &ConnectionPermit) -> Result<Recorded, Error> {
+    pub(crate) async fn record_connection(&self, permit: &ConnectionPermit) -> Result<Recorded, Error> {
+        self.know_asker().await;
         self.record(GoingOut::connection(permit))
     }
 
@@ -107,4 +133,14 @@ impl ClientGate {
         };
         self.gate.denied_within(denial, asked);
     }
+}
+
+/// A connection as its client sees it.
+fn made(accepted: &Accepted) -> Option<Made> {
+    let from = accepted.stream.peer_addr().ok()?;
+    let to = match accepted.door {
+        Door::Captured { original } => original,
+        Door::Explicit | Door::HostPort { .. } => accepted.stream.local_addr().ok()?,
+    };
+    Some(Made { from, to })
 }

@@ -154,7 +154,7 @@ impl Clientele {
             return Err(Unidentified(Reason::AuditUnavailable));
         }
         let own = self.own_listeners.clone();
-        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox.clone(), None, own);
+        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox.clone(), None, own, None);
         if self.draining.is_given() {
             gate.start_draining();
         }

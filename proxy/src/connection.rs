@@ -166,6 +166,7 @@ impl ClientGate {
         denial: Denial,
         target: Option<&Target>,
     ) -> Result<(), Error> {
+        self.know_asker().await;
         self.denied(
             &denial,
             Asked {

@@ -227,6 +227,7 @@ impl Exchanges {
     pub(crate) async fn answer(&self, request: Request<Arriving>, interims: &Interims) -> Answer {
         self.gate.shared.metrics.request(self.lane);
         interims.begin(&request);
+        self.gate.know_asker().await;
         let running = self.pulse.run();
         let question = Question::of(&request);
         let answer = match self.relay(request, running, interims).await {

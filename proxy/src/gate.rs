@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
 use tokio::sync::Semaphore;
 
+use crate::askers::{Askers, Inquiry};
 use crate::clientele::{Clientele, Clients};
 use crate::current::CurrentPolicy;
 use crate::dialer::{Doors, Resolvers, ServiceDialer};
@@ -95,6 +96,8 @@ pub struct CapturedListeners {
     pub dns_tcp: Vec<std::net::TcpListener>,
     /// Loopback ports of the sandbox that stand for the same ones of the host.
     pub host_ports: Vec<(u16, std::net::TcpListener)>,
+    /// Knows the programs of the sandbox, where somebody does.
+    pub askers: Option<Arc<dyn Askers>>,
 }
 
 /// Where clients find GitHub that go nowhere else through the gate.
@@ -180,7 +183,7 @@ impl Gate {
     pub fn serve_explicit(&self, listener: TcpListener, sandbox: Sandbox) -> Result<ServeHandle, ServeError> {
         let own = vec![listener.local_addr()?];
         self.shared.doors.open(&own);
-        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, None, own);
+        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, None, own, None);
         let door = TcpDoor {
             listener,
             doorway: Doorway::Explicit,
@@ -272,7 +275,9 @@ impl Gate {
                 Ok(TcpDoor { listener, doorway })
             })
             .collect::<std::io::Result<Vec<_>>>()?;
-        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, Some(Arc::clone(&names)), own);
+        let inquiry = listeners.askers.map(Inquiry::start).transpose()?;
+        let known = Some(Arc::clone(&names));
+        let gate = SandboxGate::new(Arc::clone(&self.shared), sandbox, known, own, inquiry);
         let responder = Arc::new(Responder::new(names, Recording::new(&gate)));
         let name_service = serve_names(&responder, listeners.dns_udp, listeners.dns_tcp)?;
         let serving = doors

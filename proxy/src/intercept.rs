@@ -33,6 +33,7 @@ pub(crate) async fn tls(
     let stream = match accept(gate, client, config).await {
         Ok(stream) => stream,
         Err(error) => {
+            gate.know_asker().await;
             report_distrust(gate, &permit, &error);
             return Err(error);
         }

@@ -30,6 +30,7 @@ mod action;
 mod allowance;
 mod answer;
 mod arriving;
+mod askers;
 mod body;
 mod brokering;
 mod client;
@@ -99,6 +100,7 @@ mod upload_rest;
 mod vigil;
 pub mod websocket;
 
+pub use askers::{Asker, Askers, Made};
 pub use brokering::Unfit;
 pub use clientele::Clients;
 pub use dialer::ParentError;

@@ -19,7 +19,7 @@ impl ClientGate {
     /// The policy in force decides. A host or port that nobody thought of may be asked about, if somebody is there to be asked;
     /// then what is in force afterwards decides.
     pub(crate) async fn decide(&self, target: &Target, opening: Opening) -> ConnectionDecision {
-        let decision = self.decide_now(target, opening);
+        let decision = self.decide_now(target, opening).await;
         let ConnectionDecision::Deny(denial) = &decision else {
             return decision;
         };
@@ -48,7 +48,7 @@ impl ClientGate {
                 news = changed.changed() => news.is_err(),
                 () = self.drained() => true,
             };
-            let decision = self.decide_now(target, opening);
+            let decision = self.decide_now(target, opening).await;
             if over || !matches!(decision, ConnectionDecision::Deny(_)) {
                 return decision;
             }

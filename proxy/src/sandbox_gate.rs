@@ -9,6 +9,7 @@ use outwall_policy::{ConnectionDecision, Denial, Environment, Opening, Reason, S
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::allowance::Ledger;
+use crate::askers::Inquiry;
 use crate::brokering::Brokering;
 use crate::client_gate::ClientGate;
 use crate::connection::Accepted;
@@ -46,6 +47,8 @@ pub(crate) struct SandboxGate {
     pub(crate) leaks: Leaks,
     pub(crate) brokering: Brokering,
     pub(crate) at_github: AtGithub,
+    /// Finds out which program made a connection; none where that cannot be told.
+    pub(crate) inquiry: Option<Inquiry>,
 }
 
 impl SandboxGate {
@@ -54,6 +57,7 @@ impl SandboxGate {
         sandbox: Sandbox,
         names: Option<Arc<NameTable>>,
         own_listeners: Vec<SocketAddr>,
+        inquiry: Option<Inquiry>,
     ) -> Arc<Self> {
         let limits = shared.limits.clone();
         let tls = Arc::new(SandboxTls::default());
@@ -89,6 +93,7 @@ impl SandboxGate {
             leaks: Leaks::default(),
             brokering: Brokering::default(),
             at_github: AtGithub::default(),
+            inquiry,
         })
     }
 
@@ -175,7 +180,7 @@ impl Host for SandboxGate {
     }
 
     async fn serve(self: Arc<Self>, accepted: Accepted) {
-        ClientGate::new(self, accepted.seat).serve(accepted).await;
+        ClientGate::accepted(self, &accepted).serve(accepted).await;
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn relay(
     client: Client,
     permit: ConnectionPermit,
 ) -> Result<(), Error> {
-    let recorded = gate.record_connection(&permit)?;
+    let recorded = gate.record_connection(&permit).await?;
     let measured = Measured::begin(&gate.shared.metrics, client.lane, permit.rule());
     let moved = Moved::default();
     let relayed = async {

@@ -38,6 +38,7 @@ mod other_protocols;
 mod overload;
 mod parent_proxy;
 mod policy_file;
+mod programs;
 mod protocols;
 mod published;
 mod reload;

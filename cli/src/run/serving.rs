@@ -11,7 +11,7 @@ use outwall_certs::Ca;
 use outwall_control::Role;
 use outwall_policy::Sandbox;
 use outwall_proxy::{CapturedListeners, Gate, InForce, ServeHandle, SessionFault};
-use outwall_sandbox_runtime::{Ender, InnerSockets, Interludes, Listeners, Signal as Inside};
+use outwall_sandbox_runtime::{Ender, InnerSockets, Interludes, Listeners, Programs, Signal as Inside};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -20,6 +20,7 @@ use crate::failure::{Explain, Failure};
 use crate::gate::gate;
 use crate::policy_in_force::PolicyInForce;
 use crate::reload::{Reloader, Source, Watch};
+use crate::run::askers::Lookout;
 use crate::run::asking::{self, Asking};
 use crate::run::publish::{Published, Way};
 
@@ -94,7 +95,7 @@ impl Ready {
     pub(super) fn serve(
         self,
         sandbox: Sandbox,
-        listeners: Listeners,
+        (listeners, programs): (Listeners, Option<Programs>),
         source: Source,
         asking: Option<Arc<Asking>>,
     ) -> Result<Serving, Failure> {
@@ -110,6 +111,7 @@ impl Ready {
             dns_udp,
             dns_tcp,
             host_ports,
+            askers: programs.map(|programs| Lookout::new(programs) as Arc<_>),
         };
         if let Some(asking) = &asking {
             self.gate.ask_through(Arc::clone(asking) as Arc<_>);
