@@ -35,6 +35,8 @@ pub struct DeniedTarget {
     pub message: String,
     /// What would allow it.
     pub remedy: Option<String>,
+    /// The executables that were refused it, where they are known. Text of the sandbox: sanitise before showing.
+    pub programs: BTreeSet<String>,
     /// How often.
     pub times: u64,
 }
@@ -96,13 +98,21 @@ impl Summary {
                 reason,
                 message,
                 remedy: event.remedy,
+                programs: BTreeSet::new(),
                 times: 0,
             });
         }
-        self.denied[place].times += times;
+        let denied = &mut self.denied[place];
+        denied.times += times;
+        let executable = event.process.and_then(|process| process.executable);
+        if denied.programs.len() < MOST_PROGRAMS {
+            denied.programs.extend(executable);
+        }
     }
 }
 
+/// Of one target. There can be as many as somebody makes.
+const MOST_PROGRAMS: usize = 8;
 /// Where another refusal has its target.
 const ONLY_COUNTED: &str = "more, counted and not recorded one by one";
 

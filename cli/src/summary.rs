@@ -1,5 +1,6 @@
 //! What `outwall run` says when the command is done: how much left, what was refused, and what would allow it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use outwall_audit::Summary;
@@ -8,6 +9,8 @@ use crate::terminal::{Paint, printable};
 
 /// Refusals that are named; of the rest only the number.
 const NAMED: usize = 8;
+/// Programs that are named of one refusal.
+const NAMED_PROGRAMS: usize = 3;
 
 /// The line, and one for each refusal with the way to allow it. `audit` is the command that shows more.
 pub(crate) fn render(summary: &Summary, audit: &str, paint: Paint) -> String {
@@ -20,7 +23,12 @@ pub(crate) fn render(summary: &Summary, audit: &str, paint: Paint) -> String {
             String::new()
         };
         let word = paint.red("denied");
-        let _ = writeln!(text, "  {word} {target} ({}{times})", printable(&denied.reason));
+        let by = by(&denied.programs);
+        let _ = writeln!(
+            text,
+            "  {word} {target}{by} ({}{times})",
+            printable(&denied.reason)
+        );
         if let Some(remedy) = &denied.remedy {
             let _ = writeln!(text, "    {} {}", paint.cyan("hint:"), printable(remedy));
         }
@@ -29,6 +37,17 @@ pub(crate) fn render(summary: &Summary, audit: &str, paint: Paint) -> String {
         let _ = writeln!(text, "  and {} more", summary.denied.len() - NAMED);
     }
     text
+}
+
+/// ` by curl, git`: the names of executables without their directories, the first few.
+fn by(programs: &BTreeSet<String>) -> String {
+    let name = |program: &String| printable(program.rsplit('/').next().unwrap_or(program)).into_owned();
+    let names: Vec<_> = programs.iter().take(NAMED_PROGRAMS).map(name).collect();
+    match (names.as_slice(), programs.len() > NAMED_PROGRAMS) {
+        ([], _) => String::new(),
+        (names, false) => format!(" by {}", names.join(", ")),
+        (names, true) => format!(" by {} and others", names.join(", ")),
+    }
 }
 
 /// `41 requests to 3 hosts, 2 denied`.
@@ -67,6 +86,7 @@ mod tests {
             reason: "host-not-allowed".to_owned(),
             message: String::new(),
             remedy: Some("run with --allow example.com".to_owned()),
+            programs: BTreeSet::new(),
             times,
         }
     }
@@ -84,6 +104,15 @@ mod tests {
             "outwall: 41 requests to 3 hosts, 2 denied (outwall audit --sandbox s-7f3a0000)\n  \
              denied example.com:443 (host-not-allowed, 2 times)\n    hint: run with --allow example.com\n"
         );
+    }
+
+    #[test]
+    fn the_programs_are_named_by_their_last_names_and_only_the_first_few() {
+        let of = |programs: &[&str]| by(&programs.iter().map(|&program| program.to_owned()).collect());
+        assert_eq!(of(&[]), "");
+        assert_eq!(of(&["/usr/bin/curl"]), " by curl");
+        assert_eq!(of(&["/a/1", "/a/2", "/a/3", "/a/4"]), " by 1, 2, 3 and others");
+        assert!(!of(&["/a/\u{1b}[2J"]).contains('\u{1b}'));
     }
 
     #[test]
