@@ -93,8 +93,27 @@ pub enum HttpApi {
         /// The key of a signature over it (HMAC with SHA-256).
         signing: Option<Box<Source>>,
     },
-    /// OTLP, logs, as JSON.
-    Otlp,
+    /// OTLP, as JSON.
+    Otlp(Signal),
+}
+
+/// What of OpenTelemetry's signals is made of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Each event is a log record.
+    Logs,
+    /// Each exchange and tunnel that has ended is a span.
+    Traces,
+}
+
+impl Signal {
+    /// Under what name a receiver says how many it would not take.
+    pub fn rejected(self) -> &'static str {
+        match self {
+            Self::Logs => "rejectedLogRecords",
+            Self::Traces => "rejectedSpans",
+        }
+    }
 }
 
 /// The body of a webhook.
@@ -166,6 +185,16 @@ pub enum EventGroup {
 }
 
 impl AuditSink {
+    /// Whether what went out is told together with how it came back.
+    pub fn pairs(&self) -> bool {
+        self.format == EventFormat::Ocsf || self.is_of_spans()
+    }
+
+    /// Whether it gets spans, and so only what has ended.
+    pub fn is_of_spans(&self) -> bool {
+        matches!(&self.receiver, Receiver::Http(http) if http.api == HttpApi::Otlp(Signal::Traces))
+    }
+
     /// The key of the document that says of which kind it is.
     pub fn kind(&self) -> &'static str {
         match &self.receiver {
@@ -176,7 +205,8 @@ impl AuditSink {
                 HttpApi::Splunk { .. } => "splunk",
                 HttpApi::Elasticsearch => "elasticsearch",
                 HttpApi::Webhook { .. } => "webhook",
-                HttpApi::Otlp => "otlp",
+                HttpApi::Otlp(Signal::Logs) => "otlp",
+                HttpApi::Otlp(Signal::Traces) => "otlp-traces",
             },
         }
     }
@@ -201,7 +231,7 @@ impl AuditSink {
         };
         let signing = match &http.api {
             HttpApi::Webhook { signing, .. } => signing.as_deref(),
-            HttpApi::Splunk { .. } | HttpApi::Elasticsearch | HttpApi::Otlp => None,
+            HttpApi::Splunk { .. } | HttpApi::Elasticsearch | HttpApi::Otlp(_) => None,
         };
         let shown = http.shown.as_ref().map(|shown| &shown.source);
         shown.into_iter().chain(signing)

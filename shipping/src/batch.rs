@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use outwall_audit::Event;
 use outwall_audit::export::ocsf::ocsf;
-use outwall_policy::audit_sinks::EventFormat;
-use serde_json::Value;
+use outwall_audit::{Event, Kind};
+use outwall_policy::audit_sinks::{AuditSink, EventFormat, EventGroup};
 
+use crate::filter::wants;
 use crate::log::{Line, tip};
 
 /// One event on its way.
@@ -15,6 +15,8 @@ pub(crate) struct Item {
     pub(crate) event: Event,
     /// As the receiver gets it: one line.
     pub(crate) text: String,
+    /// What it closes, where the receiver is told both halves together and it is known.
+    pub(crate) going_out: Option<Event>,
 }
 
 /// Some events on their way. `parts` are sent one by one; what was refused as a whole is split until it is known which event it is.
@@ -70,32 +72,49 @@ impl Batch {
 #[derive(Debug)]
 pub(crate) struct Formatter {
     format: EventFormat,
-    /// What went out and has not come back, for OCSF, where both halves name the target.
-    out: HashMap<String, Event>,
+    only: Vec<EventGroup>,
+    /// Whether it gets what has ended, and nothing else.
+    spans: bool,
+    /// What went out and has not come back, where both halves are told together; none where they are not.
+    out: Option<HashMap<String, Event>>,
 }
 
 impl Formatter {
-    pub(crate) fn new(format: EventFormat) -> Self {
+    pub(crate) fn new(sink: &AuditSink) -> Self {
         Self {
-            format,
-            out: HashMap::new(),
+            format: sink.format,
+            only: sink.only.clone(),
+            spans: sink.is_of_spans(),
+            out: sink.pairs().then(HashMap::new),
         }
     }
 
-    pub(crate) fn item(&mut self, event: Event) -> Item {
+    /// None for an event that the receiver does not get.
+    pub(crate) fn item(&mut self, event: Event) -> Option<Item> {
+        let going_out = self.counterpart(&event);
+        let ended = matches!(event.kind, Kind::ExchangeCameBack | Kind::ConnectionCameBack);
+        if !wants(&self.only, event.kind) || self.spans && !ended {
+            return None;
+        }
         let text = match self.format {
             EventFormat::Json => event.line.clone(),
-            EventFormat::Ocsf => self.ocsf(&event).to_string(),
+            EventFormat::Ocsf => ocsf(&event, going_out.as_ref()).to_string(),
         };
-        Item { event, text }
+        Some(Item {
+            event,
+            text,
+            going_out,
+        })
     }
 
-    fn ocsf(&mut self, event: &Event) -> Value {
-        let going_out = event.closes.as_ref().and_then(|id| self.out.remove(id));
-        if event.kind.as_str().ends_with(".going_out") && self.out.len() < MOST_OUT {
-            self.out.insert(event.id.clone(), event.clone());
+    /// What an event closes, if that is known; what goes out is remembered.
+    fn counterpart(&mut self, event: &Event) -> Option<Event> {
+        let out = self.out.as_mut()?;
+        let closed = event.closes.as_ref().and_then(|id| out.remove(id));
+        if event.kind.as_str().ends_with(".going_out") && out.len() < MOST_OUT {
+            out.insert(event.id.clone(), event.clone());
         }
-        ocsf(event, going_out.as_ref())
+        closed
     }
 }
 

@@ -19,7 +19,6 @@ use crate::backoff::Backoff;
 use crate::batch::{Batch, Formatter, Item};
 use crate::cursor::{Cursor, CursorError};
 use crate::files::SinkFiles;
-use crate::filter::wants;
 use crate::log::{Line, Tail};
 use crate::rejected;
 use crate::service::Voice;
@@ -81,7 +80,7 @@ impl Shipper {
         let shipper = Self {
             sink: Sink::new(&spec, means),
             tail: Tail::from(&cursor, directory),
-            formatter: Formatter::new(spec.format),
+            formatter: Formatter::new(&spec),
             batch: None,
             suspects: Suspects::default(),
             backoff: Backoff::new(first_wait),
@@ -165,8 +164,7 @@ impl Shipper {
         let mut items = Vec::with_capacity(lines.len());
         for line in lines {
             match str::from_utf8(&line.text).ok().and_then(Event::parse) {
-                Some(event) if wants(&self.spec.only, event.kind) => items.push(self.formatter.item(event)),
-                Some(_) => {}
+                Some(event) => items.extend(self.formatter.item(event)),
                 None => self.keep_rejected(&line.text, "the line of the log is no event")?,
             }
         }

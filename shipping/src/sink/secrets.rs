@@ -46,7 +46,7 @@ fn sources(sink: &AuditSink) -> Vec<(CredentialName, &Source)> {
         .map(|shown| (name(&sink.name, Use::Shown), &shown.source));
     let signing = match &http.api {
         HttpApi::Webhook { signing, .. } => signing.as_deref(),
-        HttpApi::Splunk { .. } | HttpApi::Elasticsearch | HttpApi::Otlp => None,
+        HttpApi::Splunk { .. } | HttpApi::Elasticsearch | HttpApi::Otlp(_) => None,
     };
     let signing = signing.map(|source| (name(&sink.name, Use::Signing), source));
     shown.into_iter().chain(signing).collect()

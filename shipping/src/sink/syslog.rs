@@ -146,6 +146,7 @@ mod tests {
         let item = Item {
             text: line.to_owned(),
             event,
+            going_out: None,
         };
         let framed = String::from_utf8(frame("gate-1", &item)).unwrap();
         let (length, message) = framed.split_once(' ').unwrap();

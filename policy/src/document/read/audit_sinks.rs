@@ -5,14 +5,14 @@ use toml::de::DeValue;
 use super::{Reader, Value, has_key};
 use crate::audit_sinks::{
     AuditSink, Confirm, EventFormat, EventGroup, HttpApi, HttpReceiver, Receiver, ShownAs, ShownSecret,
-    SinkTls, WebhookBody,
+    Signal, SinkTls, WebhookBody,
 };
 use crate::brokered::{CredentialName, ServiceUrl, ServiceUrlError, Source};
 use crate::document::Written;
 use crate::target::Target;
 
 /// The kinds of sinks, each with the keys that it has besides [`EVERY_KIND`] and, where it is asked by HTTP, [`BY_HTTP`].
-const KINDS: [(&str, &[&str]); 7] = [
+const KINDS: [(&str, &[&str]); 8] = [
     ("file", &["path", "rotate_at", "keep"]),
     ("stdout", &[]),
     ("syslog", &["url", "confirm", "roots", "certificate", "key"]),
@@ -20,6 +20,7 @@ const KINDS: [(&str, &[&str]); 7] = [
     ("elasticsearch", &[]),
     ("webhook", &["body", "signing_secret"]),
     ("otlp", &[]),
+    ("otlp-traces", &[]),
 ];
 const EVERY_KIND: [&str; 5] = ["name", "kind", "format", "only", "batch"];
 const BY_HTTP: [&str; 9] = [
@@ -307,7 +308,8 @@ impl Reader {
                 body: said.body,
                 signing: said.signing.clone(),
             },
-            _ => HttpApi::Otlp,
+            "otlp-traces" => HttpApi::Otlp(Signal::Traces),
+            _ => HttpApi::Otlp(Signal::Logs),
         };
         let url = self.sink_url(&said, value)?;
         if api == HttpApi::Elasticsearch && url.path().is_empty() {
@@ -376,7 +378,7 @@ impl Said {
         let usual = match api {
             HttpApi::Splunk { .. } => "Splunk",
             HttpApi::Elasticsearch => "ApiKey",
-            HttpApi::Webhook { .. } | HttpApi::Otlp => "Bearer",
+            HttpApi::Webhook { .. } | HttpApi::Otlp(_) => "Bearer",
         };
         let shown_as = match (&self.username, &self.header, &self.scheme) {
             (Some(user), _, _) => ShownAs::Basic(user.clone()),

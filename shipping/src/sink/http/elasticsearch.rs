@@ -80,7 +80,11 @@ mod tests {
         let line =
             format!(r#"{{"v":1,"seq":{seq},"id":"a-{seq}","at":"2026-11-21T03:35:29Z","kind":"dns"}}"#);
         let event = Event::parse(&line).unwrap();
-        Item { event, text: line }
+        Item {
+            event,
+            text: line,
+            going_out: None,
+        }
     }
 
     fn judged(body: &str, items: &[&Item]) -> Result<Answer, Failure> {

@@ -71,7 +71,9 @@ impl HttpSink {
             }
             HttpApi::Elasticsearch => elasticsearch::message(items),
             HttpApi::Webhook { body, .. } => webhook::message(items, *body),
-            HttpApi::Otlp => otlp::message(items, &self.means.host, self.receiver.url.path()),
+            HttpApi::Otlp(signal) => {
+                otlp::message(*signal, items, (&self.means.host, self.receiver.url.path()))
+            }
         };
         let reply = self.post(message).await?;
         accepted(&reply)?;
@@ -82,7 +84,7 @@ impl HttpSink {
             HttpApi::Splunk { .. } => splunk::judge(&reply),
             HttpApi::Elasticsearch => elasticsearch::judge(&reply, items),
             HttpApi::Webhook { .. } => Ok(Answer::default()),
-            HttpApi::Otlp => Ok(otlp::judge(&reply, items.len())),
+            HttpApi::Otlp(signal) => Ok(otlp::judge(*signal, &reply, items.len())),
         }
     }
 
