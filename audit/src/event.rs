@@ -131,6 +131,36 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All that this version writes.
+    pub const ALL: [Self; 26] = [
+        Self::ExchangeGoingOut,
+        Self::ExchangeCameBack,
+        Self::ConnectionGoingOut,
+        Self::ConnectionCameBack,
+        Self::Denied,
+        Self::Dns,
+        Self::SandboxStarted,
+        Self::SandboxEnded,
+        Self::GateStarted,
+        Self::GateStopped,
+        Self::Finding,
+        Self::PolicyChanged,
+        Self::PolicyRefused,
+        Self::GrantMade,
+        Self::GrantEnded,
+        Self::QuestionAsked,
+        Self::QuestionAnswered,
+        Self::PortPublished,
+        Self::PublishedCameIn,
+        Self::PublishedEnded,
+        Self::CredentialIssued,
+        Self::CredentialRevoked,
+        Self::CredentialKeyRotated,
+        Self::Checkpoint,
+        Self::SegmentRemoved,
+        Self::Repaired,
+    ];
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -472,6 +502,9 @@ const LONGEST_TEXT: usize = 2048;
 const MOST_TEXTS: usize = 64;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+/// `Unknown` stays the last one, and all before it are in `ALL`.
+const _: () = assert!(Kind::Unknown as usize == Kind::ALL.len());
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -505,34 +538,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_read_as_it_is_written_and_a_later_one_is_not_an_error() {
-        for kind in [
-            Kind::ExchangeGoingOut,
-            Kind::ExchangeCameBack,
-            Kind::ConnectionGoingOut,
-            Kind::ConnectionCameBack,
-            Kind::Denied,
-            Kind::Dns,
-            Kind::SandboxStarted,
-            Kind::SandboxEnded,
-            Kind::GateStarted,
-            Kind::GateStopped,
-            Kind::Finding,
-            Kind::PolicyChanged,
-            Kind::PolicyRefused,
-            Kind::GrantMade,
-            Kind::GrantEnded,
-            Kind::QuestionAsked,
-            Kind::QuestionAnswered,
-            Kind::PortPublished,
-            Kind::PublishedCameIn,
-            Kind::PublishedEnded,
-            Kind::CredentialIssued,
-            Kind::CredentialRevoked,
-            Kind::CredentialKeyRotated,
-            Kind::Checkpoint,
-            Kind::SegmentRemoved,
-            Kind::Repaired,
-        ] {
+        for kind in Kind::ALL {
             let quoted = format!("\"{}\"", kind.as_str());
             assert_eq!(serde_json::from_str::<Kind>(&quoted).unwrap(), kind);
             assert_eq!(serde_json::to_string(&kind).unwrap(), quoted);

@@ -5,8 +5,8 @@ mod schema;
 
 use std::collections::BTreeSet;
 
-use outwall_audit::Event;
 use outwall_audit::export::ocsf::ocsf;
+use outwall_audit::{Event, Kind};
 use serde_json::Value;
 
 /// At least one of each kind, with every field that such an event may have.
@@ -21,6 +21,33 @@ fn one_of_each_kind_is_what_the_published_schema_says() {
         let mapped = ocsf(&event, None);
         assert_eq!(schema::faults(&mapped), [""; 0], "{}\n{mapped:#}", event.line);
     }
+}
+
+/// What is not among the samples is held against nothing.
+#[test]
+fn every_kind_that_is_written_has_a_sample_and_a_later_one_too() {
+    let sampled: Vec<Kind> = events().iter().map(|event| event.kind).collect();
+    for kind in Kind::ALL.into_iter().chain([Kind::Unknown]) {
+        assert!(
+            sampled.contains(&kind),
+            "add one of `{}` to events.jsonl",
+            kind.as_str()
+        );
+    }
+}
+
+#[test]
+fn a_file_of_the_log_that_is_removed_is_an_entity_that_is_deleted() {
+    let events = events();
+    let removed = events.iter().find(|event| event.kind == Kind::SegmentRemoved);
+    let mapped = ocsf(removed.unwrap(), None);
+    assert_eq!(
+        (&mapped["class_uid"], &mapped["activity_id"]),
+        (&3004.into(), &4.into())
+    );
+    assert_eq!(mapped["entity"]["name"], "2026-11-21T03-00-01Z-1-00000000002b");
+    assert_eq!(mapped["unmapped"]["last_seq"], 41, "what is signed stays whole");
+    assert_eq!(mapped["status"], "Success");
 }
 
 #[test]

@@ -83,9 +83,11 @@ pub(super) fn activity(event: &Event, closed: bool) -> Activity {
         Kind::PolicyChanged | Kind::PolicyRefused | Kind::CredentialKeyRotated => {
             (Class::Entity, (3, "Update"))
         }
-        Kind::GrantEnded => (Class::Entity, (4, "Delete")),
+        Kind::GrantEnded | Kind::SegmentRemoved => (Class::Entity, (4, "Delete")),
         Kind::CredentialRevoked => (Class::Entity, (11, "Deactivate")),
-        _ => (Class::Base, (99, event.kind.as_str())), // whole, in `unmapped`
+        Kind::QuestionAsked | Kind::QuestionAnswered | Kind::Checkpoint | Kind::Repaired | Kind::Unknown => {
+            (Class::Base, (99, event.kind.as_str()))
+        } // whole, in `unmapped`
     };
     Activity { class, id, caption }
 }

@@ -10,7 +10,8 @@
 //! | findings | Detection Finding 2004 | |
 //! | gates and sandboxes that start and end | Application Lifecycle 6002 | |
 //! | policies, grants | Entity Management 3004, of type Policy | a grant is a piece of policy beside the file |
-//! | questions, repairs, what is of a later version | Base Event 0 | no class is about these |
+//! | files of the log that retention removes | Entity Management 3004, a deletion | it is a deed of the gate, on what it manages |
+//! | questions, checkpoints, repairs, what is of a later version | Base Event 0 | no class is about these |
 //!
 //! A credential that is put into a request is in its HTTP Activity (`actor.session.credential_uid`). Nothing is lost: what has no
 //! place is in `unmapped` under its own name, with `prev` and `hash` of the chain. `metadata.uid` is the event's id,

@@ -240,10 +240,10 @@ pub(super) fn entity(kind: Kind, record: &mut Record, out: &mut Out) {
         kind,
         Kind::CredentialIssued | Kind::CredentialRevoked | Kind::CredentialKeyRotated
     );
-    let (type_id, type_name) = if credential {
-        (99, "Credential")
-    } else {
-        (5, "Policy")
+    let (type_id, type_name) = match kind {
+        _ if credential => (99, "Credential"),
+        Kind::SegmentRemoved => (99, "File of the audit log"),
+        _ => (5, "Policy"),
     };
     let mut entity = json!({ "type_id": type_id, "type": type_name });
     let name = match kind {
