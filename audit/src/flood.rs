@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use outwall_policy::{Sandbox, SandboxId};
 
 use crate::event::{Fields, Kind};
+use crate::log::who;
 use crate::mask::MaskedText;
 
 /// An event of a sandbox that may be one of very many.
@@ -142,8 +143,7 @@ impl Counted {
     /// Without a target: they may have had many, and who lists events is to see the number.
     pub(crate) fn write(&self, line: &mut Fields<'_>) {
         if let Some(sandbox) = &self.who {
-            line.plain("environment", sandbox.environment.as_str());
-            line.text("sandbox", sandbox.id);
+            who(line, sandbox);
         }
         if self.kind == Kind::Denied {
             line.plain("decision", "deny");

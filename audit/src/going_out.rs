@@ -12,6 +12,7 @@ use outwall_policy::{ClientCertificate, ConnectionPermit, RequestPermit, Treatme
 
 use crate::event::{EventId, Fields, Kind};
 use crate::github;
+use crate::log::who;
 use crate::mask::{Masked, MaskedText};
 use crate::shared::Shared;
 use crate::trace::TraceContext;
@@ -149,8 +150,7 @@ impl<'a> GoingOut<'a> {
 
     pub(crate) fn write(&self, line: &mut Fields<'_>) {
         let connection = self.connection_permit();
-        line.plain("environment", connection.environment().as_str());
-        line.text("sandbox", connection.sandbox().id);
+        who(line, connection.sandbox());
         self.within.write(line);
         line.text("target", connection.target());
         line.maybe("address", self.address);
@@ -296,8 +296,7 @@ impl Recorded {
             process: None, // what it closes has it
         };
         self.shared.append(self.closing, |line| {
-            line.plain("environment", sandbox.environment.as_str());
-            line.text("sandbox", sandbox.id);
+            who(line, sandbox);
             within.write(line);
             line.text("for", id);
             line.plain("outcome", outcome);

@@ -61,17 +61,6 @@ pub enum OpenError {
     Write(#[from] WriteError),
 }
 
-/// What a process wrote so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogCounts {
-    /// Records that are in its files.
-    pub records: u64,
-    /// Bytes of records that are not yet: how things ended.
-    pub waiting_bytes: u64,
-    /// How often somebody waited for the disk (`durability = "power"`).
-    pub syncs: u64,
-}
-
 /// What was asked for, as far as it was read before it was refused. Where the denial names a target, that is written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked<'a> {
@@ -366,11 +355,6 @@ impl AuditLog {
         self.0.flush()
     }
 
-    /// What this process wrote so far.
-    pub fn counts(&self) -> LogCounts {
-        self.0.core().counts()
-    }
-
     /// What a sandbox did according to the files of this process.
     pub fn summary(&self, sandbox: SandboxId) -> Result<Summary, query::ReadError> {
         let _ = self.flush(); // what cannot be written is missing from the sum, and was refused
@@ -386,9 +370,11 @@ impl AuditLog {
     }
 }
 
+/// The sandbox, and the session that works in it.
 pub(crate) fn who(line: &mut Fields<'_>, sandbox: &Sandbox) {
     line.plain("environment", sandbox.environment.as_str());
     line.text("sandbox", sandbox.id);
+    line.maybe("session", sandbox.repository.as_deref());
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use outwall_policy::{EnvironmentName, GrantScope, HostPattern, Sandbox, Target};
 
 use crate::event::{EventId, Fields, Kind};
-use crate::log::AuditLog;
+use crate::log::{AuditLog, who};
 use crate::mask::MaskedText;
 use crate::writer::WriteError;
 
@@ -58,7 +58,7 @@ impl AuditLog {
     /// Records that a person is asked whether a sandbox may reach a target.
     pub fn question_asked(&self, sandbox: &Sandbox, target: &Target) -> Result<EventId, WriteError> {
         self.shared().write(Kind::QuestionAsked, |line| {
-            crate::log::who(line, sandbox);
+            who(line, sandbox);
             line.text("target", target);
         })
     }
@@ -71,7 +71,7 @@ impl AuditLog {
         answer: &str,
     ) -> Result<EventId, WriteError> {
         self.shared().write(Kind::QuestionAnswered, |line| {
-            crate::log::who(line, sandbox);
+            who(line, sandbox);
             line.text("target", target);
             line.text("outcome", answer);
         })

@@ -9,7 +9,7 @@ use std::time::Instant;
 use outwall_policy::Sandbox;
 
 use crate::event::{EventId, Fields, Kind};
-use crate::log::AuditLog;
+use crate::log::{AuditLog, who};
 use crate::mask::MaskedText;
 use crate::shared::Shared;
 use crate::within::Within;
@@ -120,9 +120,4 @@ impl std::fmt::Display for Inside {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "localhost:{}", self.0)
     }
-}
-
-fn who(line: &mut Fields<'_>, sandbox: &Sandbox) {
-    line.plain("environment", sandbox.environment.as_str());
-    line.text("sandbox", sandbox.id);
 }

@@ -695,7 +695,7 @@ fn cost_of_power_by_threads() {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         let seconds = start.elapsed().as_secs_f64();
-        let syncs = log.counts().syncs;
+        let syncs = log.shared().core().syncs();
         eprintln!("{threads} threads: {done} requests, {syncs} fsyncs, in {seconds:.2} s");
     }
 }
@@ -768,4 +768,45 @@ fn cost_of_going_out_and_coming_back() {
     let start = Instant::now();
     let summary = log.summary(sandbox().id).unwrap();
     eprintln!("summary of {} requests: {:?}", summary.requests, start.elapsed());
+}
+
+#[test]
+fn every_event_of_a_session_has_its_name() {
+    let at = outwall_policy::github::SessionRepository {
+        host: "github.com".parse().unwrap(),
+        repository: "acme/app".parse().unwrap(),
+        branch: "outwall/fix".parse().unwrap(),
+    };
+    let mut sandbox = sandbox();
+    sandbox.repository = Some(Arc::new(at));
+    let permit = match policy().decide_connection(
+        &sandbox,
+        &Target::parse("pinned.test:443").unwrap(),
+        Opening::Unread,
+    ) {
+        ConnectionDecision::Tunnel(permit) => permit,
+        other => panic!("{other:?}"),
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    log.sandbox_started(&sandbox, "bash").unwrap();
+    log.going_out(GoingOut::connection(&permit))
+        .unwrap()
+        .came_back(CameBack::default());
+    log.denied(&sandbox, &denial("other.test:443"), Asked::default())
+        .unwrap();
+    log.finding(Some(&sandbox), "a-code", "m").unwrap();
+    log.dns(&sandbox, "a.test", DnsAnswer::Addresses).unwrap();
+    log.sandbox_ended(&sandbox, "exit 0").unwrap();
+    drop(log);
+    let events = events(directory.path());
+    assert_eq!(events.len(), 7);
+    for event in events {
+        assert_eq!(
+            event.session.as_deref(),
+            Some("github.com/acme/app#outwall/fix"),
+            "{}",
+            event.line
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! What one session may do at GitHub.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::host::GithubHost;
@@ -16,6 +17,13 @@ pub struct SessionRepository {
     pub repository: RepositoryName,
     /// The branch.
     pub branch: BranchName,
+}
+
+/// `github.com/acme/app#outwall/fix`: what a session is called.
+impl fmt::Display for SessionRepository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}#{}", self.host, self.repository, self.branch)
+    }
 }
 
 /// What one session may do at GitHub: where it works, and by which rules. Only the policy makes one.
