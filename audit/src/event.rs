@@ -2,6 +2,8 @@
 //!
 //! # Schema, version 1
 //!
+//! `schema/event.v1.json` has it as JSON Schema 2020-12, `SCHEMA.md` as a page.
+//!
 //! Every line has `v` (1), `seq` (from 1, in steps of 1, per file), `id` (unique everywhere), `at` (RFC 3339, UTC, nanoseconds, always
 //! the same width), `kind`, and last `prev` and `hash` (64 hex digits). Between them, as far as the kind has them, those of [`Event`].
 //! Fields may be added within a version; none changes its meaning.
@@ -491,7 +493,7 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// C0, DEL and C1; line and paragraph separators; marks that turn the direction of what follows.
-fn obeys_a_terminal(character: char) -> bool {
+pub(crate) fn obeys_a_terminal(character: char) -> bool {
     let turns = matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character.is_control() || turns || character == '\u{feff}'
 }

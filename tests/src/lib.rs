@@ -37,6 +37,7 @@ mod outwall;
 pub mod planted;
 mod process;
 mod resolver;
+mod schema;
 mod snapshot;
 mod surroundings;
 

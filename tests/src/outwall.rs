@@ -374,6 +374,15 @@ impl Outwall {
     }
 }
 
+/// What this story's gates wrote is what the schema says: so each kind, and each field, is described.
+impl Drop for Outwall {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            crate::schema::check(&self.state_dir().join("audit"));
+        }
+    }
+}
+
 /// Whether everybody can run it where it is: the checkout may lie in a 0700 home.
 fn reachable_by_all(binary: &Path) -> bool {
     let open = |path: &Path| fs::metadata(path).is_ok_and(|of| of.permissions().mode() & 0o001 != 0);
