@@ -28,7 +28,7 @@ struct Synced {
 }
 
 impl GroupCommit {
-    /// How often it was waited for the disk.
+    #[cfg(test)]
     pub(crate) fn syncs(&self) -> u64 {
         lock(&self.synced).syncs
     }

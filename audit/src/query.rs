@@ -219,7 +219,11 @@ impl Follow {
         let segments = segment::list(&self.directory).map_err(ReadError::of(&self.directory))?;
         let mut events = Vec::new();
         for segment in segments {
-            let position = self.positions.get(segment.stem()).copied().unwrap_or_default();
+            let known = self.positions.get(segment.stem()).copied();
+            if known.is_none() && !may_reach(&segment, self.filter.since) {
+                continue; // too old, whatever is in it
+            }
+            let position = known.unwrap_or_default();
             if segment.length().unwrap_or(0) > position {
                 // 0: it is gone
                 let mut reader = Reader::open(segment, position)?;

@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Github(github::Arguments),
     #[command(subcommand)]
     Policy(policy::Command),
-    Audit(audit::Arguments),
+    Audit(Box<audit::Arguments>),
     Metrics(metrics::Arguments),
     #[command(subcommand)]
     Credential(credential::Command),

@@ -1,99 +1,53 @@
-//! One line of `outwall audit` for people: what an event says, in six columns.
+//! One line of `outwall audit` for people: what an event says, in seven columns.
 
-use std::collections::HashMap;
-
+use outwall_audit::index::{Entry, Outcome};
+use outwall_audit::live::News;
 use outwall_audit::{Event, Kind};
 
 use crate::terminal::{Paint, printable};
 
-/// How what went out came back, by the `id` of its record: what a list needs to show a request and
-/// its end in one row.
-#[derive(Debug, Default)]
-pub(crate) struct Endings(HashMap<String, Ending>);
-
-#[derive(Debug)]
-struct Ending {
-    status: String,
-    error: Option<String>,
-}
-
 /// The columns. The last takes what it needs.
-const HEADING: [&str; 6] = ["TIME (UTC)", "SANDBOX", "DECISION", "STATUS", "WHY", "WHAT"];
+const HEADING: [&str; 7] = [
+    "TIME (UTC)",
+    "EVENT",
+    "SANDBOX",
+    "DECISION",
+    "STATUS",
+    "WHY",
+    "WHAT",
+];
 /// Fixed, so that a row can be written before the next is known.
-const WIDTHS: [usize; 6] = [19, 10, 8, 7, 34, 0];
+const WIDTHS: [usize; 7] = [19, 16, 10, 8, 7, 34, 0];
 
 /// The heading of the table.
 pub(crate) fn heading(paint: Paint) -> String {
     format!("{}\n", paint.bold(&aligned(&HEADING.map(str::to_owned))))
 }
 
-impl Endings {
-    /// Remembers an ending, to be shown in the row of what it ends.
-    pub(crate) fn remember(&mut self, event: &Event) {
-        if let (true, Some(closed)) = (is_ending(event), &event.closes) {
-            self.0.insert(closed.clone(), Ending::of(event));
-        }
-    }
-
-    /// The row of an event; none for those that only a program wants (lookups) and for endings,
-    /// which are in the row of what they end.
-    pub(crate) fn row(&self, event: &Event, paint: Paint) -> Option<String> {
-        let shown = !is_for_programs(event) && !is_ending(event);
-        shown.then(|| written(event, event, self.0.get(&event.id), paint))
-    }
+/// The row of an entry; none for those that only a program wants (lookups).
+pub(crate) fn row(entry: &Entry, paint: Paint) -> Option<String> {
+    let Entry {
+        event,
+        ending,
+        outcome,
+        ..
+    } = entry;
+    let shown = !is_for_programs(event);
+    shown.then(|| written(event, event, ending.as_ref(), *outcome, paint))
 }
 
-/// A log that is followed: what went out and has not come back, by `id`. Each has a row when it goes
-/// and one when it ends.
-#[derive(Debug, Default)]
-pub(crate) struct Followed(HashMap<String, Event>);
-
-impl Followed {
-    /// The row of an event, as it is read.
-    pub(crate) fn row(&mut self, event: Event, paint: Paint) -> Option<String> {
-        if is_for_programs(&event) {
-            return None;
-        }
-        if is_ending(&event) {
-            let sent = event.closes.as_ref().and_then(|id| self.0.remove(id));
-            let ending = Ending::of(&event);
-            return Some(written(
-                &event,
-                sent.as_ref().unwrap_or(&event),
-                Some(&ending),
-                paint,
-            ));
-        }
-        let row = written(&event, &event, None, paint);
-        if goes_out(&event) {
-            self.0.insert(event.id.clone(), event);
-        }
-        Some(row)
+/// The row of what is new in a log that is followed: what goes out has one when it goes, and one when it ends.
+pub(crate) fn row_of_news(news: &News, paint: Paint) -> Option<String> {
+    let News { event, begun } = news;
+    if is_for_programs(event) {
+        return None;
     }
-}
-
-impl Ending {
-    fn of(event: &Event) -> Self {
-        let outcome = || event.outcome.clone().unwrap_or_else(|| "ended".to_owned());
-        Self {
-            status: event.status.map_or_else(outcome, |status| status.to_string()),
-            error: event.error.clone(),
-        }
+    if event.kind.is_ending() {
+        let sent = begun.as_ref().unwrap_or(event);
+        return Some(written(event, sent, Some(event), Some(Outcome::of(event)), paint));
     }
-}
-
-fn is_ending(event: &Event) -> bool {
-    matches!(
-        event.kind,
-        Kind::ExchangeCameBack | Kind::ConnectionCameBack | Kind::PublishedEnded
-    )
-}
-
-fn goes_out(event: &Event) -> bool {
-    matches!(
-        event.kind,
-        Kind::ExchangeGoingOut | Kind::ConnectionGoingOut | Kind::PublishedCameIn
-    )
+    let outcome = event.kind.goes_out().then_some(Outcome::InFlight);
+    Some(written(event, event, None, outcome, paint))
 }
 
 fn is_for_programs(event: &Event) -> bool {
@@ -101,12 +55,19 @@ fn is_for_programs(event: &Event) -> bool {
 }
 
 /// The row of `event`, which is about what `sent` says.
-fn written(event: &Event, sent: &Event, ending: Option<&Ending>, paint: Paint) -> String {
+fn written(
+    event: &Event,
+    sent: &Event,
+    ending: Option<&Event>,
+    outcome: Option<Outcome>,
+    paint: Paint,
+) -> String {
     let cells = [
         time(&event.at),
+        event.id.clone(),
         event.sandbox.clone().unwrap_or_else(|| "-".to_owned()),
         decision(sent).to_owned(),
-        status(sent, ending),
+        status(ending, outcome),
         why(sent),
         what(sent, ending),
     ]
@@ -119,8 +80,30 @@ fn written(event: &Event, sent: &Event, ending: Option<&Ending>, paint: Paint) -
     }
 }
 
-fn aligned(cells: &[String; 6]) -> String {
+fn aligned(cells: &[String; 7]) -> String {
     crate::table::line(cells, &WIDTHS)
+}
+
+/// The same of a moment.
+pub(crate) fn time_of(at: jiff::Timestamp) -> String {
+    time(&format!("{at:.0}"))
+}
+
+/// Bytes, for people: `1.5 MiB`.
+pub(crate) fn amount(bytes: u64) -> String {
+    let mut unit = "B";
+    let mut tenths = u128::from(bytes) * 10;
+    for next in ["KiB", "MiB", "GiB", "TiB"] {
+        if tenths < 10_240 {
+            break;
+        }
+        (unit, tenths) = (next, tenths / 1024);
+    }
+    if unit == "B" {
+        format!("{bytes} B")
+    } else {
+        format!("{}.{} {unit}", tenths / 10, tenths % 10)
+    }
 }
 
 /// `2026-05-01 12:00:00` of an RFC 3339 time in UTC.
@@ -138,13 +121,11 @@ fn decision(event: &Event) -> &'static str {
     }
 }
 
-/// What the origin answered; `open` when nothing came back yet, or ever.
-fn status(sent: &Event, ending: Option<&Ending>) -> String {
-    match ending {
-        Some(ending) => ending.status.clone(),
-        None if goes_out(sent) => "open".to_owned(),
-        None => "-".to_owned(),
-    }
+/// What the origin answered; else how it ended, `open` while it goes on, `unknown` when nobody will say.
+fn status(ending: Option<&Event>, outcome: Option<Outcome>) -> String {
+    let status = ending.and_then(|ending| ending.status);
+    let outcome = || outcome.map_or("-", Outcome::as_str).to_owned();
+    status.map_or_else(outcome, |status| status.to_string())
 }
 
 /// The reason of a refusal or a finding, else the rule that allowed.
@@ -158,7 +139,7 @@ fn why(event: &Event) -> String {
         .unwrap_or_else(|| "-".to_owned())
 }
 
-fn what(event: &Event, ending: Option<&Ending>) -> String {
+fn what(event: &Event, ending: Option<&Event>) -> String {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     match event.kind {
         Kind::ExchangeGoingOut
@@ -232,7 +213,7 @@ fn at_github(event: &Event) -> String {
 }
 
 /// `GET https://pypi.org/simple/`, or how far it came: `connect example.com:443`.
-fn request(event: &Event) -> String {
+pub(crate) fn request(event: &Event) -> String {
     let target = event.target.as_deref().unwrap_or_default();
     let scheme = event.scheme.as_deref();
     match (&event.method, scheme) {
@@ -272,16 +253,23 @@ mod tests {
         )
     }
 
+    fn of(event: Event, ending: Option<Event>, outcome: Option<Outcome>) -> String {
+        let entry = Entry {
+            cursor: "0".parse().unwrap(),
+            event,
+            ending,
+            outcome,
+        };
+        row(&entry, Paint::plain()).unwrap_or_default()
+    }
+
     #[test]
     fn a_request_and_its_answer_are_one_row() {
         let answered =
             event(r#""id":"a-2","kind":"exchange.came_back","for":"a-1","outcome":"complete","status":200"#);
-        let mut rows = Endings::default();
-        rows.remember(&answered);
-        assert_eq!(rows.row(&answered, Paint::plain()), None);
         assert_eq!(
-            rows.row(&sent(), Paint::plain()).unwrap(),
-            "2026-05-01 12:00:00  s-0a0b0c0d  allow     200      trusted: Python                     GET https://pypi.org/simple/six/\n"
+            of(sent(), Some(answered), Some(Outcome::Complete)),
+            "2026-05-01 12:00:00  a-1               s-0a0b0c0d  allow     200      trusted: Python                     GET https://pypi.org/simple/six/\n"
         );
     }
 
@@ -290,7 +278,7 @@ mod tests {
         let push = event(
             r#""id":"a-1","kind":"exchange.going_out","target":"github.com:443","scheme":"https","method":"POST","path":"/acme/app/git-receive-pack","rule":"github","github":{"repository":"github.com/acme/app","operation":"git-receive-pack","actions":["update refs/heads/outwall/x of acme/app"],"details":[]}"#,
         );
-        let row = Endings::default().row(&push, Paint::plain()).unwrap();
+        let row = of(push, None, Some(Outcome::InFlight));
         assert!(
             row.ends_with("/git-receive-pack  [git-receive-pack: update refs/heads/outwall/x of acme/app]\n"),
             "{row}"
@@ -299,11 +287,11 @@ mod tests {
 
     #[test]
     fn a_followed_request_has_a_row_when_it_goes_and_one_when_it_ends() {
-        let mut followed = Followed::default();
-        let gone = followed.row(sent(), Paint::plain()).unwrap();
+        let news = |event, begun| row_of_news(&News { event, begun }, Paint::plain()).unwrap();
+        let gone = news(sent(), None);
         let ended =
             event(r#""id":"a-2","kind":"exchange.came_back","for":"a-1","outcome":"failed","error":"reset""#);
-        let ended = followed.row(ended, Paint::plain()).unwrap();
+        let ended = news(ended, Some(sent()));
         assert!(
             gone.contains("open ") && gone.ends_with("GET https://pypi.org/simple/six/\n"),
             "{gone}"
@@ -315,9 +303,22 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_an_answer_is_open() {
-        let row = Endings::default().row(&sent(), Paint::plain()).unwrap();
-        assert!(row.contains("allow     open "), "{row}");
+    fn a_request_without_an_answer_is_open_or_its_outcome_is_unknown() {
+        assert!(of(sent(), None, Some(Outcome::InFlight)).contains("allow     open "));
+        assert!(of(sent(), None, Some(Outcome::Unknown)).contains("allow     unknown "));
+    }
+
+    #[test]
+    fn bytes_are_told_in_the_largest_unit_that_fits() {
+        for (bytes, told) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_572_864, "1.5 MiB"),
+            (u64::MAX, "16777215.9 TiB"),
+        ] {
+            assert_eq!(amount(bytes), told);
+        }
     }
 
     #[test]
@@ -326,8 +327,8 @@ mod tests {
             r#""id":"a-3","kind":"denied","target":"example.com:443","rule":"x","reason":"host-not-allowed","scheme":"https","method":"GET","path":"/\n\u001b[2Jforged""#,
         );
         assert_eq!(
-            Endings::default().row(&denied, Paint::plain()).unwrap(),
-            "2026-05-01 12:00:00  s-0a0b0c0d  deny      -        host-not-allowed                    GET https://example.com/\\n\\x1b[2Jforged\n"
+            of(denied, None, None),
+            "2026-05-01 12:00:00  a-3               s-0a0b0c0d  deny      -        host-not-allowed                    GET https://example.com/\\n\\x1b[2Jforged\n"
         );
     }
 
@@ -335,7 +336,7 @@ mod tests {
     fn a_connection_that_was_refused_before_any_request_says_so() {
         let denied =
             event(r#""id":"a-4","kind":"denied","target":"example.com:22","reason":"port-not-allowed""#);
-        let row = Endings::default().row(&denied, Paint::plain()).unwrap();
+        let row = of(denied, None, None);
         assert!(row.ends_with("connect example.com:22\n"), "{row}");
     }
 }

@@ -14,6 +14,7 @@ mod asking;
 mod attacks;
 mod audit;
 mod audit_faults;
+mod audit_questions;
 mod aws;
 mod blocklists;
 mod brokered;

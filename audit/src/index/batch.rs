@@ -102,7 +102,7 @@ impl<'t> Batch<'t> {
         if self.writer.is_none() {
             self.writer = name.map(|(writer, _)| writer);
         }
-        if parsed.seq % LANDMARK_EVERY == 1 {
+        if offset == 0 || parsed.seq % LANDMARK_EVERY == 1 {
             self.landmarks.push((parsed.seq, offset));
         }
         self.span = Some(

@@ -3,7 +3,7 @@
 //! Start at [`Index::open`]. It is one `SQLite` file, `index.sqlite` in the directory of the log, made and brought up to date by whoever
 //! asks, from the place on that each segment is indexed to. Several processes may ask and bring it up to date at once. It is not the
 //! record: whatever is shown of an event is read from its line in the log, and an index that is damaged, of another version or
-//! removed is made anew.
+//! removed is made anew; where it cannot be written (a full disk, another's log), it is kept in memory.
 //!
 //! What goes out and how it came back is one [`Entry`].
 //!

@@ -22,6 +22,10 @@ impl Index {
                 self.connection = schema::anew(&self.path)?;
                 self.refresh_once(progress)
             }
+            Err(IndexError::Sqlite { source, .. }) if schema::cannot_write(&source) => {
+                self.connection = schema::in_memory(&self.path)?;
+                self.refresh_once(progress)
+            }
             other => other,
         }
     }

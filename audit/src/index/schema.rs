@@ -23,12 +23,16 @@ pub(super) fn open(path: &Path) -> Result<Connection, IndexError> {
     match open_file(path) {
         Ok(connection) => Ok(connection),
         Err(error) if is_damage(&error) => anew(path),
-        Err(error) if is_denied(&error) => {
-            let connection = Connection::open_in_memory().map_err(IndexError::of(path))?;
-            prepare(connection).map_err(IndexError::of(path))
-        }
+        Err(error) if cannot_write(&error) => in_memory(path),
         Err(error) => Err(IndexError::of(path)(error)),
     }
+}
+
+/// One for this process alone.
+pub(super) fn in_memory(path: &Path) -> Result<Connection, IndexError> {
+    Connection::open_in_memory()
+        .and_then(prepare)
+        .map_err(IndexError::of(path))
 }
 
 /// In the place of a damaged one.
@@ -54,10 +58,11 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn is_denied(error: &rusqlite::Error) -> bool {
+/// Whether there is no place to write it to: nobody must go without an answer because the disk is full.
+pub(super) fn cannot_write(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::DiskFull)
     )
 }
 
@@ -129,7 +134,7 @@ fn remove(path: &Path) -> Result<(), IndexError> {
 const VERSION: i64 = 1;
 
 /// How long one process waits for another that is writing.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Negative: KiB and not pages.
 const CACHE_KIB: i64 = -(64 << 10);
 const MAPPED: i64 = 4 << 30;

@@ -61,11 +61,9 @@ impl<'i> Lines<'i> {
 
     /// Whether anybody still writes with this name.
     pub(super) fn is_writing(&mut self, writer: &str) -> Result<bool, IndexError> {
-        let end = format!("-{writer}");
-        let listed = self.listed()?;
-        Ok(listed
-            .values()
-            .any(|segment| segment.stem().ends_with(&end) && segment.is_being_written().unwrap_or(false)))
+        let is_of = |segment: &Segment| segment.stem().split('-').any(|part| part == writer);
+        let mut listed = self.listed()?.values();
+        Ok(listed.any(|segment| is_of(segment) && segment.is_being_written().unwrap_or(false)))
     }
 
     fn open(&mut self, id: i64) -> Result<Option<&mut Open>, IndexError> {

@@ -562,3 +562,43 @@ fn a_walk_has_everything_and_each_line_at_its_own_time() {
         assert_eq!(seqs, (1..=1500).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_chain_that_goes_on_in_another_file_is_one() {
+    let log = Log::new();
+    let second = log
+        .directory
+        .path()
+        .join(format!("2026-11-21T03-00-01Z-1-{A}-0002.jsonl"));
+    let line = |seq: u64, kind: &str, more: &str| {
+        format!(
+            "{{\"v\":1,\"seq\":{seq},\"id\":\"{A}-{seq}\",\"at\":\"{}\",\"kind\":\"{kind}\"{more}}}\n",
+            at(seq)
+        )
+    };
+    let first: String = (1..300).map(|seq| line(seq, "dns", "")).collect();
+    log.write_raw(
+        A,
+        &(first + &line(300, "exchange.going_out", ",\"target\":\"a.test:443\"")),
+    );
+    let ending = format!(",\"for\":\"{A}-300\",\"outcome\":\"complete\"");
+    let text: String = (302..320).map(|seq| line(seq, "dns", "")).collect();
+    fs::write(&second, line(301, "exchange.came_back", &ending) + &text).unwrap();
+    let index = log.index();
+    for seq in [1, 299, 302, 319] {
+        assert_eq!(index.event(&format!("{A}-{seq}")).unwrap().entry.event.seq, seq);
+    }
+    for name in [300, 301] {
+        let found = index.event(&format!("{A}-{name}")).unwrap();
+        assert_eq!(found.entry.outcome, Some(Outcome::Complete));
+    }
+    // Its writer is alive in the second file, so what is in the first has not ended yet.
+    log.write(A, 320, 320, "exchange.going_out", "");
+    let living = fs::File::open(&second).unwrap();
+    living.lock().unwrap();
+    let index = log.index();
+    assert_eq!(
+        index.event(&format!("{A}-320")).unwrap().entry.outcome,
+        Some(Outcome::InFlight)
+    );
+}

@@ -1,0 +1,171 @@
+//! HAR 1.2 (<http://www.softwareishard.com/blog/har-12-spec/>), the archive that a browser's developer tools write and open.
+//!
+//! It is about requests, so it has those: what was sent with how it came back, and what was refused once it could be read. What the log
+//! does not have is said as HAR prescribes: sizes of headers are -1, headers and cookies are empty with a comment. The values of
+//! query parameters are `*`, as in the log. A refused request has status 0, as a browser shows a blocked one. Fields of our own
+//! begin with an underscore.
+
+use serde_json::{Map, Value, json};
+
+use crate::event::{Event, Kind};
+use crate::index::{Entry, Outcome};
+
+/// What comes before the entries, of a document that is written as it goes.
+pub fn head(version: &str) -> String {
+    let creator = json!({"name": "outwall", "version": version});
+    let comment = "headers, cookies and bodies are not recorded, and the values of query parameters are `*`";
+    format!(
+        "{{\"log\":{{\"version\":\"1.2\",\"creator\":{creator},\"pages\":[],\"comment\":\"{comment}\",\"entries\":["
+    )
+}
+
+/// What comes after them.
+pub fn tail() -> &'static str {
+    "\n]}}\n"
+}
+
+/// An entry of HAR; `None` for what is no request.
+pub fn entry(entry: &Entry) -> Option<Value> {
+    let Entry {
+        event,
+        ending,
+        outcome,
+        ..
+    } = entry;
+    let is_request = matches!(event.kind, Kind::ExchangeGoingOut | Kind::Denied);
+    let method = event.method.as_deref().filter(|_| is_request)?;
+    let url = url(event)?;
+    let milliseconds = duration(ending.as_ref());
+    let mut har = json!({
+        "startedDateTime": event.at,
+        "time": milliseconds,
+        "request": request(event, method, &url, ending.as_ref()),
+        "response": response(event, ending.as_ref()),
+        "cache": {},
+        "timings": {
+            "blocked": -1, "dns": -1, "connect": -1, "ssl": -1, "send": 0, "wait": milliseconds, "receive": 0,
+            "comment": "only the whole is recorded",
+        },
+        "_id": event.id,
+        "_decision": event.decision,
+        "_outcome": outcome.map(Outcome::as_str),
+    });
+    let more = har.as_object_mut()?;
+    let address = ending
+        .as_ref()
+        .and_then(|ending| ending.address.as_deref())
+        .or(event.address.as_deref());
+    if let Some(ip) = address.map(|address| crate::filter::host_and_port(address).0) {
+        more.insert("serverIPAddress".into(), ip.into());
+    }
+    if let Some(connection) = event.connection {
+        more.insert("connection".into(), connection.to_string().into());
+    }
+    if let Some(comment) = comment(event, ending.as_ref(), *outcome) {
+        more.insert("comment".into(), comment.into());
+    }
+    ours(event, more);
+    Some(har)
+}
+
+fn request(event: &Event, method: &str, url: &str, ending: Option<&Event>) -> Value {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let parameters: Vec<_> = query
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            json!({"name": name, "value": value})
+        })
+        .collect();
+    json!({
+        "method": method, "url": url, "httpVersion": version(event), "cookies": [], "headers": [], "queryString": parameters,
+        "headersSize": -1, "bodySize": size(ending.and_then(|ending| ending.bytes_up)),
+    })
+}
+
+fn response(event: &Event, ending: Option<&Event>) -> Value {
+    let size_down = ending.and_then(|ending| ending.bytes_down);
+    json!({
+        "status": ending.and_then(|ending| ending.status).unwrap_or(0), "statusText": "", "httpVersion": version(event), "cookies": [],
+        "headers": [],
+        "content": {"size": size_down.unwrap_or(0), "mimeType": "x-unknown", "comment": "bodies are not recorded"},
+        "redirectURL": "", "headersSize": -1, "bodySize": size(size_down),
+    })
+}
+
+/// -1 stands for what is not known.
+fn size(bytes: Option<u64>) -> Value {
+    bytes.map_or_else(|| json!(-1), Value::from)
+}
+
+/// The protocol between client and gate; a refused connection may have none.
+fn version(event: &Event) -> String {
+    match event.protocol.as_deref() {
+        Some(protocol) => protocol.to_uppercase(),
+        None => String::new(),
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds for people, of less than 285 years"
+)]
+fn duration(ending: Option<&Event>) -> f64 {
+    ending
+        .and_then(|ending| ending.duration_us)
+        .map_or(0.0, |micros| micros as f64 / 1000.0)
+}
+
+fn url(event: &Event) -> Option<String> {
+    let scheme = event
+        .scheme
+        .as_deref()
+        .filter(|scheme| scheme.starts_with("http"))?;
+    let target = event.target.as_deref()?;
+    let usual = if scheme == "https" { ":443" } else { ":80" };
+    let host = target.strip_suffix(usual).unwrap_or(target);
+    Some(format!(
+        "{scheme}://{host}{}",
+        event.path.as_deref().unwrap_or("/")
+    ))
+}
+
+fn comment(event: &Event, ending: Option<&Event>, outcome: Option<Outcome>) -> Option<String> {
+    if event.kind == Kind::Denied {
+        return event
+            .message
+            .as_ref()
+            .map(|message| format!("refused: {message}"));
+    }
+    if let Some(error) = ending.and_then(|ending| ending.error.as_ref()) {
+        return Some(format!("failed: {error}"));
+    }
+    match outcome? {
+        Outcome::InFlight => Some("it goes on: duration, status and sizes are not known yet".to_owned()),
+        Outcome::Unknown => Some("its gate died before it came back: the outcome is unknown".to_owned()),
+        Outcome::Aborted => Some("given up before its end".to_owned()),
+        Outcome::Complete | Outcome::Failed => None,
+    }
+}
+
+fn ours(event: &Event, har: &mut Map<String, Value>) {
+    let program = event
+        .process
+        .as_ref()
+        .and_then(|process| process.executable.clone());
+    for (name, value) in [
+        ("_environment", &event.environment),
+        ("_session", &event.session),
+        ("_sandbox", &event.sandbox),
+        ("_program", &program),
+        ("_rule", &event.rule),
+        ("_reason", &event.reason),
+        ("_remedy", &event.remedy),
+        ("_credential", &event.credential),
+    ] {
+        if let Some(value) = value {
+            har.insert(name.to_owned(), value.as_str().into());
+        }
+    }
+}
