@@ -28,7 +28,7 @@ struct Synced {
 }
 
 impl GroupCommit {
-    #[cfg(test)]
+    /// How often it was waited for the disk.
     pub(crate) fn syncs(&self) -> u64 {
         lock(&self.synced).syncs
     }

@@ -61,7 +61,7 @@ mod writer;
 pub use dns::DnsAnswer;
 pub use event::{Event, EventId, Kind, Process};
 pub use going_out::{CameBack, GoingOut, Recorded, TlsFacts};
-pub use log::{Asked, AuditLog, CredentialChange, OpenError};
+pub use log::{Asked, AuditLog, CredentialChange, LogCounts, OpenError};
 pub use outwall_policy::{AuditSettings as Options, Durability};
 pub use policy_events::{GrantEvent, PolicyEvent};
 pub use published::{CameIn, RecordedIn};

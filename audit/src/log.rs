@@ -61,6 +61,17 @@ pub enum OpenError {
     Write(#[from] WriteError),
 }
 
+/// What a process wrote so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogCounts {
+    /// Records that are in its files.
+    pub records: u64,
+    /// Bytes of records that are not yet: how things ended.
+    pub waiting_bytes: u64,
+    /// How often somebody waited for the disk (`durability = "power"`).
+    pub syncs: u64,
+}
+
 /// What was asked for, as far as it was read before it was refused. Where the denial names a target, that is written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked<'a> {
@@ -353,6 +364,11 @@ impl AuditLog {
     /// Writes what waits: before the process ends, and before somebody reads.
     pub fn flush(&self) -> Result<(), WriteError> {
         self.0.flush()
+    }
+
+    /// What this process wrote so far.
+    pub fn counts(&self) -> LogCounts {
+        self.0.core().counts()
     }
 
     /// What a sandbox did according to the files of this process.

@@ -17,6 +17,7 @@ use crate::event::{EventId, Fields, Kind};
 use crate::flood::{Counted, Floods, Frequent};
 use crate::group_commit::GroupCommit;
 use crate::keeping::{self, Keeper};
+use crate::log::LogCounts;
 use crate::segment::{self, NewSegment, SegmentOf};
 use crate::writer::{WriteError, Writer};
 use crate::{flusher, repair};
@@ -275,10 +276,13 @@ impl Core {
         Ok(id)
     }
 
-    /// How many syncs there were for records that waited.
-    #[cfg(test)]
-    pub(crate) fn syncs(&self) -> u64 {
-        self.group_commit.syncs()
+    pub(crate) fn counts(&self) -> LogCounts {
+        let state = self.lock();
+        LogCounts {
+            records: state.writer.last_written(),
+            waiting_bytes: state.writer.waiting() as u64,
+            syncs: self.group_commit.syncs(),
+        }
     }
 
     /// Syncs the file, and says up to which record. What is in files before it was synced when they were complete.

@@ -322,6 +322,7 @@ impl Gate {
             open_connections: self.shared.lanes.connections(),
             policies_replaced: self.shared.policy.generation(),
             leaves: self.shared.client_tls.leaf_counts(),
+            log: self.shared.audit.counts(),
         })
     }
 }

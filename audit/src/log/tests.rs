@@ -695,7 +695,7 @@ fn cost_of_power_by_threads() {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         let seconds = start.elapsed().as_secs_f64();
-        let syncs = log.shared().core().syncs();
+        let syncs = log.counts().syncs;
         eprintln!("{threads} threads: {done} requests, {syncs} fsyncs, in {seconds:.2} s");
     }
 }

@@ -8,6 +8,7 @@ mod exposition;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use outwall_audit::LogCounts;
 use outwall_certs::LeafCounts;
 
 use exchanges::Exchanges;
@@ -42,6 +43,7 @@ pub(crate) struct Gauges {
     pub(crate) policies_replaced: u64,
     /// Of the CA.
     pub(crate) leaves: LeafCounts,
+    pub(crate) log: LogCounts,
 }
 
 impl Metrics {
@@ -163,6 +165,7 @@ impl Metrics {
         exchanges::tell(self.lanes.iter().map(|lane| &lane.exchanges), &mut text);
         self.tell_of_origins(&mut text);
         tell_of_leaves(gauges.leaves, &mut text);
+        tell_of_log(gauges.log, &mut text);
         text.into_text()
     }
 
@@ -194,6 +197,24 @@ fn tell_of_leaves(leaves: LeafCounts, text: &mut Exposition) {
     text.gauge("leaves_cached", "Certificates that are kept.", leaves.cached);
 }
 
+fn tell_of_log(log: LogCounts, text: &mut Exposition) {
+    text.counter(
+        "audit_records_total",
+        "Records that are in the audit log.",
+        log.records,
+    );
+    text.gauge(
+        "audit_waiting_bytes",
+        "Records of how things ended that are to be written within 100 ms.",
+        log.waiting_bytes,
+    );
+    text.counter(
+        "audit_syncs_total",
+        "Times that somebody waited for the disk (`durability = \"power\"`).",
+        log.syncs,
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +237,10 @@ mod tests {
                 known: 5,
                 cached: 2,
             },
+            log: LogCounts {
+                records: 9,
+                ..LogCounts::default()
+            },
         });
         for line in [
             "# TYPE outwall_connections_total counter",
@@ -230,6 +255,7 @@ mod tests {
             "outwall_origin_connections_total{how=\"opened\"} 0",
             "outwall_leaves_total{how=\"known\"} 5",
             "outwall_leaves_cached 2",
+            "outwall_audit_records_total 9",
         ] {
             assert!(text.lines().any(|told| told == line), "no `{line}` in\n{text}");
         }
