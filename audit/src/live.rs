@@ -105,7 +105,7 @@ impl Live {
 }
 
 /// How often to poll, so that what is written is shown within 100 ms with time to spare for the showing.
-pub const POLL_EVERY: Duration = Duration::from_millis(50);
+pub const POLL_EVERY: Duration = Duration::from_millis(25);
 
 const MOST_REMEMBERED: usize = 100_000;
 

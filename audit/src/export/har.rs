@@ -99,11 +99,13 @@ fn size(bytes: Option<u64>) -> Value {
     bytes.map_or_else(|| json!(-1), Value::from)
 }
 
-/// The protocol between client and gate; a refused connection may have none.
-fn version(event: &Event) -> String {
+/// The protocol between client and gate; what was refused may have none.
+fn version(event: &Event) -> &str {
     match event.protocol.as_deref() {
-        Some(protocol) => protocol.to_uppercase(),
-        None => String::new(),
+        Some("h2") => "HTTP/2",
+        Some("http/1.1") => "HTTP/1.1",
+        Some("http/1.0") => "HTTP/1.0",
+        other => other.unwrap_or_default(),
     }
 }
 
@@ -166,6 +168,99 @@ fn ours(event: &Event, har: &mut Map<String, Value>) {
     ] {
         if let Some(value) = value {
             har.insert(name.to_owned(), value.as_str().into());
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+mod tests {
+    use super::*;
+
+    fn event(kind: &str, fields: &str) -> Event {
+        let line = format!(
+            r#"{{"v":1,"seq":1,"id":"a-1","at":"2026-05-01T12:00:00.000000000Z","kind":"{kind}",{fields}}}"#
+        );
+        Event::parse(&line).unwrap()
+    }
+
+    fn of(event: Event, ending: Option<Event>, outcome: Option<Outcome>) -> Option<Value> {
+        let cursor = "0".parse().unwrap();
+        entry(&Entry {
+            cursor,
+            event,
+            ending,
+            outcome,
+        })
+    }
+
+    const SENT: &str = r#""target":"a.test:443","scheme":"https","method":"GET","path":"/x?key=*&b","protocol":"h2","connection":7"#;
+
+    #[test]
+    fn what_came_back_has_its_numbers_and_what_is_not_known_is_minus_one() {
+        let ending = event(
+            "exchange.came_back",
+            r#""for":"a-1","outcome":"complete","status":200,"bytes_up":5,"bytes_down":9,"duration_us":1500,"address":"[::1]:443""#,
+        );
+        let har = of(
+            event("exchange.going_out", SENT),
+            Some(ending),
+            Some(Outcome::Complete),
+        )
+        .unwrap();
+        assert_eq!(har["request"]["url"], "https://a.test/x?key=*&b");
+        let parameters = json!([{"name": "key", "value": "*"}, {"name": "b", "value": ""}]);
+        assert_eq!(har["request"]["queryString"], parameters);
+        assert_eq!(
+            (&har["time"], &har["response"]["status"]),
+            (&json!(1.5), &json!(200))
+        );
+        assert_eq!(
+            (&har["request"]["bodySize"], &har["response"]["bodySize"]),
+            (&json!(5), &json!(9))
+        );
+        assert_eq!(har["request"]["headersSize"], -1);
+        assert_eq!(
+            (&har["serverIPAddress"], &har["connection"]),
+            (&json!("::1"), &json!("7"))
+        );
+        assert_eq!(har["request"]["httpVersion"], "HTTP/2");
+    }
+
+    #[test]
+    fn what_did_not_come_back_and_what_was_refused_say_so() {
+        let unknown = of(event("exchange.going_out", SENT), None, Some(Outcome::Unknown)).unwrap();
+        assert!(
+            unknown["comment"].as_str().unwrap().contains("unknown"),
+            "{unknown}"
+        );
+        assert_eq!(
+            (&unknown["response"]["bodySize"], &unknown["response"]["status"]),
+            (&json!(-1), &json!(0))
+        );
+        let refused = format!(r#"{SENT},"reason":"host-not-allowed","message":"no","remedy":"add it""#);
+        let refused = of(event("denied", &refused), None, None).unwrap();
+        assert_eq!(
+            (&refused["comment"], &refused["_reason"], &refused["_remedy"]),
+            (
+                &json!("refused: no"),
+                &json!("host-not-allowed"),
+                &json!("add it")
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_no_request_has_no_place() {
+        for (kind, fields) in [
+            ("dns", r#""name":"a.test""#),
+            (
+                "connection.going_out",
+                r#""target":"a.test:22","scheme":"stream""#,
+            ),
+            ("denied", r#""target":"a.test:443""#),
+        ] {
+            assert_eq!(of(event(kind, fields), None, None), None, "{kind}");
         }
     }
 }

@@ -602,3 +602,24 @@ fn a_chain_that_goes_on_in_another_file_is_one() {
         Some(Outcome::InFlight)
     );
 }
+
+#[test]
+fn a_file_that_was_compressed_is_where_it_was() {
+    let log = some_log();
+    let mut index = log.index();
+    let before = ids(&index, &Filter::default());
+    for writer in [A, B] {
+        let plain = log.path(writer);
+        let compressed = zstd::encode_all(&fs::read(&plain).unwrap()[..], 3).unwrap();
+        fs::write(plain.with_extension("jsonl.zst"), compressed).unwrap();
+        fs::remove_file(plain).unwrap();
+    }
+    let mut read = 0;
+    index.refresh_telling(&mut |events| read = events).unwrap();
+    assert_eq!(read, 0, "nothing is read anew");
+    assert_eq!(ids(&index, &Filter::default()), before);
+    assert_eq!(index.event("00000000000a-4").unwrap().entry.event.seq, 2);
+    index.clear().unwrap();
+    index.refresh().unwrap();
+    assert_eq!(ids(&index, &Filter::default()), before);
+}
