@@ -16,6 +16,7 @@
 //! | everything known of one event | [`Index::event`] |
 //! | who or what is at the top | [`Index::top`] |
 //! | what was refused, by target and reason | [`Index::denials`] |
+//! | which sandboxes there were, and what each did in sum | [`Index::sandboxes`] |
 //! | how much there is in a span | [`Index::extent`] |
 //! | what is new since the last question | [`crate::live::Live`] |
 //!
@@ -28,6 +29,7 @@ mod batch;
 mod entry;
 mod line;
 mod refresh;
+mod sandboxes;
 mod schema;
 mod stored;
 mod top;
@@ -42,6 +44,7 @@ use rusqlite::Connection;
 
 pub use ask::{Cursor, Order, Page};
 pub use entry::{Entry, Found, Outcome};
+pub use sandboxes::SandboxRow;
 pub use top::{Denial, Extent, Top, TopRow};
 pub use walk::{Walk, WalkEvents};
 

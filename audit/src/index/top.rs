@@ -104,14 +104,14 @@ pub struct Extent {
 
 /// Sums of one group and kind.
 #[derive(Clone, Copy)]
-struct Sums {
-    group: i64,
+pub(super) struct Sums {
+    pub(super) group: i64,
     reason: i64,
-    kind: i64,
-    n: i64,
-    up: i64,
-    down: i64,
-    last: i64,
+    pub(super) kind: i64,
+    pub(super) n: i64,
+    pub(super) up: i64,
+    pub(super) down: i64,
+    pub(super) last: i64,
 }
 
 impl Index {
@@ -238,7 +238,7 @@ impl Index {
         }
     }
 
-    fn sums(&self, column: &str, filter: &Filter) -> rusqlite::Result<Vec<Sums>> {
+    pub(super) fn sums(&self, column: &str, filter: &Filter) -> rusqlite::Result<Vec<Sums>> {
         match Wanted::of(filter, &self.connection)? {
             Some(wanted) => self.sums_of(column, &wanted),
             None => Ok(Vec::new()),
@@ -305,7 +305,7 @@ impl Index {
             .map(|first| first.key))
     }
 
-    fn word_of(&self, kind: Kind) -> rusqlite::Result<Option<i64>> {
+    pub(super) fn word_of(&self, kind: Kind) -> rusqlite::Result<Option<i64>> {
         Ok(select(
             &self.connection,
             "SELECT id FROM word WHERE text = ?1",
@@ -321,6 +321,6 @@ impl Index {
     }
 }
 
-fn time(key: i64) -> Timestamp {
+pub(super) fn time(key: i64) -> Timestamp {
     Timestamp::from_nanosecond(key.into()).expect("64 bits of nanoseconds are within its range")
 }
