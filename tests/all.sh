@@ -14,7 +14,7 @@ say "units and stories"
 cargo test --workspace --locked
 
 say "the long stories: deaths of gates, a GiB each way"
-cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip suggesting::registries --skip attacks:: --skip protocols:: --skip agents::
+cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip suggesting::registries --skip attacks:: --skip protocols:: --skip agents:: --skip ui::
 cargo test --locked --package outwall-proxy --test it -- --ignored
 
 say "the list of attacks, and its table"
@@ -33,3 +33,6 @@ cargo test --locked --package outwall --test it -- --ignored protocols::
 
 say "coding agents, unpatched, against a stand-in for their models"
 cargo test --locked --package outwall --test it -- --ignored agents::
+
+say "the pages of outwall ui, in Chromium"
+cargo test --locked --package outwall --test it -- --ignored ui::

@@ -12,7 +12,7 @@ use crate::failure::{Explain, Failure};
 use crate::state_directory::StateDirectory;
 use crate::surroundings::Surroundings;
 use crate::trust_store::TrustStore;
-use crate::{attempt, audit, ca, credential, doctor, github, init, metrics, policy, proxy, run, trust};
+use crate::{attempt, audit, ca, credential, doctor, github, init, metrics, policy, proxy, run, trust, ui};
 
 /// Runs commands in sandboxes whose only way out is a gate that decides, and writes down what happened.
 #[derive(Debug, Parser)]
@@ -36,6 +36,7 @@ Examples:
   outwall run -- claude                          an agent, with package registries in reach
   outwall run --allow api.example.com -- bash    one host more
   outwall audit --denied --since 1h              what was refused
+  outwall ui --open                              the same in a browser
   outwall doctor                                 can this machine run sandboxes?";
 
 /// Options that every subcommand takes.
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Policy(policy::Command),
     Audit(Box<audit::Arguments>),
+    Ui(ui::Arguments),
     Metrics(metrics::Arguments),
     #[command(subcommand)]
     Credential(credential::Command),
@@ -153,6 +155,7 @@ impl Arguments {
             Command::Github(arguments) => arguments.obey(&session),
             Command::Policy(command) => command.obey(&session),
             Command::Audit(arguments) => arguments.obey(&session),
+            Command::Ui(arguments) => arguments.obey(&session),
             Command::Metrics(arguments) => arguments.obey(&session),
             Command::Credential(command) => command.obey(&session),
             Command::Ca(command) => command.obey(&session),

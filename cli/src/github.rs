@@ -14,7 +14,7 @@ use outwall_policy::{Overrides, Policy};
 use outwall_proxy::GithubListeners;
 
 pub(crate) use self::door_url::DoorUrl;
-use self::socket::Socket;
+pub(crate) use self::socket::Socket;
 use crate::arguments::Session;
 use crate::failure::Failure;
 use crate::listening::{Listening, beyond_loopback, listen, place};

@@ -47,6 +47,7 @@ mod table;
 mod terminal;
 mod trust;
 mod trust_store;
+mod ui;
 
 use std::process::ExitCode;
 

@@ -1,27 +1,7 @@
-//! `--since`: a span back from now (`90m`, `1h30m`, `2d`), or a point in time.
+//! Spans and moments on the command line.
 
 use jiff::{SignedDuration, SpanRelativeTo, Timestamp};
-
-/// The moment that `--since TEXT` means. A day is 24 hours.
-pub(crate) fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    if let Ok(moment) = text.parse::<Timestamp>() {
-        return Ok(moment);
-    }
-    if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
-        return local
-            .in_tz("system")
-            .map(|zoned| zoned.timestamp())
-            .map_err(|error| error.to_string());
-    }
-    let back = text
-        .parse::<jiff::Span>()
-        .ok()
-        .and_then(|span| in_seconds(span).ok());
-    back.and_then(|back| now.checked_sub(back.abs()).ok())
-        .ok_or_else(|| {
-            "write a span like `90m`, `1h` or `2d`, or a time like `2026-05-01T12:00:00Z`".to_owned()
-        })
-}
+use outwall_control::moment;
 
 fn in_seconds(span: jiff::Span) -> Result<SignedDuration, jiff::Error> {
     span.to_duration(SpanRelativeTo::days_are_24_hours())
@@ -39,35 +19,5 @@ pub(crate) fn span(text: &str) -> Result<SignedDuration, String> {
 
 /// For clap.
 pub(crate) fn since_now(text: &str) -> Result<Timestamp, String> {
-    since(text, Timestamp::now())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(text: &str) -> Result<String, String> {
-        let now = "2026-05-02T12:00:00Z".parse().expect("a time");
-        since(text, now).map(|moment| moment.to_string())
-    }
-
-    #[test]
-    fn a_span_counts_back_from_now() {
-        assert_eq!(seen("1h").as_deref(), Ok("2026-05-02T11:00:00Z"));
-        assert_eq!(seen("1h30m").as_deref(), Ok("2026-05-02T10:30:00Z"));
-        assert_eq!(seen("2d").as_deref(), Ok("2026-04-30T12:00:00Z"));
-    }
-
-    #[test]
-    fn a_point_in_time_is_itself() {
-        assert_eq!(
-            seen("2026-05-01T00:00:00Z").as_deref(),
-            Ok("2026-05-01T00:00:00Z")
-        );
-    }
-
-    #[test]
-    fn anything_else_is_an_error_that_says_what_to_write() {
-        assert!(seen("yesterday").is_err_and(|error| error.contains("90m")));
-    }
+    moment(text, Timestamp::now()).map_err(|error| error.to_string())
 }

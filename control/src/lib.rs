@@ -10,7 +10,10 @@ mod answer;
 mod line;
 mod metrics;
 mod metrics_server;
+mod moment;
+pub mod pages;
 mod peers;
+mod printable;
 mod request;
 mod socket;
 
@@ -18,7 +21,9 @@ pub use answer::{Answer, ChangeRefused, Grant, Role, Standing, Status};
 pub use line::{LONGEST_ANSWER, LONGEST_REQUEST, LineError};
 pub use metrics::MetricsPage;
 pub use metrics_server::serve_metrics;
+pub use moment::{MomentError, moment};
 pub use peers::{Peer, PeerError, Peers};
+pub use printable::printable;
 pub use request::{Allow, Deny, Request, RequestError};
 pub use socket::{Caller, Socket};
 

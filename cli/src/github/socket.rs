@@ -1,4 +1,4 @@
-//! The socket for gh: its owner's alone, and gone when it is not served any more.
+//! A socket in the file system: its owner's alone, and gone when it is not served any more.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -11,7 +11,7 @@ use rustix::fs::Mode;
 use crate::failure::{Explain, Failure};
 
 /// A socket in the file system. Its file is removed when it is dropped, if it is still this one's.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     listener: UnixListener,
     path: PathBuf,
     file: (u64, u64),
@@ -19,7 +19,7 @@ pub(super) struct Socket {
 
 impl Socket {
     /// Opens one. What a killed process left there is taken away; what is served, or is no socket, stays.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
         clear(path)?;
         let mask = rustix::process::umask(Mode::from_raw_mode(0o177)); // from its first moment on
@@ -37,13 +37,18 @@ impl Socket {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// To be served by somebody who has a runtime of their own.
+    pub(crate) fn unserved(&self) -> io::Result<UnixListener> {
+        self.listener.try_clone()
     }
 
     /// To be served, within a Tokio runtime.
     pub(super) fn listener(&self) -> io::Result<tokio::net::UnixListener> {
-        tokio::net::UnixListener::from_std(self.listener.try_clone()?)
+        tokio::net::UnixListener::from_std(self.unserved()?)
     }
 }
 
