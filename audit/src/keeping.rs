@@ -4,6 +4,7 @@
 //! Several gates share a directory. Each rotates its own files; one at a time looks after finished ones (a lock says which).
 
 mod compress;
+mod overdue;
 mod retention;
 
 use std::fs::{File, OpenOptions};
@@ -13,6 +14,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use outwall_policy::Durability;
 
 use crate::checkpoint::{self, Statement};
@@ -119,20 +121,20 @@ impl Keeper {
     /// Goes on in a new file. Until that is there, and the old one is complete, all goes to the old one.
     fn rotate(&mut self) -> Result<(), WriteError> {
         let of = self.core.lock().segment.of.next();
-        let next = segment::create_next(&self.core.directory, of)?;
+        let next = segment::create_next(&self.core.directory, of, (self.core.clock)())?;
         let path = next.path.clone();
         let switched = self.switch_to(next);
-        let Ok((old, statement)) = switched else {
+        let Ok(((old, latest), statement)) = switched else {
             let _ = std::fs::remove_file(path); // nothing was written to it
             return switched.map(drop);
         };
         old.sync_data()?;
-        segment::finish(&old)?;
+        segment::finish(&old, latest)?;
         drop(old);
         self.export_soon(statement)
     }
 
-    fn switch_to(&self, next: segment::NewSegment) -> Result<(Arc<File>, Option<Statement>), WriteError> {
+    fn switch_to(&self, next: segment::NewSegment) -> Result<(Completed, Option<Statement>), WriteError> {
         let mut state = self.core.lock();
         let power = state.settings.durability == Durability::Power;
         if power {
@@ -215,6 +217,9 @@ impl Keeper {
         self.complain("retention-waits", waits)
     }
 }
+
+/// A file that was followed by the next, and the latest time of a record of it.
+type Completed = (Arc<File>, Timestamp);
 
 /// Appends to the file beside the log, and to the one that the policy names.
 pub(crate) fn export(core: &Core, statements: &[Statement]) -> io::Result<()> {

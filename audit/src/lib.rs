@@ -27,6 +27,7 @@
 
 mod chain;
 pub mod checkpoint;
+mod clock;
 mod dns;
 pub mod event;
 pub mod export;

@@ -8,12 +8,14 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use outwall_policy::{
     AuditSettings as Options, Denial, Durability, Method, Reason, RequestPath, Sandbox, SandboxId, Scheme,
     Target,
 };
 
 use crate::checkpoint::{KeyError, SigningKey};
+use crate::clock::Clock;
 use crate::dns::{DnsAnswer, Note, RECORDED_NAMES};
 use crate::event::{EventId, Fields, Kind};
 use crate::flood::Frequent;
@@ -129,6 +131,11 @@ impl<'a> Asked<'a> {
 impl AuditLog {
     /// Begins a file in `directory` (made when it is not there, for the owner only), after repairing those of dead writers.
     pub fn open(directory: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::open_by(directory, options, Timestamp::now)
+    }
+
+    /// The same, by a clock.
+    pub(crate) fn open_by(directory: &Path, options: Options, clock: Clock) -> Result<Self, OpenError> {
         let in_directory = |source| OpenError::Directory {
             path: directory.to_owned(),
             source,
@@ -143,12 +150,12 @@ impl AuditLog {
             .create(directory)
             .map_err(in_directory)?;
         let key = SigningKey::open(directory)?;
-        let new = segment::create(directory).map_err(in_file)?;
+        let new = segment::create(directory, clock()).map_err(in_file)?;
         if options.durability == Durability::Power {
             segment::sync_directory(directory).map_err(in_directory)?;
         }
         let own = new.path.clone();
-        let shared = Shared::new(directory, new, key, Arc::new(options));
+        let shared = Shared::new(directory, new, key, Arc::new(options), clock);
         shared.note_repairs(&repair::sweep(directory, &own).map_err(in_directory)?)?;
         shared.start_threads().map_err(OpenError::Thread)?;
         Ok(Self(Arc::new(shared)))

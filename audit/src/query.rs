@@ -258,11 +258,11 @@ fn end_of_lines(segment: &Segment) -> io::Result<u64> {
 /// As a rule.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// Whether a file may hold something as late as `since`: it was not written to after its last event.
+/// Whether a file may hold something as late as `since`. Of one that is finished the time of writing is not before that of any event; in
+/// another, the clock may have gone back.
 fn may_reach(segment: &Segment, since: Option<Timestamp>) -> bool {
-    let written = segment.modified();
-    match (since, written) {
-        (Some(since), Ok(written)) => written >= SystemTime::from(since),
+    match (since, segment.is_finished(), segment.modified()) {
+        (Some(since), Ok(true), Ok(written)) => written >= SystemTime::from(since),
         _ => true,
     }
 }

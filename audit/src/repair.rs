@@ -4,10 +4,13 @@
 //! locked and is not touched.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
+use crate::event::Event;
 use crate::segment::{self, Segment};
 
 /// What was cut off where.
@@ -42,8 +45,20 @@ fn repair(segment: &Segment) -> io::Result<Option<u64>> {
     if whole < length {
         file.set_len(whole)?;
     }
-    segment::finish(&file)?;
+    segment::finish(&file, latest(segment)?)?;
     Ok((whole < length).then_some(length - whole))
+}
+
+/// The latest time that a record of it says.
+fn latest(segment: &Segment) -> io::Result<Timestamp> {
+    let mut latest = Timestamp::MIN;
+    for line in BufReader::with_capacity(64 << 10, segment.read_from(0)?).split(b'\n') {
+        let line = line?;
+        let event = str::from_utf8(&line).ok().and_then(Event::parse);
+        let at = event.and_then(|event| event.at.parse().ok());
+        latest = latest.max(at.unwrap_or(Timestamp::MIN)); // damage is for `verify`
+    }
+    Ok(latest)
 }
 
 /// Where the last newline ends, read from the back.

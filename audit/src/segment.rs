@@ -33,14 +33,14 @@ pub(crate) struct NewSegment {
 }
 
 /// Makes the empty, locked first file of a new writer.
-pub(crate) fn create(directory: &Path) -> io::Result<NewSegment> {
+pub(crate) fn create(directory: &Path, now: Timestamp) -> io::Result<NewSegment> {
     let writer = random_writer()?;
-    create_next(directory, SegmentOf { writer, number: 1 })
+    create_next(directory, SegmentOf { writer, number: 1 }, now)
 }
 
 /// Makes an empty, locked file. It gets its name when it is locked, so nobody can take it for that of a dead writer.
-pub(crate) fn create_next(directory: &Path, of: SegmentOf) -> io::Result<NewSegment> {
-    let start = Timestamp::now()
+pub(crate) fn create_next(directory: &Path, of: SegmentOf, now: Timestamp) -> io::Result<NewSegment> {
+    let start = now
         .to_zoned(TimeZone::UTC)
         .strftime("%Y-%m-%dT%H-%M-%SZ")
         .to_string();
@@ -164,7 +164,7 @@ impl Segment {
         }
     }
 
-    /// When its last record was written.
+    /// When its last record was written; once it is finished, the latest time that a record of it says.
     pub fn modified(&self) -> io::Result<SystemTime> {
         fs::metadata(&self.path)?.modified()
     }
@@ -256,8 +256,13 @@ pub(crate) fn is_being_written(file: &File) -> bool {
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-/// Marks a file that nobody will write to again.
-pub(crate) fn finish(file: &File) -> io::Result<()> {
+/// Marks a file that nobody will write to again. It is as old as the latest time that a record of it says: the clock may have gone back
+/// since, and who looks for what is new must not pass it over.
+pub(crate) fn finish(file: &File, latest: Timestamp) -> io::Result<()> {
+    let latest = SystemTime::from(latest);
+    if file.metadata()?.modified()? < latest {
+        file.set_modified(latest)?;
+    }
     file.set_permissions(Permissions::from_mode(0o400))
 }
 

@@ -12,6 +12,7 @@ use std::time::Instant;
 use outwall_policy::{AuditSettings, Durability, SandboxId};
 
 use crate::checkpoint::{SigningKey, Stated, Statement};
+use crate::clock::Clock;
 use crate::dns::Lookups;
 use crate::event::{EventId, Fields, Kind};
 use crate::flood::{Counted, Floods, Frequent};
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
 pub(crate) struct Core {
     pub(crate) directory: PathBuf,
     pub(crate) key: SigningKey,
+    pub(crate) clock: Clock,
     state: Mutex<State>,
     group_commit: GroupCommit,
     /// The flusher is wanted.
@@ -85,11 +87,12 @@ impl Shared {
         new: NewSegment,
         key: SigningKey,
         settings: Arc<AuditSettings>,
+        clock: Clock,
     ) -> Self {
         let now = Instant::now();
         let writer = new.of.writer;
         let state = State {
-            writer: Writer::new(Arc::new(new.file), writer),
+            writer: Writer::new(Arc::new(new.file), writer, clock),
             segment: Current {
                 path: new.path,
                 of: new.of,
@@ -106,6 +109,7 @@ impl Shared {
             core: Arc::new(Core {
                 directory: directory.to_owned(),
                 key,
+                clock,
                 state: Mutex::new(state),
                 group_commit: GroupCommit::default(),
                 flush: Condvar::new(),
@@ -218,7 +222,11 @@ impl Shared {
             }
             statement
         };
-        let _ = segment::finish(self.core.lock().writer.place()); // else the next open looks at the file, and does it
+        let (file, latest) = {
+            let state = self.core.lock();
+            (Arc::clone(state.writer.place()), state.writer.latest())
+        };
+        let _ = segment::finish(&file, latest); // else the next open looks at the file, and does it
         if let Some(statement) = statement {
             let _ = keeping::export(&self.core, &[statement]); // it is in the chain too, and nobody is there to be told
         }

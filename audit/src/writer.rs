@@ -9,6 +9,7 @@ use std::io;
 use jiff::Timestamp;
 
 use crate::chain::{self, Hash};
+use crate::clock::Clock;
 use crate::event::{EventId, Fields, Kind, WriterId};
 
 /// The log could not be written. What was to be recorded must not happen.
@@ -40,6 +41,9 @@ impl Place for File {
 pub(crate) struct Writer<P> {
     place: P,
     id: WriterId,
+    clock: Clock,
+    /// The latest time of a record of this file: of the last one, unless the clock went back.
+    latest: Timestamp,
     seq: u64,
     previous: Hash,
     /// Lines that are not in the file yet.
@@ -69,11 +73,13 @@ impl Place for std::sync::Arc<File> {
 }
 
 impl<P: Place> Writer<P> {
-    pub(crate) fn new(place: P, id: WriterId) -> Self {
+    pub(crate) fn new(place: P, id: WriterId, clock: Clock) -> Self {
         let pending = Vec::with_capacity(16 << 10);
         Self {
             place,
             id,
+            clock,
+            latest: Timestamp::MIN,
             seq: 0,
             previous: Hash::START,
             pending,
@@ -104,11 +110,13 @@ impl<P: Place> Writer<P> {
         self.pending.truncate(self.closed);
         let seq = self.seq + 1;
         let id = EventId { writer: self.id, seq };
+        let at = (self.clock)();
+        self.latest = self.latest.max(at);
         self.pending.extend_from_slice(b"{\"v\":1");
         let mut line = Fields::new(&mut self.pending);
         line.number("seq", seq);
         line.text("id", id);
-        line.text("at", format_args!("{:.9}", Timestamp::now()));
+        line.text("at", format_args!("{at:.9}"));
         line.plain("kind", kind.as_str());
         fields(&mut line);
         self.previous = chain::seal(&mut self.pending, self.closed, &self.previous);
@@ -146,16 +154,23 @@ impl<P: Place> Writer<P> {
         Ok(self.place.sync()?)
     }
 
-    /// Goes on in an empty file, and gives back the one that is complete. Nothing may wait or be torn: flush before.
-    pub(crate) fn go_on_in(&mut self, place: P) -> P {
+    /// Goes on in an empty file, and gives back the one that is complete, with its [`latest`](Self::latest). Nothing may wait or be torn:
+    /// flush before.
+    pub(crate) fn go_on_in(&mut self, place: P) -> (P, Timestamp) {
         assert!(self.closed == 0 && !self.torn, "only a flushed file is complete");
         self.written = 0;
-        std::mem::replace(&mut self.place, place)
+        let latest = std::mem::replace(&mut self.latest, Timestamp::MIN);
+        (std::mem::replace(&mut self.place, place), latest)
     }
 
     /// Where the chain is: the last record that was closed.
     pub(crate) fn head(&self) -> (u64, Hash) {
         (self.seq, self.previous)
+    }
+
+    /// The latest time of a record of this file.
+    pub(crate) fn latest(&self) -> Timestamp {
+        self.latest
     }
 
     pub(crate) fn place(&self) -> &P {
@@ -198,6 +213,11 @@ fn write_all(place: &impl Place, mut bytes: &[u8], mut position: u64) -> io::Res
 }
 
 const LARGEST_BUFFER: usize = 256 << 10;
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+pub(crate) use faults::Counted;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -256,7 +276,7 @@ mod tests {
             room: Cell::new(1000),
             ..Disk::default()
         };
-        let mut writer = Writer::new(&disk, WriterId(1));
+        let mut writer = Writer::new(&disk, WriterId(1), Timestamp::now);
         let mut accepted = 0;
         while writer.write(Kind::Finding, |_| {}).is_ok() {
             accepted += 1;
@@ -274,7 +294,7 @@ mod tests {
             room: Cell::new(1000),
             ..Disk::default()
         };
-        let mut writer = Writer::new(&disk, WriterId(1));
+        let mut writer = Writer::new(&disk, WriterId(1), Timestamp::now);
         disk.refuses_to_cut.set(true);
         let mut accepted = 0;
         while writer.write(Kind::Finding, |_| {}).is_ok() {
@@ -296,7 +316,7 @@ mod tests {
             room: Cell::new(100_000),
             ..Disk::default()
         };
-        let mut writer = Writer::new(&disk, WriterId(1));
+        let mut writer = Writer::new(&disk, WriterId(1), Timestamp::now);
         let panics = std::panic::AssertUnwindSafe(|| {
             writer.append(Kind::Finding, |_| panic!("in the middle of a line"))
         });
@@ -310,7 +330,7 @@ mod tests {
     #[test]
     fn a_buffered_record_outlives_a_refused_one_and_comes_before_the_next() {
         let disk = Disk::default();
-        let mut writer = Writer::new(&disk, WriterId(1));
+        let mut writer = Writer::new(&disk, WriterId(1), Timestamp::now);
         let buffered = writer.append(Kind::ExchangeCameBack, |_| {});
         assert!(writer.write(Kind::ExchangeGoingOut, |_| {}).is_err());
         disk.room.set(100_000);

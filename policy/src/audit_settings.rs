@@ -19,7 +19,8 @@ pub struct AuditSettings {
     pub segment_age: Duration,
     /// Files that nobody writes to any more are compressed.
     pub compress: bool,
-    /// Files that were last written to so long ago are removed. None: however old they are, they stay.
+    /// Files that were last written to so long ago are removed, a day after that is seen (or as long after, if it is less): the clock may be
+    /// wrong. None: however old they are, they stay.
     pub keep_for: Option<Duration>,
     /// The oldest files are removed while all have more bytes than this on the disk. None: however many.
     pub keep_at_most: Option<u64>,

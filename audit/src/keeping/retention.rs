@@ -1,18 +1,20 @@
 //! Removes the oldest finished files, where the policy says so.
 //!
 //! Never: a file that is being written; one whose writer has older ones; one that a sink has not acknowledged to its end; one that does
-//! not hold together (that is evidence). A removal is on record, signed, before it is done, so that [`crate::verify()`] can tell it
+//! not hold together (that is evidence); one whose age is not believed yet ([`super::overdue`]). A removal is on record, signed, before it is done, so that [`crate::verify()`] can tell it
 //! from tampering.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use outwall_policy::AuditSettings;
 use serde::Deserialize;
 
+use super::overdue::Overdue;
 use crate::chain::Hash;
 use crate::checkpoint::{Stated, Statement};
 use crate::event::WriterId;
@@ -29,10 +31,12 @@ pub(super) fn apply(core: &Core, settings: &AuditSettings) -> Result<Option<Stri
     let segments = segment::list(&core.directory)?;
     let sinks = Sinks::of(&core.directory)?;
     let mut left: u64 = segments.iter().filter_map(|segment| segment.size().ok()).sum();
+    let too_old = TooOld::look(core, settings, &segments)?;
     let mut oldest = oldest(&segments);
     for segment in &segments {
         let Some(of) = segment.of() else { continue }; // not ours
-        let Some(why) = why_removed(segment, settings, left)? else {
+        let too_much = settings.keep_at_most.is_some_and(|most| left > most);
+        let Some(why) = why_removed(too_old.is(segment), too_much) else {
             continue;
         };
         let is_oldest = oldest.get(&of.writer) == Some(&of.number);
@@ -58,14 +62,39 @@ pub(super) fn apply(core: &Core, settings: &AuditSettings) -> Result<Option<Stri
     Ok(None)
 }
 
-fn why_removed(segment: &Segment, settings: &AuditSettings, left: u64) -> io::Result<Option<&'static str>> {
-    let modified = segment.modified()?;
-    let age = SystemTime::now().duration_since(modified).unwrap_or_default(); // of the future: it is new
-    if settings.keep_for.is_some_and(|keep| age >= keep) {
-        return Ok(Some("it is older than keep_for"));
+/// Which files are older than the policy wants, at this time.
+struct TooOld {
+    keep_for: Option<Duration>,
+    now: Timestamp,
+    overdue: Overdue,
+}
+
+impl TooOld {
+    fn look(core: &Core, settings: &AuditSettings, segments: &[Segment]) -> io::Result<Self> {
+        let (keep_for, now) = (settings.keep_for, (core.clock)());
+        let overdue = match keep_for {
+            Some(keep_for) => Overdue::look(&core.directory, segments, keep_for, now)?,
+            None => Overdue::default(),
+        };
+        Ok(Self {
+            keep_for,
+            now,
+            overdue,
+        })
     }
-    let too_much = settings.keep_at_most.is_some_and(|most| left > most);
-    Ok(too_much.then_some("there is more than keep_at_most"))
+
+    fn is(&self, segment: &Segment) -> bool {
+        let is_believed = |keep_for| self.overdue.is_believed(segment, keep_for, self.now);
+        self.keep_for.is_some_and(is_believed)
+    }
+}
+
+fn why_removed(too_old: bool, too_much: bool) -> Option<&'static str> {
+    match (too_old, too_much) {
+        (true, _) => Some("it is older than keep_for"),
+        (false, true) => Some("there is more than keep_at_most"),
+        (false, false) => None,
+    }
 }
 
 /// The number of the oldest file of each writer.

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use jiff::{SignedDuration, Timestamp};
 use outwall_policy::AuditSettings;
 
 use crate::checkpoint;
@@ -196,6 +198,8 @@ fn what_is_too_much_is_removed_oldest_first_and_that_is_no_tampering() {
     assert!(!verified(directory.path()).is_whole());
 }
 
+static AHEAD_HOURS: AtomicI64 = AtomicI64::new(0);
+
 #[test]
 fn what_is_too_old_is_removed_once_every_sink_has_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -204,6 +208,7 @@ fn what_is_too_old_is_removed_once_every_sink_has_it() {
     drop(log);
     let files = segment::list(directory.path()).unwrap();
     let long_ago = SystemTime::now() - Duration::from_hours(1000);
+    let clock = || Timestamp::now() + SignedDuration::from_hours(AHEAD_HOURS.load(Ordering::SeqCst));
     for file in &files {
         fs::File::open(file.path())
             .unwrap()
@@ -222,13 +227,19 @@ fn what_is_too_old_is_removed_once_every_sink_has_it() {
         keep_for: Some(Duration::from_hours(24)),
         ..small()
     };
-    let log = AuditLog::open(directory.path(), old).unwrap();
+    let log = AuditLog::open_by(directory.path(), old, clock).unwrap();
     log.gate_started("outwall", "").unwrap();
     let core = log.shared().core();
     let apply = || {
         let settings = std::sync::Arc::clone(&core.lock().settings);
         super::retention::apply(core, &settings).unwrap()
     };
+    assert_eq!(apply(), None, "a clock may be wrong");
+    assert!(files.iter().all(|file| file.path().exists()));
+    AHEAD_HOURS.store(20, Ordering::SeqCst); // the log's own file is younger than keep_for
+    let waits = apply();
+    assert_eq!(waits, None, "and a day is longer");
+    AHEAD_HOURS.store(24, Ordering::SeqCst);
     let waits = apply().unwrap();
     assert!(waits.contains("`siem`") && files[0].path().exists(), "{waits}");
     acknowledge(length);

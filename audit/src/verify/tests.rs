@@ -19,7 +19,7 @@ impl Place for &std::cell::RefCell<Vec<u8>> {
 
 fn lines(writer: u64, count: u64) -> Vec<String> {
     let file = std::cell::RefCell::new(Vec::new());
-    let mut writer = Writer::new(&file, WriterId(writer));
+    let mut writer = Writer::new(&file, WriterId(writer), jiff::Timestamp::now);
     for n in 0..count {
         writer.write(Kind::Finding, |line| line.number("n", n)).unwrap();
     }
