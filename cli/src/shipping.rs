@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use outwall_policy::audit_sinks::{AuditSink, Receiver};
-use outwall_shipping::{FIRST_WAIT, Plan, Shipping, Voice};
+use outwall_shipping::{Pace, Plan, Shipping, Voice};
 
 use crate::arguments::Session;
 use crate::failure::{Explain, Failure};
@@ -34,7 +34,7 @@ pub(crate) fn plan(session: &Session, in_force: &PolicyInForce, voice: Voice) ->
         roots: roots.map(|root| in_force.place(root)).collect::<Vec<PathBuf>>(),
         host: host.nodename().to_string_lossy().into_owned(),
         voice,
-        first_wait: FIRST_WAIT,
+        pace: Pace::default(),
     }
 }
 

@@ -26,11 +26,13 @@ mod cursor;
 mod files;
 mod filter;
 mod log;
+mod pace;
 mod rejected;
 mod service;
 mod shipper;
 mod sink;
 mod state;
 
-pub use service::{FIRST_WAIT, Left, Plan, Shipping, StartError, Voice, ship_once};
+pub use pace::{Pace, Sleep};
+pub use service::{Left, Plan, Shipping, StartError, Voice, ship_once};
 pub use state::{SinkState, Trouble, states};

@@ -11,16 +11,14 @@ use std::time::Duration;
 use outwall_broker::Surroundings;
 use outwall_policy::audit_sinks::AuditSink;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::cursor::Cursor;
 use crate::files::SinkFiles;
+use crate::pace::Pace;
 use crate::shipper::{Shipper, Step};
 use crate::sink::{Means, Secrets, told};
 use crate::state::states;
-
-/// Of [`Plan::first_wait`].
-pub const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// Says something to people.
 pub type Voice = Arc<dyn Fn(&str) + Send + Sync>;
@@ -40,8 +38,8 @@ pub struct Plan {
     pub host: String,
     /// Who is told what goes wrong.
     pub voice: Voice,
-    /// How long is waited at most after a first failure; [`FIRST_WAIT`] for receivers that others use, too. It doubles up to a minute.
-    pub first_wait: Duration,
+    /// How long is waited for receivers.
+    pub pace: Pace,
 }
 
 /// Why there is no shipping.
@@ -151,6 +149,7 @@ fn means(plan: &Plan) -> Arc<Means> {
         surroundings: plan.surroundings.clone(),
         roots: plan.roots.clone(),
         host: plan.host.clone(),
+        patience: plan.pace.patience,
     })
 }
 
@@ -173,18 +172,18 @@ async fn ship(plan: &Plan, sink: AuditSink, means: Arc<Means>, mut stopped: Stop
                 sink.clone(),
                 &plan.directory,
                 Arc::clone(&means),
-                (Arc::clone(&plan.voice), plan.first_wait),
+                (Arc::clone(&plan.voice), plan.pace.first_wait),
             );
             match shipper {
-                Ok(shipper) => return ship_from_now_on(shipper, stopped).await,
+                Ok(shipper) => return ship_from_now_on(shipper, &plan.pace, stopped).await,
                 Err(error) => tracing::error!(sink = %sink.name, %error, "events are not delivered"),
             }
         }
-        wait(STANDING_BY, &mut stopped).await;
+        wait(&plan.pace, STANDING_BY, &mut stopped).await;
     }
 }
 
-async fn ship_from_now_on(mut shipper: Shipper, mut stopped: Stopped) {
+async fn ship_from_now_on(mut shipper: Shipper, pace: &Pace, mut stopped: Stopped) {
     loop {
         let step = tokio::select! {
             biased;
@@ -195,8 +194,8 @@ async fn ship_from_now_on(mut shipper: Shipper, mut stopped: Stopped) {
         match step {
             Step::Progress => {}
             Step::Idle | Step::Later(_) if stopping => return,
-            Step::Idle => wait(POLL_EVERY, &mut stopped).await,
-            Step::Later(time) => wait(time, &mut stopped).await,
+            Step::Idle => wait(pace, POLL_EVERY, &mut stopped).await,
+            Step::Later(time) => wait(pace, time, &mut stopped).await,
         }
     }
 }
@@ -214,7 +213,7 @@ async fn ship_what_there_is(plan: &Plan, sink: &AuditSink, means: &Arc<Means>) -
         sink.clone(),
         &plan.directory,
         Arc::clone(means),
-        (Arc::clone(&plan.voice), plan.first_wait),
+        (Arc::clone(&plan.voice), plan.pace.first_wait),
     );
     let mut shipper = match shipper {
         Ok(shipper) => shipper,
@@ -227,7 +226,7 @@ async fn ship_what_there_is(plan: &Plan, sink: &AuditSink, means: &Arc<Means>) -
             Step::Progress => failures = 0,
             Step::Later(time) if failures < TRIES => {
                 failures += 1;
-                sleep(time.min(LONGEST_WAIT_OF_ONCE)).await;
+                (plan.pace.sleep)(time.min(LONGEST_WAIT_OF_ONCE)).await;
             }
             Step::Later(_) => {
                 let why = shipper.last_trouble().unwrap_or_default().to_owned();
@@ -266,9 +265,9 @@ fn lock(files: &SinkFiles) -> Option<File> {
 }
 
 /// So long, or until it is said when everything has to be over.
-async fn wait(time: Duration, stopped: &mut Stopped) {
+async fn wait(pace: &Pace, time: Duration, stopped: &mut Stopped) {
     tokio::select! {
-        () = sleep(time) => {}
+        () = (pace.sleep)(time) => {}
         _ = stopped.changed() => {}
     }
 }

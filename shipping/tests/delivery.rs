@@ -10,18 +10,20 @@
 )]
 mod receivers;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use outwall_audit::query::{self, Filter};
 use outwall_audit::{AuditLog, CredentialChange, Options};
 use outwall_broker::Surroundings;
 use outwall_policy::{Policy, PolicyDocument};
-use outwall_shipping::{Plan, Shipping, ship_once, states};
+use outwall_shipping::{Pace, Plan, Shipping, ship_once, states};
 use receivers::{Api, Mood, TestReceiver, url};
 
 /// A log with its sinks.
@@ -125,7 +127,10 @@ fn plan(path: &Path, policy: &str) -> Plan {
         roots: Vec::new(),
         host: "gate-1".to_owned(),
         voice: Arc::new(|text| eprintln!("said: {text}")),
-        first_wait: Duration::from_millis(20),
+        pace: Pace {
+            first_wait: Duration::from_millis(20),
+            ..Pace::default()
+        },
     }
 }
 
@@ -235,6 +240,147 @@ fn a_receiver_in_a_bad_mood_gets_everything_in_the_end() {
             }
         }
     });
+}
+
+/// It accepts and says nothing, or not all of it.
+#[test]
+fn a_receiver_that_hangs_is_waited_for_so_long_and_asked_again() {
+    std::thread::scope(|scope| {
+        for (api, sink) in KINDS {
+            for mood in [Mood::Silent, Mood::StuckInAnswer] {
+                scope.spawn(move || {
+                    let receiver =
+                        TestReceiver::in_mood(api, move |number| if number < 2 { mood } else { Mood::Well });
+                    let place = Place::new();
+                    place.write(30);
+                    let mut plan = place.plan(sink, &receiver.url(), "batch = 20\n");
+                    plan.pace.patience = Duration::from_secs(1);
+                    let shipping = Shipping::start(plan.clone()).unwrap();
+                    let repeats = place.settled(&plan, &receiver);
+                    shipping.finish(Duration::ZERO);
+                    let why = states(&plan.directory, &plan.sinks)[0]
+                        .last_error
+                        .clone()
+                        .unwrap()
+                        .why;
+                    assert!(why.contains("within 1 seconds"), "{api:?} {mood:?}: {why}");
+                    let takes = mood == Mood::StuckInAnswer && api != Api::Elasticsearch;
+                    assert!(
+                        repeats > 0 || !takes,
+                        "{api:?} {mood:?}: it took what it did not acknowledge"
+                    );
+                    assert_eq!(place.put_aside().len(), 0, "{api:?} {mood:?}");
+                });
+            }
+        }
+    });
+}
+
+/// By a clock that runs as fast as it is asked to wait.
+struct Dead {
+    until: Duration,
+    now: Mutex<Duration>,
+    tries: AtomicU64,
+    /// When it was first asked after it came to life.
+    asked_again: Mutex<Option<Duration>>,
+}
+
+impl Dead {
+    fn until(until: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            until,
+            now: Mutex::default(),
+            tries: AtomicU64::new(0),
+            asked_again: Mutex::default(),
+        })
+    }
+
+    fn mood(&self, number: u64) -> Mood {
+        let now = *self.now.lock().unwrap();
+        if now >= self.until {
+            self.asked_again.lock().unwrap().get_or_insert(now);
+            return Mood::Well;
+        }
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        if number.is_multiple_of(2) {
+            Mood::Closed
+        } else {
+            Mood::Status(503)
+        }
+    }
+
+    fn pace(self: Arc<Self>) -> Pace {
+        Pace {
+            sleep: Arc::new(move |time| {
+                *self.now.lock().unwrap() += time;
+                Box::pin(tokio::time::sleep(Duration::from_millis(1))) // others want to run, too
+            }),
+            ..Pace::default()
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_was_dead_for_an_hour_or_a_day_gets_everything_and_was_not_stormed() {
+    let hours = [1, 24];
+    let rows: Vec<String> = std::thread::scope(|scope| {
+        let each = KINDS
+            .into_iter()
+            .flat_map(|kind| hours.map(|hours| (kind, hours)));
+        let tests: Vec<_> = each
+            .map(|((api, sink), hours)| scope.spawn(move || dead(api, sink, hours)))
+            .collect();
+        tests.into_iter().map(|test| test.join().unwrap()).collect()
+    });
+    write_section(
+        "A receiver is dead for long",
+        &format!(
+            "By a clock of its own, it closes or answers 503 for so long. *Tries* are what it counted meanwhile: waits double up to a minute, less up to \
+half of it by chance. *Late*: how long after it came to life it was asked again.\n\n| receiver | dead for | tries | late | kept | taken | repeats | unique \
+|\n|---|---|---|---|---|---|---|---|\n{}",
+            rows.concat()
+        ),
+    );
+}
+
+fn dead(api: Api, sink: &str, hours: u64) -> String {
+    let until = Duration::from_hours(hours);
+    let dead = Dead::until(until);
+    let of_receiver = Arc::clone(&dead);
+    let receiver = TestReceiver::in_mood(api, move |number| of_receiver.mood(number));
+    let place = Place::new();
+    place.write(120);
+    let mut plan = place.plan(sink, &receiver.url(), "batch = 50\n");
+    plan.pace = Arc::clone(&dead).pace();
+    let shipping = Shipping::start(plan.clone()).unwrap();
+    let repeats = place.settled(&plan, &receiver);
+    shipping.finish(Duration::ZERO);
+    let tries = dead.tries.load(Ordering::Relaxed);
+    let (fewest, most) = (until.as_secs() / 60, until.as_secs() / 30 + 12);
+    assert!(
+        (fewest..=most).contains(&tries),
+        "{api:?}, {hours} h: {tries} tries"
+    );
+    let late = dead
+        .asked_again
+        .lock()
+        .unwrap()
+        .unwrap()
+        .checked_sub(until)
+        .unwrap();
+    assert!(late <= Duration::from_mins(1), "{api:?}, {hours} h: {late:?}");
+    assert_eq!(
+        (repeats, place.put_aside().len()),
+        (0, 0),
+        "{api:?}: it took nothing while it was dead"
+    );
+    let (kept, taken) = (place.kept().len(), receiver.taken().len());
+    let unique: BTreeSet<String> = receiver.taken().into_iter().collect();
+    format!(
+        "| {api:?} | {hours} h | {tries} | {} s | {kept} | {taken} | {repeats} | {} |\n",
+        late.as_secs(),
+        unique.len()
+    )
 }
 
 #[test]
@@ -353,7 +499,13 @@ fn who_ships_may_be_killed_at_any_moment() {
             table += &test.join().unwrap();
         }
     });
-    write_table(&table);
+    write_section(
+        "Whoever ships is killed",
+        &format!(
+            "With `SIGKILL`, again and again while the log grows, and the receiver takes batches and dies before it says so, breaks off in its \
+answer, closes, and answers 503.\n\n| receiver | kills | requests | kept | taken | repeats | unique |\n|---|---|---|---|---|---|---|\n{table}"
+        ),
+    );
 }
 
 const KILLS: u64 = 12;
@@ -416,16 +568,28 @@ fn a_process_that_ships() {
     std::thread::sleep(Duration::from_mins(1));
 }
 
-fn write_table(rows: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/AUDIT_SINKS.md");
-    let text = format!(
-        "# Delivered is kept\n\nWritten by `cargo test -p outwall-shipping --test delivery`. Whoever ships is killed (`SIGKILL`) again and again while the log grows, and \
-the receiver takes batches and dies before it says so, breaks off in its answer, closes, and answers 503. *Unique* is what it took with repeats \
-taken out by id, and is what is kept.\n\n| receiver | kills | requests | kept | taken | repeats | unique |\n|---|---|---|---|---|---|---|\n{rows}"
-    );
-    if std::env::var_os("OUTWALL_WRITE_TABLES").is_some() {
-        fs::write(path, text).unwrap();
-    } else {
-        println!("{text}");
+/// Each test writes its own part of the file.
+fn write_section(title: &str, text: &str) {
+    static WRITING: Mutex<()> = Mutex::new(());
+    if std::env::var_os("OUTWALL_WRITE_TABLES").is_none() {
+        println!("## {title}\n\n{text}");
+        return;
     }
+    let _one_at_a_time = WRITING.lock().unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/AUDIT_SINKS.md");
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    let sections = before.split("\n## ").skip(1);
+    let mut sections: BTreeMap<&str, &str> = sections.filter_map(|part| part.split_once("\n\n")).collect();
+    sections.insert(title, text);
+    let mut whole = HEAD.to_owned();
+    for (title, text) in sections {
+        write!(whole, "\n## {title}\n\n{text}").unwrap();
+    }
+    fs::write(&path, whole).unwrap();
 }
+
+const HEAD: &str = "# Delivered is kept
+
+Written by `OUTWALL_WRITE_TABLES=1 cargo test -p outwall-shipping --test delivery`. *Unique* is what the receiver took with repeats taken out by id, and is \
+what is kept.
+";

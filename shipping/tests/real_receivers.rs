@@ -14,7 +14,7 @@ use outwall_audit::query::{self, Filter};
 use outwall_audit::{AuditLog, CredentialChange, Options};
 use outwall_broker::Surroundings;
 use outwall_policy::{Policy, PolicyDocument};
-use outwall_shipping::{Plan, Shipping, ship_once, states};
+use outwall_shipping::{Pace, Plan, Shipping, ship_once, states};
 
 fn write(path: &Path, events: usize) {
     let log = AuditLog::open(&path.join("audit"), Options::default()).unwrap();
@@ -38,7 +38,10 @@ fn plan(path: &Path, sink: &str) -> Plan {
         roots: Vec::new(),
         host: "gate-1".to_owned(),
         voice: Arc::new(|text| eprintln!("said: {text}")),
-        first_wait: Duration::from_millis(50),
+        pace: Pace {
+            first_wait: Duration::from_millis(50),
+            ..Pace::default()
+        },
     }
 }
 

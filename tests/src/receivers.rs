@@ -41,6 +41,10 @@ pub enum Mood {
     TookAndDied,
     /// Takes it, and dies in the middle of its answer.
     DiedInAnswer,
+    /// Reads it, takes nothing, and says nothing as long as anybody listens.
+    Silent,
+    /// Takes it, answers half, and says nothing more.
+    StuckInAnswer,
     /// Takes every other event of it, where its language can say so; else nothing.
     Half,
 }
@@ -205,11 +209,28 @@ impl Inner {
                 }
                 Mood::DiedInAnswer => {
                     self.take(&request, false);
-                    return stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"co");
+                    return stream.write_all(HALF_AN_ANSWER);
+                }
+                Mood::Silent => {
+                    self.hang();
+                    return Ok(());
+                }
+                Mood::StuckInAnswer => {
+                    self.take(&request, false);
+                    stream.write_all(HALF_AN_ANSWER)?;
+                    self.hang();
+                    return Ok(());
                 }
             }
         }
         Ok(())
+    }
+
+    /// With the connection open, as long as there is this receiver.
+    fn hang(&self) {
+        while !self.ended.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn take(&self, request: &Request, half: bool) -> (u16, String) {
@@ -366,12 +387,25 @@ impl Inner {
             return Ok(());
         }
         let mut all = Vec::new();
+        if mood == Mood::Silent {
+            self.hang();
+            return Ok(());
+        }
+        if mood == Mood::StuckInAnswer {
+            self.take_syslog(&mut stream, &mut all)?;
+            self.hang();
+            return Ok(());
+        }
         if mood != Mood::Well && mood != Mood::TookAndDied {
             let mut some = [0; 64];
             let _ = stream.read(&mut some)?;
             return Ok(());
         }
-        stream.read_to_end(&mut all)?;
+        self.take_syslog(&mut stream, &mut all)
+    }
+
+    fn take_syslog(&self, stream: &mut TcpStream, all: &mut Vec<u8>) -> io::Result<()> {
+        stream.read_to_end(all)?;
         let mut rest = &all[..];
         while !rest.is_empty() {
             let space = rest.iter().position(|byte| *byte == b' ').expect("a length");
@@ -424,6 +458,8 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<Request>
     }
     Ok(Some(Request { target, head, body }))
 }
+
+const HALF_AN_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"co";
 
 fn answer(stream: &mut TcpStream, status: u16, fields: &str, body: &str) -> io::Result<()> {
     let length = body.len();

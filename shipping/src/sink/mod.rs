@@ -28,6 +28,8 @@ pub(crate) struct Means {
     /// What this machine is called in events.
     pub(crate) host: String,
     pub(crate) secrets: Secrets,
+    /// For all of a request.
+    pub(crate) patience: Duration,
 }
 
 /// One receiver.

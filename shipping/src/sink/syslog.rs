@@ -24,6 +24,7 @@ pub(crate) struct SyslogSink {
     dialer: Dialer,
     confirm: Confirm,
     host: String,
+    patience: Duration,
     /// With `confirm = "sent"`.
     open: Option<Box<dyn Io>>,
 }
@@ -34,6 +35,7 @@ impl SyslogSink {
             dialer: Dialer::new(at, tls, (&means.surroundings, &means.roots)),
             confirm,
             host: printable(&means.host, LONGEST_HOST),
+            patience: means.patience,
             open: None,
         }
     }
@@ -48,7 +50,7 @@ impl SyslogSink {
                 .await
                 .map_err(|error| Failure::later(told(&error)))?,
         };
-        let said = timeout(PATIENCE, async {
+        let said = timeout(self.patience, async {
             stream.write_all(&messages).await?;
             stream.flush().await?;
             match self.confirm {
@@ -69,7 +71,7 @@ impl SyslogSink {
             ))),
             Err(_) => Err(Failure::later(format!(
                 "it did not close the connection within {} seconds after it was sent everything; `confirm = \"sent\"` is for receivers that never do",
-                PATIENCE.as_secs()
+                self.patience.as_secs()
             ))),
         }
     }
@@ -131,7 +133,6 @@ const FACILITY: u8 = 13;
 const LONGEST_HOST: usize = 255;
 const LONGEST_KIND: usize = 32;
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(2);
-const PATIENCE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]

@@ -23,6 +23,7 @@ use super::super::{Failure, Means, Suspicion, told};
 pub(super) struct Client {
     url: ServiceUrl,
     dialer: Dialer,
+    patience: Duration,
     open: Option<Connection>,
 }
 
@@ -45,6 +46,7 @@ impl Client {
         Self {
             dialer: Dialer::new(url.target().clone(), tls, (&means.surroundings, &means.roots)),
             url: url.clone(),
+            patience: means.patience,
             open: None,
         }
     }
@@ -60,14 +62,14 @@ impl Client {
             None => self.connect().await?,
         };
         let request = self.request(path, headers, body)?;
-        let replied = timeout(PATIENCE, reply(&mut connection.sender, request)).await;
+        let replied = timeout(self.patience, reply(&mut connection.sender, request)).await;
         let why = match replied {
             Ok(Ok(reply)) => {
                 self.open = Some(connection);
                 return Ok(reply);
             }
             Ok(Err(error)) => format!("it broke off: {}", told(&*error)),
-            Err(_) => format!("it did not answer within {} seconds", PATIENCE.as_secs()),
+            Err(_) => format!("it did not answer within {} seconds", self.patience.as_secs()),
         };
         Err(Failure::Later {
             why,
@@ -136,8 +138,6 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
     Some(Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or_default())
 }
 
-/// For all of a request: a receiver that has not answered by then is asked again.
-const PATIENCE: Duration = Duration::from_secs(30);
 const LONGEST_REPLY: usize = 16 << 20;
 
 #[cfg(test)]
