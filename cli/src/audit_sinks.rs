@@ -1,6 +1,7 @@
 //! `outwall audit sinks` and `outwall audit ship`: how far the audit's events are on their way to other systems, and sending them.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use clap::ValueEnum;
 use jiff::{Timestamp, Unit};
 use outwall_policy::Overrides;
 use outwall_policy::audit_sinks::AuditSink;
-use outwall_shipping::{Left, Plan, Shipping, SinkState, ship_once, states};
+use outwall_shipping::{
+    Left, Plan, Shipping, SinkState, Standing, Unconfigured, ship_once, states, unconfigured,
+};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,11 +22,12 @@ use crate::policy_in_force::PolicyInForce;
 use crate::shipping::{LAST_TRY, plan, to_stderr};
 use crate::summary::count;
 use crate::table::Table;
-use crate::terminal::{Paint, say, write_out};
+use crate::terminal::{Paint, printable, say, write_out};
 
 /// Shows how far each sink of the policy is
 ///
 /// A sink is another system that gets the audit's events (`[[audit.sinks]]`). While it is away, what it has not got is kept.
+/// One that was taken out of the policy is shown too, with what it means for the log.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -67,15 +71,30 @@ impl Sinks {
     pub(crate) fn obey(&self, session: &Session) -> Result<ExitCode, Failure> {
         let in_force = PolicyInForce::load(session, None, &Overrides::default())?;
         let sinks = &in_force.policy.audit().sinks;
-        let states = states(&session.state.audit(), sinks);
+        let directory = session.state.audit();
+        let states = states(&directory, sinks);
+        let path = in_force.path();
+        let others = unconfigured(&directory, path.as_deref().map(Path::new), sinks)
+            .explain("it is not known which sinks the log is kept for")?;
         match self.format {
             Format::Json => {
-                for state in states {
-                    write_out(&format!("{}\n", for_programs(&state)))?;
+                for state in states.iter().map(for_programs) {
+                    write_out(&format!("{state}\n"))?;
+                }
+                for other in others.iter().map(other_for_programs) {
+                    write_out(&format!("{other}\n"))?;
                 }
             }
-            Format::Table if sinks.is_empty() => say!("{NO_SINKS}; {HOW_TO_HAVE_ONE}")?,
-            Format::Table => write_out(&for_people(&states))?,
+            Format::Table => {
+                if sinks.is_empty() {
+                    say!("{NO_SINKS}; {HOW_TO_HAVE_ONE}")?;
+                } else {
+                    write_out(&for_people(&states))?;
+                }
+                for other in &others {
+                    say!("{}", other_for_people(other))?;
+                }
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -184,6 +203,46 @@ fn for_people(states: &[SinkState]) -> String {
     text
 }
 
+/// A sink that the policy does not name, and whether the log is kept for it.
+fn other_for_people(other: &Unconfigured) -> String {
+    let behind = other.lag_events.map_or_else(
+        || "an unknown number of events".to_owned(),
+        |events| count(events, "event"),
+    );
+    let how = match &other.standing {
+        Standing::OfOthers(policies) => {
+            let policies = policies.join("`, `");
+            format!("the log is kept for it, since `{policies}` names it")
+        }
+        Standing::LeftBehind => {
+            "no policy names it any more, and the log is kept for it until a gate starts".to_owned()
+        }
+        Standing::SetAside => {
+            "nothing is kept for it; a sink of this name in the policy goes on where it was".to_owned()
+        }
+    };
+    printable(&format!(
+        "{} (not in this policy) has not got {behind}: {how}",
+        other.name
+    ))
+    .to_string()
+}
+
+fn other_for_programs(other: &Unconfigured) -> serde_json::Value {
+    let (standing, policies): (_, &[String]) = match &other.standing {
+        Standing::OfOthers(policies) => ("of-other-policies", policies),
+        Standing::LeftBehind => ("left-behind", &[]),
+        Standing::SetAside => ("set-aside", &[]),
+    };
+    json!({
+        "name": other.name,
+        "configured": false,
+        "standing": standing,
+        "policies": policies,
+        "lag_events": other.lag_events,
+    })
+}
+
 fn behind(state: &SinkState) -> String {
     match (state.lag_events, state.lag) {
         (None, _) => "unknown".to_owned(),
@@ -207,6 +266,7 @@ fn for_programs(state: &SinkState) -> serde_json::Value {
     let at = |at: Option<Timestamp>| at.map(|at| at.to_string());
     json!({
         "name": state.name,
+        "configured": true,
         "kind": state.kind,
         "place": state.place,
         "lag_events": state.lag_events,

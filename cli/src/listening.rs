@@ -43,7 +43,7 @@ impl<'a> Listening<'a> {
     ) -> Result<Self, Failure> {
         let ca = ca::open(session)?;
         let audit = audit_log(session, &in_force)?;
-        let shipping = beside_a_gate(session, &in_force)?;
+        let shipping = beside_a_gate(session, &in_force, &audit)?;
         let known = (placeholder_key(session)?, verifier(session)?);
         let files = in_force.read_files()?;
         let gate = gate(files.clone(), ca, audit.clone(), known)?;

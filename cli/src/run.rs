@@ -159,7 +159,7 @@ impl Arguments {
         session.state.make()?;
         let trust = Trust::assemble(session, request.in_force.extra_roots()?);
         let audit = audit_log(session, &request.in_force)?;
-        let shipping = Beside::a_command(session, &request.in_force)?;
+        let shipping = Beside::a_command(session, &request.in_force, &audit)?;
         sweep(session);
         tracing::debug!("the audit log is open");
         let (ca, bundle) = trust.join()?;

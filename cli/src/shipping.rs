@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use outwall_audit::AuditLog;
 use outwall_policy::audit_sinks::{AuditSink, Receiver};
-use outwall_shipping::{Pace, Plan, Shipping, Voice};
+use outwall_shipping::{Pace, Plan, Shipping, Voice, left_behind};
 
 use crate::arguments::Session;
 use crate::failure::{Explain, Failure};
 use crate::origin_files;
 use crate::policy_in_force::PolicyInForce;
+use crate::summary::count;
 use crate::terminal::printable;
 
 /// Shipping beside a command that somebody looks at: what is said waits until the command has ended.
@@ -29,6 +31,7 @@ pub(crate) fn plan(session: &Session, in_force: &PolicyInForce, voice: Voice) ->
     let host = rustix::system::uname();
     Plan {
         directory: session.state.audit(),
+        policy: in_force.path().map(PathBuf::from),
         sinks: in_force.policy.audit().sinks.clone(),
         surroundings: origin_files::surroundings(in_force),
         roots: roots.map(|root| in_force.place(root)).collect::<Vec<PathBuf>>(),
@@ -47,13 +50,50 @@ pub(crate) fn to_stderr() -> Voice {
 pub(crate) fn beside_a_gate(
     session: &Session,
     in_force: &PolicyInForce,
+    audit: &AuditLog,
 ) -> Result<Option<Shipping>, Failure> {
-    start(plan(session, in_force, to_stderr()))
+    let plan = plan(session, in_force, to_stderr());
+    set_aside_what_is_left_behind(&plan, audit)?;
+    start(plan)
+}
+
+/// Sinks that no policy names keep nothing of the log from here on, which is on record first.
+fn set_aside_what_is_left_behind(plan: &Plan, audit: &AuditLog) -> Result<(), Failure> {
+    let left = match left_behind(&plan.directory, plan.policy.as_deref(), &plan.sinks) {
+        Ok(left) => left,
+        Err(error) => {
+            say(&format!(
+                "the log is kept for all audit sinks that there ever were: {error}"
+            ));
+            return Ok(());
+        }
+    };
+    for sink in left {
+        let name = sink.name.clone();
+        let missed = sink.lag_events.map_or_else(
+            || "an unknown number of events".to_owned(),
+            |events| count(events, "event"),
+        );
+        let what = format!(
+            "no policy names the audit sink `{name}` any more: {missed} that it has not got may be removed by `keep_for` and `keep_at_most`"
+        );
+        audit.finding(None, "sink-set-aside", &what)?;
+        sink.set_aside()
+            .explain(format!("the audit sink `{name}` cannot be set aside"))?;
+        say(&format!(
+            "{what}\n  hint: a sink of this name in a policy goes on where this one was"
+        ));
+    }
+    Ok(())
 }
 
 impl Beside {
     /// None: the policy names no sinks that can be shipped to here.
-    pub(crate) fn a_command(session: &Session, in_force: &PolicyInForce) -> Result<Option<Self>, Failure> {
+    pub(crate) fn a_command(
+        session: &Session,
+        in_force: &PolicyInForce,
+        audit: &AuditLog,
+    ) -> Result<Option<Self>, Failure> {
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
         let heard = Arc::clone(&said);
         let voice: Voice = Arc::new(move |text| {
@@ -63,6 +103,7 @@ impl Beside {
             }
         });
         let mut plan = plan(session, in_force, voice);
+        set_aside_what_is_left_behind(&plan, audit)?;
         plan.sinks.retain(is_not_stdout); // that is the command's own
         Ok(start(plan)?.map(|shipping| Self { shipping, said }))
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::configured;
 use crate::files::{Lasting, SinkFiles, replace};
 
 /// Up to where, and how much.
@@ -37,7 +38,8 @@ pub(crate) enum CursorError {
 }
 
 impl Cursor {
-    /// Of a sink, which is configured from now on if it was not before: nothing that it has not got is removed.
+    /// Of a sink, which is configured from now on if it was not before: nothing that it has not got is removed. One that was set
+    /// aside goes on where it was.
     pub(crate) fn open(files: &SinkFiles) -> Result<Self, CursorError> {
         let path = files.cursor();
         let in_file = |source| CursorError::Io {
@@ -45,6 +47,9 @@ impl Cursor {
             source,
         };
         files.make_directory().map_err(in_file)?;
+        if !path.exists() {
+            configured::take_back(files)?;
+        }
         if let Some(cursor) = Self::read(&path)? {
             return Ok(cursor);
         }

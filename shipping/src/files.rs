@@ -34,6 +34,11 @@ impl SinkFiles {
         self.directory.join(format!("{}.json", self.name))
     }
 
+    /// The same of a sink that no policy names: nobody keeps anything for it.
+    pub(crate) fn aside(&self) -> PathBuf {
+        self.directory.join(format!("{}.json.aside", self.name))
+    }
+
     /// How it goes, for people and metrics. Nothing depends on it.
     pub(crate) fn state(&self) -> PathBuf {
         self.directory.join(format!(".{}.state", self.name))
@@ -74,7 +79,12 @@ pub(crate) fn replace(path: &Path, text: &[u8], lasting: Lasting) -> io::Result<
     }
     fs::rename(&beside, path)?;
     if lasting == Lasting::Yes {
-        File::open(directory)?.sync_all()?;
+        sync_directory_of(path)?;
     }
     Ok(())
+}
+
+/// Has the names in a file's directory outlive a power failure.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    File::open(path.parent().expect("a file is in a directory"))?.sync_all()
 }

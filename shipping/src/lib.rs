@@ -14,7 +14,8 @@
 //! 3. What a receiver will never take is written to a file beside the cursor, first, and loudly: it neither blocks what comes after
 //!    it, nor vanishes.
 //! 4. One process ships to a sink at a time, by the lock on a file; the others stand by, and take over when it dies.
-//! 5. Nothing here is waited for by anything that forwards requests: a dead sink costs room on the disk, which `[audit]` bounds.
+//! 5. A sink that no policy names any more keeps nothing: its cursor is set aside, by who starts a gate and says so.
+//! 6. Nothing here is waited for by anything that forwards requests: a dead sink costs room on the disk, which `[audit]` bounds.
 //!
 //! What an acknowledgement is differs: an answer of 2xx that names no faults, an indexer's, a file's fsync. Syslog has none; what
 //! stands for it is in [`outwall_policy::audit_sinks::Confirm`].
@@ -22,6 +23,7 @@
 
 mod backoff;
 mod batch;
+mod configured;
 mod cursor;
 mod files;
 mod filter;
@@ -33,6 +35,7 @@ mod shipper;
 mod sink;
 mod state;
 
+pub use configured::{ConfiguredError, LeftBehind, Standing, Unconfigured, left_behind, unconfigured};
 pub use pace::{Pace, Sleep};
 pub use service::{Left, Plan, Shipping, StartError, Voice, ship_once};
 pub use state::{SinkState, Trouble, states};

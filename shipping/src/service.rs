@@ -13,6 +13,7 @@ use outwall_policy::audit_sinks::AuditSink;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::configured;
 use crate::cursor::Cursor;
 use crate::files::SinkFiles;
 use crate::pace::Pace;
@@ -28,6 +29,8 @@ pub type Voice = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Plan {
     /// The audit's directory.
     pub directory: PathBuf,
+    /// The file of the policy that names them. None: others may take them for left behind.
+    pub policy: Option<PathBuf>,
     /// To whom.
     pub sinks: Vec<AuditSink>,
     /// Where files are that the policy names.
@@ -135,6 +138,12 @@ fn run<T>(work: impl Future<Output = T>) -> Result<T, StartError> {
 }
 
 fn mark_as_configured(plan: &Plan) {
+    if let Err(error) = configured::name(&plan.directory, plan.policy.as_deref(), &plan.sinks) {
+        (plan.voice)(&format!(
+            "it is not on record which audit sinks the policy has: {}",
+            told(&error)
+        ));
+    }
     for sink in &plan.sinks {
         let files = SinkFiles::new(&plan.directory, sink.name.as_str());
         if let Err(error) = Cursor::open(&files) {
@@ -247,7 +256,7 @@ fn left(plan: &Plan, sink: &AuditSink, why: String) -> Option<Left> {
 }
 
 /// None: another process has it.
-fn lock(files: &SinkFiles) -> Option<File> {
+pub(crate) fn lock(files: &SinkFiles) -> Option<File> {
     let mut options = OpenOptions::new();
     let file = options
         .create(true)

@@ -11,7 +11,7 @@ use outwall_audit::segment::{self, Segment};
 use outwall_policy::audit_sinks::AuditSink;
 use serde::{Deserialize, Serialize};
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, CursorError};
 use crate::files::{Lasting, SinkFiles, replace};
 
 /// How it goes with a sink.
@@ -125,6 +125,12 @@ fn state(directory: &Path, segments: &[Segment], sink: &AuditSink) -> SinkState 
         failures: told.failures,
         shipped_by: is_held(&files).then_some(told.pid),
     }
+}
+
+/// How many events of the log are not acknowledged by this cursor. None: it cannot be read.
+pub(crate) fn lag_events(segments: &[Segment], cursor: Result<Option<Cursor>, CursorError>) -> Option<u64> {
+    let cursor = cursor.ok()?.unwrap_or_default();
+    Some(behind(segments, &cursor).0)
 }
 
 fn is_held(files: &SinkFiles) -> bool {

@@ -119,6 +119,7 @@ fn plan(path: &Path, policy: &str) -> Plan {
     let policy = Policy::compile(&PolicyDocument::parse(policy, "outwall.toml").unwrap()).unwrap();
     Plan {
         directory: path.join("audit"),
+        policy: None,
         sinks: policy.audit().sinks.clone(),
         surroundings: Surroundings {
             folder: path.to_owned(),

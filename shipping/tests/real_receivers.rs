@@ -30,6 +30,7 @@ fn plan(path: &Path, sink: &str) -> Plan {
     let policy = Policy::compile(&PolicyDocument::parse(&text, "outwall.toml").unwrap()).unwrap();
     Plan {
         directory: path.join("audit"),
+        policy: None,
         sinks: policy.audit().sinks.clone(),
         surroundings: Surroundings {
             folder: path.to_owned(),
