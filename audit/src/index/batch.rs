@@ -218,22 +218,20 @@ impl<'t> Batch<'t> {
         Ok(groups.is_some())
     }
 
-    fn count(&mut self, key: i64, groups: Groups, n: i64, up: i64, down: i64) {
-        let sums = self
-            .tally
-            .entry((key.div_euclid(super::HOUR), groups))
-            .or_default();
-        sums.n += n;
-        sums.up = sums.up.saturating_add(up);
-        sums.down = sums.down.saturating_add(down);
-        sums.last = sums.last.max(key);
+    fn count(&mut self, last: i64, groups: Groups, n: i64, up: i64, down: i64) {
+        let key = (last.div_euclid(super::HOUR), groups);
+        self.tally
+            .entry(key)
+            .or_default()
+            .add(&Sums { n, up, down, last });
     }
 
     /// Puts all of it into the tables.
     pub(super) fn write(mut self) -> rusqlite::Result<()> {
         self.write_rows()?;
         self.write_landmarks()?;
-        self.write_tally()
+        self.write_tally()?;
+        self.write_daily()
     }
 
     fn write_rows(&mut self) -> rusqlite::Result<()> {
@@ -287,6 +285,36 @@ impl<'t> Batch<'t> {
     }
 }
 
+impl Batch<'_> {
+    fn write_daily(&self) -> rusqlite::Result<()> {
+        let mut daily: HashMap<(&str, i64, i64, i64, i64), Sums> = HashMap::new();
+        for ((hour, groups), sums) in &self.tally {
+            for (column, value) in groups.alone() {
+                let key = (column, hour.div_euclid(24), value, groups.kind, groups.reason);
+                daily.entry(key).or_default().add(sums);
+            }
+        }
+        let sql = "INSERT INTO daily VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET \
+                   n = n + excluded.n, up = up + excluded.up, down = down + excluded.down, last = max(last, excluded.last)";
+        let mut upsert = self.transaction.prepare_cached(sql)?;
+        for ((column, day, value, kind, reason), sums) in &daily {
+            upsert.execute(params![
+                column, day, value, kind, reason, sums.n, sums.up, sums.down, sums.last
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+impl Sums {
+    fn add(&mut self, more: &Self) {
+        self.n += more.n;
+        self.up = self.up.saturating_add(more.up);
+        self.down = self.down.saturating_add(more.down);
+        self.last = self.last.max(more.last);
+    }
+}
+
 impl Row {
     /// In the order of the columns.
     fn values(&self, segment: i64) -> [i64; 21] {
@@ -327,6 +355,18 @@ impl Row {
 }
 
 impl Groups {
+    /// The columns of `daily` that it counts for.
+    fn alone(self) -> impl Iterator<Item = (&'static str, i64)> {
+        let columns = [
+            ("who", self.who),
+            ("place", self.place),
+            ("program", self.program),
+            ("credential", self.credential),
+        ];
+        let some = columns.into_iter().filter(|(_, value)| *value != 0);
+        some.chain([("0", 0)])
+    }
+
     fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             kind: row.get(0)?,

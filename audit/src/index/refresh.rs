@@ -203,15 +203,35 @@ fn forget(connection: &mut Connection, stem: &str) -> rusqlite::Result<()> {
         transaction.execute("DELETE FROM landmark WHERE segment = ?1", [id])?;
         transaction.execute("DELETE FROM segment WHERE id = ?1", [id])?;
         let (first, last) = (first.div_euclid(super::HOUR), last.div_euclid(super::HOUR));
-        transaction.execute("DELETE FROM tally WHERE hour BETWEEN ?1 AND ?2", [first, last])?;
-        transaction.execute(
-            "INSERT INTO tally SELECT key / 3600000000000 AS hour, kind, who, place, method, reason, credential, program, \
-             sum(n), sum(up), sum(down), max(key) FROM entry WHERE key >= ?1 * 3600000000000 AND key < (?2 + 1) * 3600000000000 \
-             GROUP BY hour, kind, who, place, method, reason, credential, program",
-            [first, last],
-        )?;
+        sum_up_anew(&transaction, first, last)?;
     }
     transaction.commit()
+}
+
+/// Sums of these hours and their days, from the rows.
+fn sum_up_anew(transaction: &Transaction<'_>, first: i64, last: i64) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM tally WHERE hour BETWEEN ?1 AND ?2", [first, last])?;
+    transaction.execute(
+        "INSERT INTO tally SELECT key / 3600000000000 AS hour, kind, who, place, method, reason, credential, program, \
+         sum(n), sum(up), sum(down), max(key) FROM entry WHERE key >= ?1 * 3600000000000 AND key < (?2 + 1) * 3600000000000 \
+         GROUP BY hour, kind, who, place, method, reason, credential, program",
+        [first, last],
+    )?;
+    let (first, last) = (first.div_euclid(24), last.div_euclid(24));
+    transaction.execute("DELETE FROM daily WHERE day BETWEEN ?1 AND ?2", [first, last])?;
+    for column in ["who", "place", "program", "credential", "0"] {
+        let some = if column == "0" {
+            String::new()
+        } else {
+            format!(" AND {column} <> 0")
+        };
+        let sql = format!(
+            "INSERT INTO daily SELECT '{column}', hour / 24 AS day, {column} AS value, kind, reason, sum(n), sum(up), sum(down), max(last) \
+             FROM tally WHERE hour BETWEEN ?1 * 24 AND ?2 * 24 + 23{some} GROUP BY day, value, kind, reason"
+        );
+        transaction.execute(&sql, [first, last])?;
+    }
+    Ok(())
 }
 
 /// As much as a transaction is worth: beyond it, memory grows and others wait.

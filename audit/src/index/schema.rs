@@ -5,7 +5,7 @@
 //! every index is, within one value. Texts that repeat are numbers into `word`, `who` and `place`; 0 is none.
 //!
 //! `tally` has the sums of each hour for each combination of what is filtered by. It answers "top", and says which hours have
-//! anything that is wanted.
+//! anything that is wanted. `daily` has those of each day by one thing alone.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -131,7 +131,7 @@ fn remove(path: &Path) -> Result<(), IndexError> {
 }
 
 /// To be counted up with every change to the tables, or to what is put in them.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long one process waits for another that is writing.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -226,5 +226,19 @@ CREATE TABLE tally (
     down INTEGER NOT NULL,
     last INTEGER NOT NULL,        -- the latest key
     PRIMARY KEY (hour, kind, who, place, method, reason, credential, program)
+) WITHOUT ROWID, STRICT;
+
+-- The sums of each day by one thing alone: what is asked of everything.
+CREATE TABLE daily (
+    column TEXT NOT NULL,         -- who, place, program, credential; '0' for all together
+    day INTEGER NOT NULL,         -- hour / 24
+    value INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    reason INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    up INTEGER NOT NULL,
+    down INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (column, day, value, kind, reason)
 ) WITHOUT ROWID, STRICT;
 ";

@@ -623,3 +623,72 @@ fn a_file_that_was_compressed_is_where_it_was() {
     index.refresh().unwrap();
     assert_eq!(ids(&index, &Filter::default()), before);
 }
+
+#[test]
+fn sums_of_days_hours_and_what_is_left_are_those_of_a_walk() {
+    let log = Log::new();
+    let quarter = HOUR_MS / 4;
+    for number in 0..400 {
+        let (writer, at) = if number % 2 == 0 {
+            (A, number * quarter)
+        } else {
+            (B, number * quarter + 7)
+        };
+        let fields = format!(
+            r#""environment":"e","sandbox":"s-0000000{}","target":"h{}.test:443","method":"GET""#,
+            number % 3,
+            number % 5
+        );
+        log.write(writer, number / 2 + 1, at, "exchange.going_out", &fields);
+    }
+    let mut index = log.index();
+    let agree = |index: &Index| {
+        for (from, to) in [
+            (0, 500),
+            (1, 399),
+            (3, 5),
+            (8, 100),
+            (97, 193),
+            (95, 291),
+            (0, 96),
+            (20, 21),
+        ] {
+            let (since, until) = (Some(moment(from * quarter + 1)), Some(moment(to * quarter)));
+            for filter in [
+                Filter {
+                    since,
+                    until,
+                    ..Filter::default()
+                },
+                Filter {
+                    since,
+                    ..Filter::default()
+                },
+                Filter {
+                    until,
+                    ..Filter::default()
+                },
+                Filter {
+                    since,
+                    until,
+                    sandbox: Some("s-00000001".into()),
+                    ..Filter::default()
+                },
+            ] {
+                let walked = index.walk(filter.clone(), Order::OldestFirst).count() as u64;
+                assert_eq!(index.extent(&filter).unwrap().events, walked, "{filter:?}");
+                let top = index.top(Top::Hosts, &filter, 9).unwrap();
+                assert_eq!(
+                    top.iter().map(|row| row.allowed).sum::<u64>(),
+                    walked,
+                    "{filter:?}"
+                );
+            }
+        }
+    };
+    agree(&index);
+    fs::remove_file(log.path(A)).unwrap();
+    index.refresh().unwrap();
+    assert_eq!(index.extent(&Filter::default()).unwrap().events, 200);
+    agree(&index);
+}

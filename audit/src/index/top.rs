@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use rusqlite::{Connection, Params, params};
 
 use super::entry::{Entry, Stored};
 use super::wanted::{Wanted, select};
@@ -198,16 +199,17 @@ impl Index {
             self.word_of(Kind::ExchangeGoingOut)?,
             self.word_of(Kind::ConnectionGoingOut)?,
         ];
+        let names = self.names(what)?;
         let mut rows: HashMap<String, TopRow> = HashMap::new();
         for sums in self.sums(what.column(), filter)? {
             let is_sent = sent.contains(&Some(sums.kind));
             if sums.group == 0 || !(is_sent || Some(sums.kind) == denied) {
                 continue;
             }
-            let Some(name) = self.name(what, sums.group)? else {
+            let Some(name) = names.get(&sums.group) else {
                 continue;
             };
-            let row = rows.entry(name).or_insert_with_key(|name| TopRow {
+            let row = rows.entry(name.clone()).or_insert_with_key(|name| TopRow {
                 name: name.clone(),
                 allowed: 0,
                 denied: 0,
@@ -227,15 +229,22 @@ impl Index {
         Ok(rows)
     }
 
-    fn name(&self, what: Top, group: i64) -> rusqlite::Result<Option<String>> {
-        match what {
-            Top::Denied => self.text("place", "target", group),
-            Top::Hosts | Top::Uploads => {
-                let target = self.text("place", "target", group)?;
-                Ok(target.map(|target| host_and_port(&target).0.to_owned()))
+    /// All names at once: one by one they would take longer than the sums.
+    fn names(&self, what: Top) -> rusqlite::Result<HashMap<i64, String>> {
+        let sql = match what {
+            Top::Denied | Top::Hosts | Top::Uploads => "SELECT id, target FROM place",
+            Top::Programs | Top::Credentials => "SELECT id, text FROM word",
+        };
+        let names: Vec<(i64, String)> = select(&self.connection, sql, [], |row| row.try_into())?;
+        let is_host = matches!(what, Top::Hosts | Top::Uploads);
+        let name = |text: String| {
+            if is_host {
+                host_and_port(&text).0.to_owned()
+            } else {
+                text
             }
-            Top::Programs | Top::Credentials => self.text("word", "text", group),
-        }
+        };
+        Ok(names.into_iter().map(|(id, text)| (id, name(text))).collect())
     }
 
     pub(super) fn sums(&self, column: &str, filter: &Filter) -> rusqlite::Result<Vec<Sums>> {
@@ -245,42 +254,43 @@ impl Index {
         }
     }
 
-    /// Whole hours from `tally`, what is left of the first and the last one from `entry`.
+    /// Whole days from `daily` where nothing but time narrows, whole hours from `tally`, what is left of the first and the last
+    /// one from `entry`.
     fn sums_of(&self, column: &str, wanted: &Wanted) -> rusqlite::Result<Vec<Sums>> {
-        let Wanted { condition, from, to } = wanted;
-        let first = from.div_euclid(HOUR) + i64::from(from.rem_euclid(HOUR) != 0); // the first whole hour
-        let last = if to.rem_euclid(HOUR) == HOUR - 1 {
-            to.div_euclid(HOUR)
-        } else {
-            to.div_euclid(HOUR) - 1
-        };
-        let sql = format!(
-            "SELECT g, r, kind, sum(n), sum(up), sum(down), max(last) FROM (\
-               SELECT {column} AS g, reason AS r, kind, n, up, down, last FROM tally WHERE hour BETWEEN ?1 AND ?2 AND {condition} \
-               UNION ALL SELECT {column}, reason, kind, n, up, down, key FROM entry WHERE key BETWEEN ?3 AND ?4 AND {condition} \
-               UNION ALL SELECT {column}, reason, kind, n, up, down, key FROM entry WHERE key BETWEEN ?5 AND ?6 AND {condition}\
-             ) GROUP BY g, r, kind"
+        let mut sums = Summing::default();
+        let (from, to) = (wanted.from, wanted.to);
+        match whole(from, to, 24 * HOUR).filter(|_| wanted.is_all()) {
+            Some(days) => {
+                let sql = "SELECT value, reason, kind, n, up, down, last FROM daily WHERE column = ?1 AND day BETWEEN ?2 AND ?3";
+                sums.add(&self.connection, sql, params![column, days.first, days.last])?;
+                self.sum_hours(column, wanted, (from, days.before()), &mut sums)?;
+                self.sum_hours(column, wanted, (days.after(), to), &mut sums)?;
+            }
+            None => self.sum_hours(column, wanted, (from, to), &mut sums)?,
+        }
+        Ok(sums.0.into_values().collect())
+    }
+
+    fn sum_hours(
+        &self,
+        column: &str,
+        wanted: &Wanted,
+        (from, to): (i64, i64),
+        sums: &mut Summing,
+    ) -> rusqlite::Result<()> {
+        let condition = &wanted.condition;
+        let rows = format!(
+            "SELECT {column}, reason, kind, n, up, down, key FROM entry WHERE key BETWEEN ?1 AND ?2 AND {condition}"
         );
-        let (head, tail) = if first > last {
-            ((*from, *to), (1, 0)) // no whole hour between
-        } else {
-            (
-                (*from, first.saturating_mul(HOUR).saturating_sub(1)),
-                ((last + 1).saturating_mul(HOUR), *to),
-            )
+        let Some(hours) = whole(from, to, HOUR) else {
+            return sums.add(&self.connection, &rows, [from, to]);
         };
-        let values = [first, last, head.0, head.1, tail.0, tail.1];
-        select(&self.connection, &sql, values, |row| {
-            Ok(Sums {
-                group: row.get(0)?,
-                reason: row.get(1)?,
-                kind: row.get(2)?,
-                n: row.get(3)?,
-                up: row.get(4)?,
-                down: row.get(5)?,
-                last: row.get(6)?,
-            })
-        })
+        let tally = format!(
+            "SELECT {column}, reason, kind, n, up, down, last FROM tally WHERE hour BETWEEN ?1 AND ?2 AND {condition}"
+        );
+        sums.add(&self.connection, &tally, [hours.first, hours.last])?;
+        sums.add(&self.connection, &rows, [from, hours.before()])?;
+        sums.add(&self.connection, &rows, [hours.after(), to])
     }
 
     fn latest(&self, filter: &Filter, sums: &Sums) -> rusqlite::Result<Option<Stored>> {
@@ -318,6 +328,59 @@ impl Index {
     fn text(&self, table: &str, column: &str, id: i64) -> rusqlite::Result<Option<String>> {
         let sql = format!("SELECT {column} FROM {table} WHERE id = ?1");
         Ok(select(&self.connection, &sql, [id], |row| row.get(0))?.pop())
+    }
+}
+
+/// Sums by group, reason and kind. Put together here: `SQLite` would sort for it.
+#[derive(Default)]
+struct Summing(HashMap<(i64, i64, i64), Sums>);
+
+impl Summing {
+    fn add(&mut self, connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
+        while let Some(row) = rows.next()? {
+            let (group, reason, kind) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let sums = self.0.entry((group, reason, kind)).or_insert(Sums {
+                group,
+                reason,
+                kind,
+                n: 0,
+                up: 0,
+                down: 0,
+                last: i64::MIN,
+            });
+            sums.n += row.get::<_, i64>(3)?;
+            sums.up = sums.up.saturating_add(row.get(4)?);
+            sums.down = sums.down.saturating_add(row.get(5)?);
+            sums.last = sums.last.max(row.get(6)?);
+        }
+        Ok(())
+    }
+}
+
+/// Hours, or days, that a span has whole.
+struct Whole {
+    first: i64,
+    last: i64,
+    unit: i64,
+}
+
+fn whole(from: i64, to: i64, unit: i64) -> Option<Whole> {
+    let first = from.div_euclid(unit) + i64::from(from.rem_euclid(unit) != 0);
+    let last = to.div_euclid(unit) - i64::from(to.rem_euclid(unit) != unit - 1);
+    (first <= last).then_some(Whole { first, last, unit })
+}
+
+impl Whole {
+    /// The last key before them.
+    fn before(&self) -> i64 {
+        self.first.saturating_mul(self.unit).saturating_sub(1)
+    }
+
+    /// The first key after them.
+    fn after(&self) -> i64 {
+        (self.last + 1).saturating_mul(self.unit)
     }
 }
 
