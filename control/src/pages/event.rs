@@ -245,7 +245,10 @@ fn ended(entry: &Entry) -> Vec<Option<Fact>> {
             fact("Error", own.error.as_ref()),
         ];
     };
-    let counted = |bytes: u64| format!("{} ({} bytes)", words::bytes(bytes), words::number(bytes));
+    let counted = |bytes: u64| match bytes {
+        0..1024 => words::count(bytes, "byte"),
+        _ => format!("{} ({} bytes)", words::bytes(bytes), words::number(bytes)),
+    };
     vec![
         fact(
             "When (UTC)",

@@ -206,7 +206,7 @@ impl Verified {
             } else {
                 let count = words::count(found.checkpoints, "checkpoint");
                 format!(
-                    "{count} of this machine's fit; those that were kept elsewhere are asked by `--checkpoints`."
+                    "{count} of this machine fit; `outwall audit verify --checkpoints FILE` asks those that were kept elsewhere."
                 )
             },
             misfits: found.misfits,

@@ -228,7 +228,7 @@ fn each_view_shows_what_happened_and_hostile_text_is_text() {
         &[
             "What happened",
             "Sent to the origin",
-            "(5 bytes)",
+            ">5 bytes<",
             "allowed_domains &quot;api.example.test&quot;",
             "&quot;kind&quot;:&quot;exchange.came_back&quot;",
         ],
