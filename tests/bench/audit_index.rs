@@ -61,7 +61,7 @@ fn build(directory: &Path) -> Result<()> {
     let (log, index) = (size(directory, ".jsonl")?, size(directory, "index.sqlite")?);
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let each = |bytes: u64| bytes as f64 / lines as f64;
-    let busy = (cpu() - began_cpu).as_secs_f64();
+    let busy = cpu().saturating_sub(began_cpu).as_secs_f64();
     println!(
         "index built in {busy:.1} s of one processor ({:.0} events/s of it)",
         f64::from(u32::try_from(lines)?) / busy
