@@ -186,7 +186,12 @@ impl Index {
             format!("who = {}", of.who)
         };
         let ask = |condition: String, from: i64, to: i64, order| {
-            let wanted = Wanted { condition, from, to };
+            let wanted = Wanted {
+                condition,
+                from,
+                to,
+                days: None,
+            };
             self.rows(&wanted, order, NEIGHBOURS).map_err(self.failed())
         };
         let mut before = ask(near.clone(), i64::MIN, of.key - 1, Order::NewestFirst)?;
@@ -204,6 +209,7 @@ impl Index {
                 condition: same,
                 from: of.key.saturating_sub(LONGEST_CONNECTION),
                 to: of.key.saturating_add(LONGEST_CONNECTION),
+                days: None,
             };
             self.rows(&wanted, Order::OldestFirst, MOST_OF_A_CONNECTION)
                 .map_err(self.failed())?
@@ -222,10 +228,40 @@ impl Index {
         if wanted.is_all() {
             return self.rows(wanted, order, most);
         }
-        let Wanted { condition, from, to } = wanted;
-        let (direction, first, last) = match order {
-            Order::NewestFirst => ("DESC", from.div_euclid(HOUR), to.div_euclid(HOUR)),
-            Order::OldestFirst => ("ASC", from.div_euclid(HOUR), to.div_euclid(HOUR)),
+        let (first, last) = (wanted.from.div_euclid(HOUR), wanted.to.div_euclid(HOUR));
+        let Some(days) = &wanted.days else {
+            return self.stored_within(wanted, order, (first, last), most);
+        };
+        let within = [first.div_euclid(24), last.div_euclid(24)];
+        let mut days: Vec<i64> = select(&self.connection, days, within, |row| row.get(0))?;
+        days.sort_unstable();
+        if order == Order::NewestFirst {
+            days.reverse();
+        }
+        let mut found = Vec::new();
+        for day in days {
+            let hours = (first.max(day * 24), last.min(day * 24 + 23));
+            found.extend(self.stored_within(wanted, order, hours, most - found.len())?);
+            if found.len() == most {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn stored_within(
+        &self,
+        wanted: &Wanted,
+        order: Order,
+        (first, last): (i64, i64),
+        most: usize,
+    ) -> rusqlite::Result<Vec<Stored>> {
+        let Wanted {
+            condition, from, to, ..
+        } = wanted;
+        let direction = match order {
+            Order::NewestFirst => "DESC",
+            Order::OldestFirst => "ASC",
         };
         let sql = format!(
             "SELECT DISTINCT hour FROM tally WHERE hour BETWEEN ?1 AND ?2 AND {condition} ORDER BY hour {direction}"
@@ -233,12 +269,15 @@ impl Index {
         let mut hours = self.connection.prepare_cached(&sql)?;
         let mut hours = hours.query([first, last])?;
         let mut found = Vec::new();
-        while let (true, Some(hour)) = (found.len() < most, hours.next()?) {
+        while found.len() < most
+            && let Some(hour) = hours.next()?
+        {
             let start = hour.get::<_, i64>(0)?.saturating_mul(HOUR);
             let within = Wanted {
                 condition: condition.clone(),
                 from: start.max(*from),
                 to: start.saturating_add(HOUR - 1).min(*to),
+                days: None,
             };
             found.extend(self.rows(&within, order, most - found.len())?);
         }
@@ -246,7 +285,9 @@ impl Index {
     }
 
     pub(super) fn rows(&self, wanted: &Wanted, order: Order, most: usize) -> rusqlite::Result<Vec<Stored>> {
-        let Wanted { condition, from, to } = wanted;
+        let Wanted {
+            condition, from, to, ..
+        } = wanted;
         let direction = match order {
             Order::NewestFirst => "DESC",
             Order::OldestFirst => "ASC",

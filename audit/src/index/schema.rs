@@ -5,7 +5,7 @@
 //! every index is, within one value. Texts that repeat are numbers into `word`, `who` and `place`; 0 is none.
 //!
 //! `tally` has the sums of each hour for each combination of what is filtered by. It answers "top", and says which hours have
-//! anything that is wanted. `daily` has those of each day by one thing alone.
+//! anything that is wanted. `daily` has those of each day by one thing alone, and says which days have it.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -131,7 +131,7 @@ fn remove(path: &Path) -> Result<(), IndexError> {
 }
 
 /// To be counted up with every change to the tables, or to what is put in them.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// How long one process waits for another that is writing.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -228,7 +228,7 @@ CREATE TABLE tally (
     PRIMARY KEY (hour, kind, who, place, method, reason, credential, program)
 ) WITHOUT ROWID, STRICT;
 
--- The sums of each day by one thing alone: what is asked of everything.
+-- The sums of each day by one thing alone: what is asked of everything, and which days have a thing at all.
 CREATE TABLE daily (
     column TEXT NOT NULL,         -- who, place, program, credential; '0' for all together
     day INTEGER NOT NULL,         -- hour / 24
@@ -239,6 +239,6 @@ CREATE TABLE daily (
     up INTEGER NOT NULL,
     down INTEGER NOT NULL,
     last INTEGER NOT NULL,
-    PRIMARY KEY (column, day, value, kind, reason)
+    PRIMARY KEY (column, value, day, kind, reason)
 ) WITHOUT ROWID, STRICT;
 ";

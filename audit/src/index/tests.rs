@@ -692,3 +692,48 @@ fn sums_of_days_hours_and_what_is_left_are_those_of_a_walk() {
     assert_eq!(index.extent(&Filter::default()).unwrap().events, 200);
     agree(&index);
 }
+
+#[test]
+fn many_names_below_one_are_found_as_few_are() {
+    let log = Log::new();
+    let mut text = String::new();
+    for seq in 1..=2000 {
+        let (host, kind) = (
+            seq % 700,
+            if seq % 10 == 0 {
+                "denied"
+            } else {
+                "exchange.going_out"
+            },
+        );
+        let fields = format!(r#""target":"h{host}.many.test:443","reason":"r""#);
+        let at = at(seq * HOUR_MS / 20);
+        writeln!(
+            text,
+            r#"{{"v":1,"seq":{seq},"id":"{A}-{seq}","at":"{at}","kind":"{kind}",{fields}}}"#
+        )
+        .unwrap();
+    }
+    log.write_raw(A, &text);
+    let index = log.index();
+    let all = hosts("*.many.test");
+    for (filter, count) in [
+        (all.clone(), 2000),
+        (Filter { denied: true, ..all }, 200),
+        (hosts("h7.many.test"), 3),
+    ] {
+        for order in [Order::NewestFirst, Order::OldestFirst] {
+            let seqs: Vec<_> = index
+                .walk(filter.clone(), order)
+                .map(|entry| entry.unwrap().event.seq)
+                .collect();
+            assert_eq!(seqs.len(), count, "{filter:?}");
+            assert!(
+                seqs.is_sorted_by(|one, other| (one < other) == (order == Order::OldestFirst)),
+                "{filter:?}"
+            );
+        }
+        assert_eq!(index.extent(&filter).unwrap().events, count as u64);
+    }
+    assert_eq!(index.denials(&hosts("*.many.test"), 5).unwrap().len(), 5);
+}

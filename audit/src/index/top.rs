@@ -151,7 +151,7 @@ impl Index {
         let mut lines = self.lines();
         let mut denials = Vec::with_capacity(sums.len());
         for sums in sums {
-            let stored = self.latest(&filter, &sums).map_err(self.failed())?;
+            let stored = self.latest(&sums).map_err(self.failed())?;
             denials.push(Denial {
                 target: self.text("place", "target", sums.group).map_err(self.failed())?,
                 reason: self
@@ -293,19 +293,16 @@ impl Index {
         sums.add(&self.connection, &rows, [hours.after(), to])
     }
 
-    fn latest(&self, filter: &Filter, sums: &Sums) -> rusqlite::Result<Option<Stored>> {
-        let Some(mut wanted) = Wanted::of(filter, &self.connection)? else {
-            return Ok(None);
+    /// The row of the latest one of these sums.
+    fn latest(&self, sums: &Sums) -> rusqlite::Result<Option<Stored>> {
+        let wanted = Wanted {
+            condition: format!("place = {} AND reason = {}", sums.group, sums.reason),
+            from: sums.last,
+            to: sums.last,
+            days: None,
         };
-        wanted.condition = format!(
-            "{} AND place = {} AND reason = {}",
-            wanted.condition, sums.group, sums.reason
-        );
-        (wanted.from, wanted.to) = (sums.last, sums.last);
-        Ok(self
-            .rows(&wanted, super::Order::NewestFirst, 1)?
-            .into_iter()
-            .next())
+        let rows = self.rows(&wanted, super::Order::NewestFirst, 1)?;
+        Ok(rows.into_iter().next())
     }
 
     fn stored_first(&self, wanted: &Wanted) -> rusqlite::Result<Option<i64>> {

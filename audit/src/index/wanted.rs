@@ -16,6 +16,8 @@ pub(super) struct Wanted {
     pub(super) from: i64,
     /// The last one.
     pub(super) to: i64,
+    /// SQL for the days that have anything of one thing that is wanted, where there is such a thing.
+    pub(super) days: Option<String>,
 }
 
 impl Wanted {
@@ -25,7 +27,7 @@ impl Wanted {
         let to = filter
             .until
             .map_or(i64::MAX, |until| nanoseconds(until).saturating_sub(1));
-        let mut parts = Vec::new();
+        let (mut parts, mut days) = (Vec::new(), None);
         for part in [
             kinds(filter, connection)?,
             who(filter, connection)?,
@@ -50,17 +52,24 @@ impl Wanted {
         .into_iter()
         .flatten()
         {
-            let Some(part) = part.condition() else {
+            if part.values.is_empty() {
                 return Ok(None);
-            };
-            parts.push(part);
+            }
+            let list = part.list(connection)?;
+            days = days.or_else(|| part.days(&list));
+            parts.push(part.condition(&list));
         }
         let condition = if parts.is_empty() {
             "1".to_owned()
         } else {
             parts.join(" AND ")
         };
-        Ok(Some(Self { condition, from, to }))
+        Ok(Some(Self {
+            condition,
+            from,
+            to,
+            days,
+        }))
     }
 
     /// Whether everything within the time is wanted.
@@ -76,16 +85,34 @@ struct Among {
 }
 
 impl Among {
-    fn condition(self) -> Option<String> {
+    /// What may stand in `IN (…)`. Many are put into a table: `SQLite` would make one of them for each hour that it looks at.
+    fn list(&self, connection: &Connection) -> rusqlite::Result<String> {
         let Self { column, values } = self;
-        if values.is_empty() {
-            return None;
-        }
         let list = values.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        if values.len() <= MOST_LOOKUPS {
+            return Ok(list);
+        }
+        connection.execute_batch(&format!(
+            "CREATE TEMP TABLE IF NOT EXISTS wanted_{column} (id INTEGER PRIMARY KEY); DELETE FROM temp.wanted_{column}"
+        ))?;
+        let sql = format!("INSERT INTO temp.wanted_{column} SELECT value FROM json_each(?1)");
+        connection.execute(&sql, [format!("[{list}]")])?;
+        Ok(format!("SELECT id FROM temp.wanted_{column}"))
+    }
+
+    fn condition(&self, list: &str) -> String {
         // So many look-ups in an index cost more than reading an hour's rows: `+` keeps SQLite from it.
-        let plus = if values.len() > MOST_LOOKUPS { "+" } else { "" };
+        let plus = if self.values.len() > MOST_LOOKUPS { "+" } else { "" };
+        let column = self.column;
         // The second part is what makes an index usable that has no row for 0.
-        Some(format!("{plus}{column} IN ({list}) AND {column} <> 0"))
+        format!("{plus}{column} IN ({list}) AND {column} <> 0")
+    }
+
+    /// `None`: `daily` has no such thing.
+    fn days(&self, list: &str) -> Option<String> {
+        let column = self.column;
+        let has = ["place", "who", "program", "credential"].contains(&column);
+        has.then(|| format!("SELECT DISTINCT day FROM daily WHERE column = '{column}' AND value IN ({list}) AND day BETWEEN ?1 AND ?2"))
     }
 }
 
