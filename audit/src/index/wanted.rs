@@ -111,7 +111,9 @@ impl Among {
     /// `None`: `daily` has no such thing.
     fn days(&self, list: &str) -> Option<String> {
         let column = self.column;
-        let has = ["place", "who", "program", "credential"].contains(&column);
+        // What has many values is rarely rare.
+        let has =
+            ["place", "who", "program", "credential"].contains(&column) && self.values.len() <= MOST_LOOKUPS;
         has.then(|| format!("SELECT DISTINCT day FROM daily WHERE column = '{column}' AND value IN ({list}) AND day BETWEEN ?1 AND ?2"))
     }
 }
