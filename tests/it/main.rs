@@ -45,6 +45,7 @@ mod published;
 mod reload;
 mod reload_under_load;
 mod reset_storm;
+mod sinks;
 mod streaming;
 mod suggesting;
 mod terminal;

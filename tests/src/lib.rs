@@ -36,6 +36,7 @@ mod origin;
 mod outwall;
 pub mod planted;
 mod process;
+pub mod receivers;
 mod resolver;
 mod schema;
 mod snapshot;
