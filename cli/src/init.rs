@@ -103,6 +103,7 @@ mod tests {
             keep_for: policy.audit().keep_for,
             keep_at_most: policy.audit().keep_at_most,
             export_checkpoints: policy.audit().export_checkpoints.clone(),
+            sinks: policy.audit().sinks.clone(),
             ..AuditSettings::default()
         };
         assert_eq!(
