@@ -1,7 +1,7 @@
 //! The files of a log, and the one door to them.
 //!
 //! A writer's first file is `<start>-<pid>-<writer>.jsonl`, its next ones `<start>-<pid>-<writer>-0002.jsonl` and so on, so that
-//! names sort by the time they begin at. A file that is finished may become `….jsonl.zst` ([`seekable`]).
+//! names sort by the time they begin at. A file that is finished may become `….jsonl.zst` (`seekable`).
 //!
 //! Every reader of the log lists them with [`list`] and opens them with [`Segment::read_from`]: a place in the log is a segment's stem
 //! (its name without extensions) and a number of uncompressed bytes, whatever the file behind it has become.

@@ -5,7 +5,7 @@
 //!
 //! It refuses to know how events are written, how a gate decides, and what is outside of this machine: nothing is loaded from elsewhere.
 //!
-//! Start at [`Pages`]. [`guard`] is what stands before every page, [`visible`] how hostile text gets into one; each view has a file
+//! Start at [`Pages`]. `guard` is what stands before every page, `visible` how hostile text gets into one; each view has a file
 //! of its own here and a template of the same name.
 
 mod access;
