@@ -195,6 +195,7 @@ fn forget(connection: &mut Connection, stem: &str) -> rusqlite::Result<()> {
         .optional()?;
     if let Some((id, first, last)) = found {
         let last = last + SLACK;
+        keep_endings(&transaction, id, (first, last))?;
         transaction.execute("DELETE FROM unfinished WHERE key IN (SELECT key FROM entry WHERE key BETWEEN ?2 AND ?3 AND segment = ?1)", [id, first, last])?;
         transaction.execute(
             "DELETE FROM entry WHERE key BETWEEN ?2 AND ?3 AND segment = ?1",
@@ -206,6 +207,36 @@ fn forget(connection: &mut Connection, stem: &str) -> rusqlite::Result<()> {
         sum_up_anew(&transaction, first, last)?;
     }
     transaction.commit()
+}
+
+/// What went out in a segment that is gone, and came back in one that is not: the ending is an event of the log all the same, and stands
+/// by itself, as it does where the log is indexed anew.
+fn keep_endings(transaction: &Transaction<'_>, gone: i64, span: (i64, i64)) -> rusqlite::Result<()> {
+    const ELSEWHERE: &str = "key BETWEEN ?2 AND ?3 AND segment = ?1 AND end_segment NOT IN (0, ?1)";
+    let span = [gone, span.0, span.1];
+    for (out, back) in [
+        ("exchange.going_out", "exchange.came_back"),
+        ("connection.going_out", "connection.came_back"),
+        ("published.came_in", "published.ended"),
+    ] {
+        transaction.execute("INSERT OR IGNORE INTO word (text) VALUES (?1)", [back])?;
+        let sql = format!(
+            "UPDATE entry SET kind = (SELECT id FROM word WHERE text = '{back}') \
+             WHERE {ELSEWHERE} AND kind = (SELECT id FROM word WHERE text = '{out}')"
+        );
+        transaction.execute(&sql, span)?;
+    }
+    let sql = format!(
+        "UPDATE segment SET first = min(first, (SELECT min(key) FROM entry WHERE {ELSEWHERE} AND end_segment = segment.id)) \
+         WHERE id IN (SELECT end_segment FROM entry WHERE {ELSEWHERE})"
+    );
+    transaction.execute(&sql, span)?;
+    let sql = format!(
+        "UPDATE entry SET segment = end_segment, offset = end_offset, length = end_length, \
+         place = 0, method = 0, reason = 0, credential = 0, program = 0 WHERE {ELSEWHERE}"
+    );
+    transaction.execute(&sql, span)?;
+    Ok(())
 }
 
 /// Sums of these hours and their days, from the rows.

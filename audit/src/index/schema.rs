@@ -85,11 +85,27 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
     prepare(Connection::open(path)?)
 }
 
+/// Again, while another process does the same: `SQLite` does not wait by itself where it changes the journal's mode.
+fn patiently<T>(mut ask: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && std::time::Instant::now() < until =>
+            {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            other => return other,
+        }
+    }
+}
+
 fn prepare(mut connection: Connection) -> rusqlite::Result<Connection> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "page_size", PAGE)?; // of a new file
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    patiently(|| connection.pragma_update(None, "journal_mode", "wal"))?;
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "cache_size", CACHE_KIB)?;
     connection.pragma_update(None, "mmap_size", MAPPED)?;

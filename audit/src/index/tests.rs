@@ -604,6 +604,52 @@ fn a_chain_that_goes_on_in_another_file_is_one() {
 }
 
 #[test]
+fn what_came_back_is_there_when_the_file_with_what_went_out_is_not() {
+    let log = Log::new();
+    let second = log
+        .directory
+        .path()
+        .join(format!("2026-11-21T03-00-01Z-1-{A}-0002.jsonl"));
+    let line = |seq: u64, kind: &str, more: &str| {
+        format!(
+            "{{\"v\":1,\"seq\":{seq},\"id\":\"{A}-{seq}\",\"at\":\"{}\",\"kind\":\"{kind}\"{more}}}\n",
+            at(seq)
+        )
+    };
+    let target = ",\"target\":\"a.test:443\"";
+    log.write_raw(
+        A,
+        &(line(1, "dns", "")
+            + &line(2, "exchange.going_out", target)
+            + &line(3, "exchange.going_out", target)),
+    );
+    let ending = |seq: u64| format!(",\"for\":\"{A}-{seq}\",\"outcome\":\"complete\"");
+    let text = line(4, "exchange.came_back", &ending(2))
+        + &line(5, "dns", "")
+        + &line(6, "exchange.came_back", &ending(3));
+    fs::write(&second, text).unwrap();
+    let mut index = log.index();
+    assert_eq!(
+        ids(&index, &Filter::default()).len(),
+        4,
+        "two of them with their endings"
+    );
+    fs::remove_file(log.path(A)).unwrap();
+    index.refresh().unwrap();
+    let mut kept = ids(&index, &Filter::default());
+    kept.sort_unstable();
+    assert_eq!(kept, ["a-4", "a-5", "a-6"]);
+    index.clear().unwrap();
+    index.refresh().unwrap();
+    let mut anew = ids(&index, &Filter::default());
+    anew.sort_unstable();
+    assert_eq!(anew, kept);
+    fs::remove_file(&second).unwrap();
+    index.refresh().unwrap();
+    assert!(ids(&index, &Filter::default()).is_empty());
+}
+
+#[test]
 fn a_file_that_was_compressed_is_where_it_was() {
     let log = some_log();
     let mut index = log.index();
