@@ -3,6 +3,7 @@
 use outwall_audit::index::{Entry, Outcome};
 use outwall_audit::live::News;
 use outwall_audit::{Event, Kind};
+use outwall_control::{occurrence, request};
 
 use crate::terminal::{Paint, printable};
 
@@ -145,43 +146,13 @@ fn what(event: &Event, ending: Option<&Event>) -> String {
         Kind::ExchangeGoingOut
         | Kind::ConnectionGoingOut
         | Kind::ExchangeCameBack
-        | Kind::ConnectionCameBack => {
-            let error = ending.and_then(|ending| ending.error.as_ref());
-            request(event)
-                + &at_github(event)
-                + &error.map(|error| format!("  ({error})")).unwrap_or_default()
-        }
+        | Kind::ConnectionCameBack => request(event) + &at_github(event) + &failure(ending),
         Kind::Denied => match &event.client {
             Some(client) => format!("{client}: {}", text(&event.message)),
             None => request(event) + &at_github(event),
         },
-        Kind::PortPublished => format!("published {} at {}", text(&event.target), text(&event.address)),
-        Kind::PublishedCameIn | Kind::PublishedEnded => {
-            let user = event
-                .user
-                .map(|user| format!(" (user {user})"))
-                .unwrap_or_default();
-            let error = ending.and_then(|ending| ending.error.as_ref());
-            let error = error.map(|error| format!("  ({error})")).unwrap_or_default();
-            format!(
-                "{}{user} came in to {}{error}",
-                text(&event.client),
-                text(&event.target)
-            )
-        }
-        Kind::CredentialIssued => format!("credential issued: {}", text(&event.message)),
-        Kind::CredentialRevoked => format!("credential revoked: {}", text(&event.message)),
-        Kind::CredentialKeyRotated => format!("credentials: {}", text(&event.message)),
-        Kind::SandboxStarted => format!("sandbox started: {}", text(&event.program)),
-        Kind::SandboxEnded => format!("sandbox ended: {}", text(&event.outcome)),
-        Kind::GateStarted => format!("gate started: {} {}", text(&event.program), text(&event.message)),
-        Kind::GateStopped => "gate stopped".to_owned(),
-        Kind::PolicyChanged => format!("policy changed: {}", text(&event.message)),
-        Kind::PolicyRefused => format!("policy refused: {}", text(&event.message)),
+        Kind::PublishedCameIn | Kind::PublishedEnded => occurrence(event) + &failure(ending),
         Kind::GrantMade => format!("granted: {} ({})", text(&event.target), text(&event.message)),
-        Kind::GrantEnded => format!("grant {}: {}", text(&event.outcome), text(&event.target)),
-        Kind::QuestionAsked => format!("asked whether to allow {}", text(&event.target)),
-        Kind::QuestionAnswered => format!("answered {}: {}", text(&event.outcome), text(&event.target)),
         Kind::Checkpoint => format!(
             "checkpoint of record {} signed",
             event.last_seq.unwrap_or_default()
@@ -194,8 +165,14 @@ fn what(event: &Event, ending: Option<&Event>) -> String {
                 text(&event.file)
             )
         }
-        Kind::Finding | Kind::Dns | Kind::Unknown => text(&event.message),
+        _ => occurrence(event),
     }
+}
+
+/// What went wrong, if anything did.
+fn failure(ending: Option<&Event>) -> String {
+    let error = ending.and_then(|ending| ending.error.as_ref());
+    error.map(|error| format!("  ({error})")).unwrap_or_default()
 }
 
 /// `  [git-receive-pack: update refs/heads/outwall/x of acme/app]`, for what a session does at GitHub.
@@ -209,29 +186,6 @@ fn at_github(event: &Event) -> String {
         [one] if one == operation => format!("  [{operation}]"),
         [one] => format!("  [{operation}: {one}]"),
         [one, others @ ..] => format!("  [{operation}: {one}, and {} more]", others.len()),
-    }
-}
-
-/// `GET https://pypi.org/simple/`, or how far it came: `connect example.com:443`.
-pub(crate) fn request(event: &Event) -> String {
-    let target = event.target.as_deref().unwrap_or_default();
-    let scheme = event.scheme.as_deref();
-    match (&event.method, scheme) {
-        (Some(method), Some(scheme @ ("http" | "https"))) => {
-            let port = if scheme == "https" { ":443" } else { ":80" };
-            let host = target.strip_suffix(port).unwrap_or(target);
-            format!(
-                "{method} {scheme}://{host}{}",
-                event.path.as_deref().unwrap_or("/")
-            )
-        }
-        _ if target.is_empty() => event.message.clone().unwrap_or_default(),
-        _ => format!(
-            "{} {target}",
-            scheme
-                .filter(|scheme| !scheme.starts_with("http"))
-                .unwrap_or("connect")
-        ),
     }
 }
 

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use outwall_audit::index::Outcome;
 use outwall_audit::{Event, Kind};
 
+use crate::occurrence::{occurrence, request};
+
 /// The sort of an event, by which it is coloured. The word is always there too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -84,27 +86,7 @@ pub(super) fn what(event: &Event) -> String {
             (None, Some(client)) => format!("{client}: {}", message()),
             (None, None) => request(event),
         },
-        Kind::PortPublished => format!("published {} at {}", text(&event.target), text(&event.address)),
-        Kind::PublishedCameIn | Kind::PublishedEnded => {
-            let user = event
-                .user
-                .map(|user| format!(" (user {user})"))
-                .unwrap_or_default();
-            format!("{}{user} came in to {}", text(&event.client), text(&event.target))
-        }
-        Kind::CredentialIssued => format!("credential issued: {}", message()),
-        Kind::CredentialRevoked => format!("credential revoked: {}", message()),
-        Kind::CredentialKeyRotated => format!("credentials: {}", message()),
-        Kind::SandboxStarted => format!("sandbox started: {}", text(&event.program)),
-        Kind::SandboxEnded => format!("sandbox ended: {}", text(&event.outcome)),
-        Kind::GateStarted => format!("gate started: {} {}", text(&event.program), message()),
-        Kind::GateStopped => "gate stopped".to_owned(),
-        Kind::PolicyChanged => format!("policy changed: {}", message()),
-        Kind::PolicyRefused => format!("policy refused: {}", message()),
         Kind::GrantMade => format!("granted {}: {}", text(&event.target), message()),
-        Kind::GrantEnded => format!("grant {}: {}", text(&event.outcome), text(&event.target)),
-        Kind::QuestionAsked => format!("asked whether to allow {}", text(&event.target)),
-        Kind::QuestionAnswered => format!("answered {}: {}", text(&event.outcome), text(&event.target)),
         Kind::Repaired => format!(
             "log repaired: {} bytes cut off {}",
             event.bytes_removed.unwrap_or(0),
@@ -117,29 +99,11 @@ pub(super) fn what(event: &Event) -> String {
         ),
         Kind::SegmentRemoved => format!("file of the log removed: {}", text(&event.file)),
         Kind::Dns => format!("{}: {}", text(&event.name), text(&event.answer)),
-        _ => match &event.target {
+        Kind::Finding | Kind::Unknown => match &event.target {
             Some(target) => format!("{target}: {}", message()),
             None => message(),
         },
-    }
-}
-
-/// `GET https://pypi.org/simple/`, or how far it came: `connect example.com:443`.
-fn request(event: &Event) -> String {
-    let target = event.target.as_deref().unwrap_or_default();
-    let scheme = event.scheme.as_deref();
-    match (&event.method, scheme) {
-        (Some(method), Some(scheme @ ("http" | "https"))) => {
-            let port = if scheme == "https" { ":443" } else { ":80" };
-            let host = target.strip_suffix(port).unwrap_or(target);
-            let path = event.path.as_deref().unwrap_or("/");
-            format!("{method} {scheme}://{host}{path}")
-        }
-        _ if target.is_empty() => event.message.clone().unwrap_or_default(),
-        _ => {
-            let how = scheme.filter(|scheme| !scheme.starts_with("http"));
-            format!("{} {target}", how.unwrap_or("connect"))
-        }
+        _ => occurrence(event),
     }
 }
 
