@@ -44,4 +44,5 @@ pub use source::{
     Answer, CommandError, FileError, GithubAppError, KeyError, KeyringError, LONGEST_ANSWER, NotAnswered,
     Question, Services, Shown, SourceError, Surroundings, VaultError,
 };
+pub use stamp::Stamp;
 pub use unavailable::Unavailable;

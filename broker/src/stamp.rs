@@ -4,9 +4,9 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime};
 
-/// What changes when a file is replaced or written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+/// What changes when a file is replaced, written to, or reached by another link. `ctime` cannot be set by anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -15,7 +15,8 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    pub(crate) fn of(found: &Metadata) -> Self {
+    /// As the system says it.
+    pub fn of(found: &Metadata) -> Self {
         Self {
             device: found.dev(),
             inode: found.ino(),
@@ -23,6 +24,13 @@ impl Stamp {
             modified: (found.mtime(), found.mtime_nsec()),
             changed: (found.ctime(), found.ctime_nsec()),
         }
+    }
+}
+
+impl Stamp {
+    /// The file's size, bytes.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 }
 

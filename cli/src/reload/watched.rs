@@ -1,32 +1,22 @@
 //! The files that say what is in force: where they are, and whether anything about them changed.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use outwall_broker::Stamp;
 use outwall_sandbox_runtime::way_to;
 
 /// A set of paths, with what the system said of each at the last look. A path that is not there is watched too.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Watched {
-    seen: Vec<(PathBuf, Option<Signature>)>,
-}
-
-/// What is different when a file is written, replaced, renamed, or reached by another link. `ctime` cannot be set by anybody.
-#[derive(Debug, PartialEq, Eq)]
-struct Signature {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    seen: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 impl Watched {
     /// Looks at these paths now.
     pub(super) fn look_at(paths: &[PathBuf]) -> Self {
         let paths: BTreeSet<&PathBuf> = paths.iter().collect();
-        let seen = paths.into_iter().map(|path| (path.clone(), Signature::of(path)));
+        let seen = paths.into_iter().map(|path| (path.clone(), stamp(path)));
         Self { seen: seen.collect() }
     }
 
@@ -47,17 +37,8 @@ impl Watched {
 /// More than any policy needs.
 const DIRECTORIES: usize = 64;
 
-impl Signature {
-    fn of(path: &Path) -> Option<Self> {
-        let found = path.metadata().ok()?;
-        Some(Self {
-            device: found.dev(),
-            inode: found.ino(),
-            size: found.size(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        })
-    }
+fn stamp(path: &Path) -> Option<Stamp> {
+    path.metadata().ok().map(|found| Stamp::of(&found))
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 //! executable.
 
 use std::collections::HashMap;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use outwall_audit::event::Process;
+use outwall_broker::Stamp;
 use outwall_proxy::{Asker, Askers, Made};
 use outwall_sandbox_runtime::{Ends, Program, Programs, Unknown};
 
@@ -70,34 +70,12 @@ impl Askers for Lookout {
 
 /// SHA-256 of executables, each read once for as long as it stays the same.
 #[derive(Debug, Default)]
-struct Digests(Mutex<HashMap<Identity, String>>);
-
-/// A file as it is now: whoever writes to it, even if he sets the clock of its contents back, cannot set that of its inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Identity {
-    fn of(of: &Metadata) -> Self {
-        Self {
-            device: of.dev(),
-            inode: of.ino(),
-            size: of.size(),
-            modified: (of.mtime(), of.mtime_nsec()),
-            changed: (of.ctime(), of.ctime_nsec()),
-        }
-    }
-}
+struct Digests(Mutex<HashMap<Stamp, String>>);
 
 impl Digests {
     /// The digest of a file that was read before.
     fn known(&self, file: &OwnedFd) -> Option<String> {
-        let identity = Identity::of(&std::fs::metadata(again(file)).ok()?);
+        let identity = Stamp::of(&std::fs::metadata(again(file)).ok()?);
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&identity).cloned()
     }
@@ -108,12 +86,12 @@ impl Digests {
             return Some(known);
         }
         let file = File::open(again(file)).ok()?;
-        let before = Identity::of(&file.metadata().ok()?);
-        if before.size > LARGEST {
+        let before = Stamp::of(&file.metadata().ok()?);
+        if before.size() > LARGEST {
             return None;
         }
         let digest = read(&file).ok()?;
-        if Identity::of(&file.metadata().ok()?) != before {
+        if Stamp::of(&file.metadata().ok()?) != before {
             return None;
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
