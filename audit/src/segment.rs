@@ -95,6 +95,15 @@ pub(crate) fn list_forms(directory: &Path) -> io::Result<Vec<Segment>> {
     Ok(segments)
 }
 
+/// How many files of the log there are in `directory`, and their bytes on disk. Of what cannot be looked at, none.
+pub fn on_disk(directory: &Path) -> (u64, u64) {
+    let segments = list(directory).unwrap_or_default();
+    let lengths = segments
+        .iter()
+        .filter_map(|segment| Some(segment.path().metadata().ok()?.len()));
+    lengths.fold((0, 0), |(count, bytes), length| (count + 1, bytes + length))
+}
+
 impl Segment {
     /// Of a file that somebody names, whatever its name is.
     pub fn named(path: &Path) -> Self {

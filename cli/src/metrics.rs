@@ -1,12 +1,11 @@
 //! `outwall metrics`: the counters of all gates that run, for Prometheus.
 
 use std::collections::HashMap;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use outwall_audit::segment;
 use outwall_control::{Answer, MetricsPage, Request};
 use outwall_policy::Overrides;
 use outwall_shipping::states;
@@ -71,7 +70,7 @@ fn page(session: &Session) -> Result<String, Failure> {
     }
     let gates = told.len();
     page.add("outwall_gates", "Gates that run.", "gauge", "", gates);
-    let (files, bytes) = size(&state.audit());
+    let (files, bytes) = segment::on_disk(&state.audit());
     page.add(
         "outwall_audit_files",
         "Files of the audit log.",
@@ -138,16 +137,4 @@ fn ask_all(state: &StateDirectory, request: &Request) -> Result<HashMap<String, 
         }
     });
     Ok(answered.collect())
-}
-
-/// How many files of the log there are, and their bytes.
-fn size(directory: &Path) -> (u64, u64) {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let files = entries.filter_map(|entry| {
-        let metadata = entry.metadata().ok()?;
-        let name = entry.file_name();
-        let of_log = name.as_encoded_bytes().windows(6).any(|part| part == b".jsonl");
-        (of_log && metadata.is_file()).then_some(metadata.len())
-    });
-    files.fold((0, 0), |(count, bytes), length| (count + 1, bytes + length))
 }

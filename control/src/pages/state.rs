@@ -109,7 +109,10 @@ pub(super) async fn state(State(pages): State<Arc<Pages>>) -> Response {
 async fn page(pages: &Arc<Pages>) -> Result<Page, Unanswered> {
     let extent = pages.log.ask(|index| index.extent(&Filter::default())).await?;
     let beside = Arc::clone(pages);
-    let looked = tokio::task::spawn_blocking(move || (size(&beside), (beside.sources.sinks)())).await;
+    let looked = tokio::task::spawn_blocking(move || {
+        (segment::on_disk(beside.log.directory()), (beside.sources.sinks)())
+    })
+    .await;
     let ((files, bytes), sinks) = looked.map_err(|_| Unanswered::Panicked)?;
     let known = pages.chain.look();
     Ok(Page {
@@ -123,15 +126,6 @@ async fn page(pages: &Arc<Pages>) -> Result<Page, Unanswered> {
         sinks: sinks.map(|sinks| sinks.into_iter().map(Sink::of).collect()),
         gates: gates(pages).await,
     })
-}
-
-/// Files of the log, and their bytes on disk.
-fn size(pages: &Pages) -> (u64, u64) {
-    let segments = segment::list(pages.log.directory()).unwrap_or_default();
-    let lengths = segments
-        .iter()
-        .filter_map(|segment| Some(segment.path().metadata().ok()?.len()));
-    lengths.fold((0, 0), |(count, bytes), length| (count + 1, bytes + length))
 }
 
 /// What the gates that run say of themselves. One that went away meanwhile is left out.
