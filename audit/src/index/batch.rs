@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::line::{Line, Name, Text};
 use super::words::Words;
+use crate::event::Kind;
 
 /// A row of `entry`.
 #[derive(Default)]
@@ -382,14 +383,7 @@ impl Groups {
 
 /// What may have an ending.
 fn goes_out(kind: &str) -> bool {
-    use crate::event::Kind;
-    [
-        Kind::ExchangeGoingOut,
-        Kind::ConnectionGoingOut,
-        Kind::PublishedCameIn,
-    ]
-    .iter()
-    .any(|one| one.as_str() == kind)
+    Kind::ENDINGS.iter().any(|(out, _)| out.as_str() == kind)
 }
 
 fn length(line: &[u8]) -> i64 {

@@ -59,20 +59,21 @@ impl Outcome {
 }
 
 impl Kind {
+    /// What goes out, and what its ending is.
+    pub(super) const ENDINGS: [(Self, Self); 3] = [
+        (Self::ExchangeGoingOut, Self::ExchangeCameBack),
+        (Self::ConnectionGoingOut, Self::ConnectionCameBack),
+        (Self::PublishedCameIn, Self::PublishedEnded),
+    ];
+
     /// Whether an ending follows.
     pub fn goes_out(self) -> bool {
-        matches!(
-            self,
-            Self::ExchangeGoingOut | Self::ConnectionGoingOut | Self::PublishedCameIn
-        )
+        Self::ENDINGS.iter().any(|(out, _)| *out == self)
     }
 
     /// Whether it is such an ending.
     pub fn is_ending(self) -> bool {
-        matches!(
-            self,
-            Self::ExchangeCameBack | Self::ConnectionCameBack | Self::PublishedEnded
-        )
+        Self::ENDINGS.iter().any(|(_, back)| *back == self)
     }
 }
 

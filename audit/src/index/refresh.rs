@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::batch::{Batch, whole};
 use super::{Index, IndexError, schema};
+use crate::event::Kind;
 use crate::query::ReadError;
 use crate::segment::{self, Contents, Segment};
 
@@ -214,11 +215,7 @@ fn forget(connection: &mut Connection, stem: &str) -> rusqlite::Result<()> {
 fn keep_endings(transaction: &Transaction<'_>, gone: i64, span: (i64, i64)) -> rusqlite::Result<()> {
     const ELSEWHERE: &str = "key BETWEEN ?2 AND ?3 AND segment = ?1 AND end_segment NOT IN (0, ?1)";
     let span = [gone, span.0, span.1];
-    for (out, back) in [
-        ("exchange.going_out", "exchange.came_back"),
-        ("connection.going_out", "connection.came_back"),
-        ("published.came_in", "published.ended"),
-    ] {
+    for (out, back) in Kind::ENDINGS.map(|(out, back)| (out.as_str(), back.as_str())) {
         transaction.execute("INSERT OR IGNORE INTO word (text) VALUES (?1)", [back])?;
         let sql = format!(
             "UPDATE entry SET kind = (SELECT id FROM word WHERE text = '{back}') \

@@ -27,6 +27,13 @@ impl Log {
             .join(format!("2026-11-21T03-00-00Z-1-{writer}.jsonl"))
     }
 
+    /// The file in which the chain of writer A goes on.
+    fn second(&self) -> PathBuf {
+        self.directory
+            .path()
+            .join(format!("2026-11-21T03-00-01Z-1-{A}-0002.jsonl"))
+    }
+
     /// Appends an event, at this millisecond.
     fn write(&self, writer: &str, seq: u64, millisecond: u64, kind: &str, fields: &str) -> &Self {
         let at = at(millisecond);
@@ -47,6 +54,14 @@ impl Log {
     fn index(&self) -> Index {
         Index::open(self.directory.path()).unwrap()
     }
+}
+
+/// A line of writer A, a millisecond for each number.
+fn line(seq: u64, kind: &str, more: &str) -> String {
+    format!(
+        "{{\"v\":1,\"seq\":{seq},\"id\":\"{A}-{seq}\",\"at\":\"{}\",\"kind\":\"{kind}\"{more}}}\n",
+        at(seq)
+    )
 }
 
 fn at(millisecond: u64) -> String {
@@ -566,16 +581,7 @@ fn a_walk_has_everything_and_each_line_at_its_own_time() {
 #[test]
 fn a_chain_that_goes_on_in_another_file_is_one() {
     let log = Log::new();
-    let second = log
-        .directory
-        .path()
-        .join(format!("2026-11-21T03-00-01Z-1-{A}-0002.jsonl"));
-    let line = |seq: u64, kind: &str, more: &str| {
-        format!(
-            "{{\"v\":1,\"seq\":{seq},\"id\":\"{A}-{seq}\",\"at\":\"{}\",\"kind\":\"{kind}\"{more}}}\n",
-            at(seq)
-        )
-    };
+    let second = log.second();
     let first: String = (1..300).map(|seq| line(seq, "dns", "")).collect();
     log.write_raw(
         A,
@@ -606,16 +612,7 @@ fn a_chain_that_goes_on_in_another_file_is_one() {
 #[test]
 fn what_came_back_is_there_when_the_file_with_what_went_out_is_not() {
     let log = Log::new();
-    let second = log
-        .directory
-        .path()
-        .join(format!("2026-11-21T03-00-01Z-1-{A}-0002.jsonl"));
-    let line = |seq: u64, kind: &str, more: &str| {
-        format!(
-            "{{\"v\":1,\"seq\":{seq},\"id\":\"{A}-{seq}\",\"at\":\"{}\",\"kind\":\"{kind}\"{more}}}\n",
-            at(seq)
-        )
-    };
+    let second = log.second();
     let target = ",\"target\":\"a.test:443\"";
     log.write_raw(
         A,

@@ -125,17 +125,13 @@ fn decided(action: (&str, u32), disposition: (&str, u32), out: &mut Map<String, 
 fn outcome(event: &Event, class: Class, record: &mut Record, out: &mut Map<String, Value>) {
     let ended = record.take("outcome");
     let word = ended.as_ref().and_then(Value::as_str);
-    let goes_out = matches!(
-        event.kind,
-        Kind::ExchangeGoingOut | Kind::ConnectionGoingOut | Kind::PublishedCameIn
-    );
     let failed = matches!(event.kind, Kind::Denied | Kind::PolicyRefused);
     let (id, status) = match (class, word) {
         (Class::Finding, _) => (1, "New"),
         _ if failed => (2, "Failure"),
         (_, Some("failed")) => (2, "Failure"),
         (_, Some("aborted")) => (99, "aborted"),
-        (_, None) if goes_out => (0, "Unknown"),
+        (_, None) if event.kind.goes_out() => (0, "Unknown"),
         _ => (1, "Success"),
     };
     out.insert("status_id".into(), id.into());
