@@ -85,7 +85,7 @@ fn a_document_with_every_key_compiles() {
 #[test]
 fn how_the_audit_is_kept_is_as_written_and_else_as_it_is_without() {
     let mut written = Policy::compile(&complete()).unwrap().audit().clone();
-    assert_eq!(written.sinks.len(), 8);
+    assert_eq!(written.sinks.len(), 9);
     written.sinks.clear();
     assert_eq!(
         written,
@@ -202,7 +202,7 @@ name = "h"
 "#;
     insta::assert_snapshot!(said(text), @r#"
     outwall.toml:4: `kind` is "kafka", which it cannot be
-      hint: write one of "file", "stdout", "syslog", "splunk", "elasticsearch", "webhook", "otlp"
+      hint: write one of "file", "stdout", "syslog", "splunk", "elasticsearch", "webhook", "otlp", "otlp-traces"
     outwall.toml:6: the sink of kind "splunk" has no `secret`
       hint: write where the token comes from: secret = { env = "HEC_TOKEN" }
     outwall.toml:7: "B" is no name for a sink
@@ -224,7 +224,7 @@ name = "h"
     outwall.toml:39: `batch` is 1000000: a receiver that refuses one event would get all of them again
       hint: write 1 to 10000
     outwall.toml:41: the sink has no `kind`
-      hint: write kind = one of "file", "stdout", "syslog", "splunk", "elasticsearch", "webhook", "otlp"
+      hint: write kind = one of "file", "stdout", "syslog", "splunk", "elasticsearch", "webhook", "otlp", "otlp-traces"
     "#);
 }
 
