@@ -273,7 +273,8 @@ fn surround(command: &mut Command, github: &GitHub, story: &Path, gh: Gh) {
         .envs([("GH_TOKEN", TOKEN), ("GITHUB_TOKEN", TOKEN)]);
 }
 
-/// With names instead of what differs from run to run: hashes, also short ones, and where the story is.
+/// With names instead of what differs from run to run: hashes, also short ones, and where the story is; and without
+/// the progress that git-lfs shows when a push takes a while.
 pub(super) fn shown(text: &str) -> String {
     let named: String = pieces(text)
         .map(|piece| {
@@ -289,7 +290,15 @@ pub(super) fn shown(text: &str) -> String {
     });
     placed
         .lines()
+        .filter(|line| !is_progress(line))
         .fold(String::new(), |all, line| all + line.trim_end() + "\n")
+}
+
+/// git-lfs writes it once in a while, so a quick push has none.
+fn is_progress(line: &str) -> bool {
+    ["Uploading LFS objects: ", "Downloading LFS objects: "]
+        .iter()
+        .any(|of_lfs| line.starts_with(of_lfs))
 }
 
 /// Words, and what is between them.
