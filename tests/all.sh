@@ -25,7 +25,6 @@ bash tests/clients/install.sh
 cargo test --locked --package outwall --test it -- --ignored clients:: suggesting::registries --test-threads 2
 
 say "receivers of the audit's events that are not ours (skipped loudly where they are not there)"
-python3 -c 'import opentelemetry.proto' 2>/dev/null || python3 -m pip install --quiet --break-system-packages opentelemetry-proto || true
 cargo test --locked --package outwall-shipping --test real_receivers -- --ignored --nocapture
 
 say "every protocol, by clients and servers that are not ours"

@@ -5,15 +5,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outwall_audit::query::{self, Filter};
-use outwall_audit::{AuditLog, CredentialChange, Options};
+use outwall_audit::{AuditLog, CameBack, CredentialChange, GoingOut, Kind, Options, TraceContext};
 use outwall_broker::Surroundings;
-use outwall_policy::{Policy, PolicyDocument};
+use outwall_policy::{
+    Action, ConnectionDecision, Method, Opening, Policy, PolicyDocument, RequestDecision, RequestPath,
+    RequestPermit, Sandbox, SandboxId, Scheme, Target,
+};
 use outwall_shipping::{Pace, Plan, Shipping, ship_once, states};
 
 fn write(path: &Path, events: usize) {
@@ -215,29 +218,60 @@ fn rsyslog_gets_everything_over_tcp_and_tls_also_when_it_is_killed_again_and_aga
     }
 }
 
-#[test]
-#[ignore = "needs opentelemetry-proto of PyPI"]
-fn otlp_is_what_the_official_definition_reads() {
-    let place = tempfile::tempdir().unwrap();
-    let has_it = Command::new("python3")
-        .args(["-c", "import opentelemetry.proto.collector.logs.v1"])
-        .stderr(Stdio::null())
-        .status();
-    if !has_it.is_ok_and(|status| status.success()) {
+/// A folder of `tests/clients/install.sh otlp`; none where it did not install it, said loudly.
+fn otlp_clients() -> Option<PathBuf> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let python = target.join("clients/venv-otlp");
+    let found = python.join("bin/python3").exists();
+    if !found {
         eprintln!(
-            "\nSKIPPED, NOT PASSED: python3 has no `opentelemetry-proto` (pip install opentelemetry-proto)\n"
+            "\nSKIPPED, NOT PASSED: no {} (`bash tests/clients/install.sh otlp` installs it)\n",
+            python.display()
         );
-        return;
     }
-    write(place.path(), 50);
-    let (port, out) = (free_port(), place.path().join("out"));
+    found.then_some(python)
+}
+
+/// What reads OTLP by its official definition, and writes what it read to a file.
+fn official_reader(clients: &Path, port: u16, out: &Path) -> Server {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/otlp_receiver.py");
-    let mut command = Command::new("python3");
+    let mut command = Command::new(clients.join("bin/python3"));
     command
         .arg(script)
         .arg(port.to_string())
-        .stdout(fs::File::create(&out).unwrap());
-    let _server = Server::start(&mut command, port);
+        .stdout(fs::File::create(out).unwrap());
+    Server::start(&mut command, port)
+}
+
+/// Which passes on what it gets in protobuf, as soon as it has it.
+fn collector(clients: &Path, place: &Path, port: u16, onward: u16) -> Server {
+    let program = clients.join("bin/python3");
+    let found = "import os, rotel; print(os.path.join(os.path.dirname(rotel.__file__), 'rotel-agent'))";
+    let found = Command::new(program).args(["-c", found]).output().unwrap();
+    let mut command = Command::new(String::from_utf8(found.stdout).unwrap().trim());
+    command
+        .arg("start")
+        .args(["--exporter", "otlp", "--otlp-exporter-protocol", "http"])
+        .args(["--otlp-exporter-endpoint", &format!("http://127.0.0.1:{onward}")])
+        .args(["--otlp-http-endpoint", &format!("127.0.0.1:{port}")])
+        .args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{}", free_port())])
+        .arg("--pid-file")
+        .arg(place.join("collector.pid"))
+        .arg("--log-file")
+        .arg(place.join("collector.log"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Server::start(&mut command, port)
+}
+
+#[test]
+#[ignore = "needs opentelemetry-proto of PyPI"]
+fn otlp_is_what_the_official_definition_reads() {
+    let Some(clients) = otlp_clients() else { return };
+    let place = tempfile::tempdir().unwrap();
+    write(place.path(), 50);
+    let (port, out) = (free_port(), place.path().join("out"));
+    let _server = official_reader(&clients, port, &out);
     let plan = plan(
         place.path(),
         &format!("kind = \"otlp\"\nurl = \"http://127.0.0.1:{port}\"\ncompress = true\n"),
@@ -247,4 +281,81 @@ fn otlp_is_what_the_official_definition_reads() {
         received(&out).into_iter().collect::<BTreeSet<_>>(),
         kept(place.path())
     );
+}
+
+#[test]
+#[ignore = "needs rotel and opentelemetry-proto of PyPI"]
+fn a_collector_takes_logs_and_spans_and_passes_them_on_whole() {
+    let Some(clients) = otlp_clients() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let (port, onward, out) = (free_port(), free_port(), place.path().join("out"));
+    let _server = official_reader(&clients, onward, &out);
+    let _collector = collector(&clients, place.path(), port, onward);
+    for (kind, sent) in [
+        ("otlp", kept as fn(&Path) -> BTreeSet<String>),
+        ("otlp-traces", exchanged),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        write(place.path(), 20);
+        exchange(place.path(), 30);
+        fs::write(&out, "").unwrap();
+        let sink = format!("kind = \"{kind}\"\nurl = \"http://127.0.0.1:{port}\"\ncompress = true\n");
+        assert_eq!(ship_once(plan(place.path(), &sink)).unwrap(), []);
+        let sent = sent(place.path());
+        eventually("it is passed on", || received(&out).len() >= sent.len());
+        assert_eq!(
+            received(&out).into_iter().collect::<BTreeSet<_>>(),
+            sent,
+            "{kind}"
+        );
+        let text = fs::read_to_string(&out).unwrap();
+        if kind == "otlp-traces" {
+            let known = |line: &&str| {
+                line.contains(r#""trace": "0af7651916cd43dd8448eb211c80319c", "parent": "b7ad6b7169203331""#)
+            };
+            assert_eq!(text.lines().filter(known).count(), sent.len(), "{text}");
+        }
+    }
+}
+
+/// So many exchanges, each within a trace of the client's.
+fn exchange(path: &Path, count: usize) {
+    let log = AuditLog::open(&path.join("audit"), Options::default()).unwrap();
+    let permit = permit();
+    let trace = TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    for _ in 0..count {
+        let recorded = log.going_out(GoingOut::exchange(&permit).trace(trace)).unwrap();
+        recorded.came_back(CameBack {
+            status: Some(200),
+            ..CameBack::default()
+        });
+    }
+}
+
+fn permit() -> RequestPermit {
+    let text = "default_environment = \"web\"\n[environments.web]\nnetwork = \"custom\"\nallowed_domains = [\"api.test\"]\n";
+    let policy = Policy::compile(&PolicyDocument::parse(text, "outwall.toml").unwrap()).unwrap();
+    let sandbox = Sandbox::new(SandboxId::from_random([1, 2, 3, 4]), "web".parse().unwrap());
+    let target = Target::parse("api.test:443").unwrap();
+    let ConnectionDecision::Intercept(connection) =
+        policy.decide_connection(&sandbox, &target, Opening::Unread)
+    else {
+        panic!("the host is allowed")
+    };
+    let path = RequestPath::parse("/v1").unwrap();
+    let action = Action::new(Scheme::Https, target, Method::GET, path, ());
+    match policy.decide_request(&connection, action) {
+        RequestDecision::Allow(permitted) => permitted.into_parts().0,
+        _ => panic!("the request is allowed"),
+    }
+}
+
+/// The ids of what went out.
+fn exchanged(path: &Path) -> BTreeSet<String> {
+    let events = query::read(&path.join("audit"), Filter::default()).unwrap();
+    events
+        .map(|event| event.unwrap())
+        .filter(|event| event.kind == Kind::ExchangeGoingOut)
+        .map(|event| event.id)
+        .collect()
 }

@@ -10,17 +10,18 @@
 #   for GitHub's             git, git-lfs, gh (Debian) and the newest gh (PyPI)
 #
 #   for `tests/it/ui`        playwright-core and axe-core (npm), which drive Debian's chromium
+#   for the audit's sinks    opentelemetry-proto and rotel, a collector (PyPI)
 #
 # With `agents` as its argument it installs only the agents, and the Python that their stand-in runs on; with `github`, only GitHub's;
-# with `pages`, only what the pages of `outwall ui` are looked at with.
+# with `pages`, only what the pages of `outwall ui` are looked at with; with `otlp`, only what the audit is delivered to.
 #
 # Everything that is not Debian's goes below cargo's target directory, in `clients/`, and is gone with it.
 set -euo pipefail
 
 case ${1-all} in
-all | agents | github | pages) wanted=${1-all} ;;
+all | agents | github | pages | otlp) wanted=${1-all} ;;
 *)
-    printf 'usage: %s [agents | github | pages]\n' "$0" >&2
+    printf 'usage: %s [agents | github | pages | otlp]\n' "$0" >&2
     exit 2
     ;;
 esac
@@ -53,13 +54,13 @@ has_venv() { /usr/bin/python3 -c 'import venv, ensurepip'; }
 absent=()
 debian_package curl command -v curl
 debian_package python3-venv has_venv
-if [[ $wanted != github ]]; then
+if [[ $wanted != github && $wanted != otlp ]]; then
     debian_package nodejs command -v node
     debian_package npm command -v npm
 fi
 if [[ $wanted == pages ]]; then
     debian_package chromium test -x /usr/bin/chromium
-elif [[ $wanted != agents ]]; then
+elif [[ $wanted != agents && $wanted != otlp ]]; then
     debian_package git command -v git
     debian_package git-lfs command -v git-lfs
     debian_package gh test -x /usr/bin/gh
@@ -97,6 +98,17 @@ if [[ $wanted == all || $wanted == pages ]]; then
     npm_packages pages playwright-core@1 axe-core@4
 fi
 if [[ $wanted == pages ]]; then
+    say "all there"
+    exit 0
+fi
+
+if [[ $wanted == all || $wanted == otlp ]]; then
+    say "PyPI: opentelemetry-proto, rotel into $clients/venv-otlp"
+    # The collector is linked with the Python of Debian.
+    test -x "$clients/venv-otlp/bin/python3" || /usr/bin/python3 -m venv "$clients/venv-otlp"
+    "$clients/venv-otlp/bin/pip" install --quiet --disable-pip-version-check 'opentelemetry-proto>=1.30,<2' 'rotel==0.0.1a15'
+fi
+if [[ $wanted == otlp ]]; then
     say "all there"
     exit 0
 fi
