@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
@@ -19,6 +20,11 @@ pub(crate) enum Outgoing {
 impl Outgoing {
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()).filter(|bytes| !bytes.is_empty()))
+    }
+
+    /// How long it may take to send, as slow as a busy machine is: 1 MiB/s.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.size_hint().lower() >> 20)
     }
 }
 

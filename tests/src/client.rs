@@ -101,7 +101,7 @@ impl Client {
 
     fn transmit(&self, method: &str, url: &str, body: Outgoing) -> Result<Response> {
         let uri: Uri = url.parse().with_context(|| format!("`{url}` is no URL"))?;
-        within_limit(async {
+        within(LIMIT + body.patience(), async {
             match self.open_for(&uri).await? {
                 Opened::Connection(mut connection) => connection.exchange(method, &uri, body).await,
                 Opened::Refused(response) => Ok(response),
@@ -339,10 +339,14 @@ async fn connect(gate: SocketAddr, target: &str, headers: &[(String, String)]) -
 
 /// Waits for `work`, for as long as a story may wait for anything.
 pub(crate) fn within_limit<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    within(LIMIT, work)
+}
+
+fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
     runtime().block_on(async {
-        timeout(LIMIT, work)
+        timeout(limit, work)
             .await
-            .unwrap_or_else(|_| bail!("nothing came within {LIMIT:?}"))
+            .unwrap_or_else(|_| bail!("nothing came within {limit:?}"))
     })
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -160,7 +161,13 @@ impl Outwall {
     /// As [`run`](Self::run), for what keeps both cores busy by itself, and takes minutes where others do too.
     #[track_caller]
     pub fn run_patiently(&self, arguments: &[&str]) -> Finished {
-        Running::start(self.command(arguments)).finish(5 * TIME_LIMIT)
+        self.run_within(5 * TIME_LIMIT, arguments)
+    }
+
+    /// As [`run`](Self::run), for what takes as long as the story has it do.
+    #[track_caller]
+    pub fn run_within(&self, limit: Duration, arguments: &[&str]) -> Finished {
+        Running::start(self.command(arguments)).finish(limit)
     }
 
     /// `outwall run OPTIONS -- COMMAND`, run to its end.
