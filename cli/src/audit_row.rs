@@ -90,23 +90,6 @@ pub(crate) fn time_of(at: jiff::Timestamp) -> String {
     time(&format!("{at:.0}"))
 }
 
-/// Bytes, for people: `1.5 MiB`.
-pub(crate) fn amount(bytes: u64) -> String {
-    let mut unit = "B";
-    let mut tenths = u128::from(bytes) * 10;
-    for next in ["KiB", "MiB", "GiB", "TiB"] {
-        if tenths < 10_240 {
-            break;
-        }
-        (unit, tenths) = (next, tenths / 1024);
-    }
-    if unit == "B" {
-        format!("{bytes} B")
-    } else {
-        format!("{}.{} {unit}", tenths / 10, tenths % 10)
-    }
-}
-
 /// `2026-05-01 12:00:00` of an RFC 3339 time in UTC.
 fn time(at: &str) -> String {
     at.get(..19).unwrap_or(at).replace('T', " ")
@@ -260,19 +243,6 @@ mod tests {
     fn a_request_without_an_answer_is_open_or_its_outcome_is_unknown() {
         assert!(of(sent(), None, Some(Outcome::InFlight)).contains("allow     open "));
         assert!(of(sent(), None, Some(Outcome::Unknown)).contains("allow     unknown "));
-    }
-
-    #[test]
-    fn bytes_are_told_in_the_largest_unit_that_fits() {
-        for (bytes, told) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1_572_864, "1.5 MiB"),
-            (u64::MAX, "16777215.9 TiB"),
-        ] {
-            assert_eq!(amount(bytes), told);
-        }
     }
 
     #[test]

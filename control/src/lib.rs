@@ -6,6 +6,7 @@
 //! there all the same. Lines are bounded, and what is not exactly a request of this version is refused.
 #![forbid(unsafe_code)]
 
+mod amount;
 mod answer;
 mod line;
 mod metrics;
@@ -18,6 +19,7 @@ mod printable;
 mod request;
 mod socket;
 
+pub use amount::amount;
 pub use answer::{Answer, ChangeRefused, Grant, Role, Standing, Status};
 pub use line::{LONGEST_ANSWER, LONGEST_REQUEST, LineError};
 pub use metrics::MetricsPage;

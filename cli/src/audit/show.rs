@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use outwall_audit::index::{Entry, Found, IndexError, Outcome};
 use outwall_audit::{Event, Kind};
-use outwall_control::request;
+use outwall_control::{amount, request};
 
 use super::indexed;
-use crate::audit_row::{amount, heading, row};
+use crate::audit_row::{heading, row};
 use crate::failure::Failure;
 use crate::terminal::{Paint, printable, write_out};
 

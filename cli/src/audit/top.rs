@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use outwall_audit::index::{Denial, Index, Top as Which, TopRow};
 use outwall_audit::query::Filter;
+use outwall_control::amount;
 
 use super::indexed;
 use super::list::Narrowed;
-use crate::audit_row::{amount, time_of};
+use crate::audit_row::time_of;
 use crate::failure::Failure;
 use crate::table::Table;
 use crate::terminal::{Paint, write_out};

@@ -13,6 +13,7 @@ use super::row::Row;
 use super::suggestion::Suggestion;
 use super::words;
 use super::{Frame, Pages, View};
+use crate::amount;
 
 #[derive(Template)]
 #[template(path = "event.html")]
@@ -247,7 +248,7 @@ fn ended(entry: &Entry) -> Vec<Option<Fact>> {
     };
     let counted = |bytes: u64| match bytes {
         0..1024 => words::count(bytes, "byte"),
-        _ => format!("{} ({} bytes)", words::bytes(bytes), words::number(bytes)),
+        _ => format!("{} ({} bytes)", amount(bytes), words::number(bytes)),
     };
     vec![
         fact(

@@ -5,6 +5,7 @@ use outwall_audit::index::{Entry, Outcome};
 use outwall_audit::live::News;
 
 use super::words::{self, Tone};
+use crate::amount;
 
 /// What the columns show. Text of the sandbox is in it: templates escape.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ impl Row {
 
     fn new(event: &Event, ending: Option<&Event>, outcome: Option<Outcome>) -> Self {
         let ended = ending.unwrap_or(event);
-        let some_bytes = |count: Option<u64>| count.map(words::bytes).unwrap_or_default();
+        let some_bytes = |count: Option<u64>| count.map(amount).unwrap_or_default();
         Self {
             id: event.id.clone(),
             at: event.at.clone(),

@@ -12,6 +12,7 @@ use super::asked::{Asked, Problem};
 use super::log::Unanswered;
 use super::state::gates;
 use super::{Frame, Pages, View, words};
+use crate::amount;
 
 #[derive(Template)]
 #[template(path = "sandboxes.html")]
@@ -84,8 +85,8 @@ impl Sandbox {
             allowed: words::number(row.allowed),
             denied: words::number(row.denied),
             findings: words::number(row.findings),
-            up: words::bytes(row.bytes_up),
-            down: words::bytes(row.bytes_down),
+            up: amount(row.bytes_up),
+            down: amount(row.bytes_down),
             first: words::second(row.first),
             last: words::second(row.last),
         }

@@ -14,6 +14,7 @@ use outwall_audit::segment;
 use super::chain::Checked;
 use super::log::Unanswered;
 use super::{Frame, Pages, View, words};
+use crate::amount;
 use crate::{Answer, Peers, Request, Role, Status};
 
 /// How one sink is.
@@ -122,7 +123,7 @@ async fn page(pages: &Arc<Pages>) -> Result<Page, Unanswered> {
         extent: Some(Told::of(&extent)),
         directory: pages.log.directory().display().to_string(),
         files: words::count(files, "file"),
-        size: words::bytes(bytes),
+        size: amount(bytes),
         sinks: sinks.map(|sinks| sinks.into_iter().map(Sink::of).collect()),
         gates: gates(pages).await,
     })

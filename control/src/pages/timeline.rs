@@ -13,7 +13,8 @@ use super::asked::{Asked, Problem};
 use super::log::Unanswered;
 use super::row::Row;
 use super::sandboxes::{Sandbox, running};
-use super::{Frame, Pages, View, words};
+use super::{Frame, Pages, View};
+use crate::amount;
 
 #[derive(Template)]
 #[template(path = "timeline.html")]
@@ -139,7 +140,7 @@ impl Step {
     fn bytes(&self) -> String {
         match self.moved {
             (0, 0) => String::new(),
-            (up, down) => format!("{} up, {} down", words::bytes(up), words::bytes(down)),
+            (up, down) => format!("{} up, {} down", amount(up), amount(down)),
         }
     }
 }

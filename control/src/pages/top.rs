@@ -11,6 +11,7 @@ use outwall_audit::index::{Top, TopRow};
 use super::asked::{Asked, Problem};
 use super::log::Unanswered;
 use super::{Frame, Pages, View, words};
+use crate::amount;
 
 #[derive(Template)]
 #[template(path = "top.html")]
@@ -109,8 +110,8 @@ impl Bar {
             link: link.query(),
             allowed: words::number(row.allowed),
             denied: words::number(row.denied),
-            up: words::bytes(row.bytes_up),
-            down: words::bytes(row.bytes_down),
+            up: amount(row.bytes_up),
+            down: amount(row.bytes_down),
             last: words::second(row.last),
             width: (u128::from(weight(what, row)) * 100 / u128::from(most))
                 .max(1)

@@ -146,19 +146,6 @@ pub(super) fn second(at: Timestamp) -> String {
     text.trim_end_matches('Z').replace('T', " ")
 }
 
-/// `17 B`, `4.2 KiB`.
-pub(super) fn bytes(count: u64) -> String {
-    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if count < 1024 {
-        return format!("{count} B");
-    }
-    let (mut tenths, mut unit) = (u128::from(count) * 10 / 1024, 0);
-    while tenths >= 10_240 {
-        (tenths, unit) = (tenths / 1024, unit + 1);
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
-}
-
 /// `850 µs`, `12 ms`, `3.4 s`, `2 min 5 s` of microseconds.
 pub(super) fn span(micros: u64) -> String {
     match micros {
@@ -199,10 +186,6 @@ mod tests {
         assert_eq!(
             [0, 999, 1000, 1_234_567].map(number),
             ["0", "999", "1,000", "1,234,567"]
-        );
-        assert_eq!(
-            [17, 1024, 4_301, 1_048_576, u64::MAX].map(bytes),
-            ["17 B", "1.0 KiB", "4.2 KiB", "1.0 MiB", "15.9 EiB"]
         );
         assert_eq!(
             [850, 12_345, 3_450_000, 125_000_000, 7_260_000_000].map(span),
