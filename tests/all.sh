@@ -13,25 +13,27 @@ bash tests/clients/install.sh github
 say "units and stories"
 cargo test --workspace --locked
 
+# Always the whole workspace: of a package alone the dependencies have other features, and all would be built again.
+stories() { cargo test --workspace --locked --test it -- --ignored "$@"; }
+
 say "the long stories: deaths of gates, a GiB each way"
-cargo test --locked --package outwall --test it -- --ignored --skip clients:: --skip suggesting::registries --skip attacks:: --skip protocols:: --skip agents:: --skip ui::
-cargo test --locked --package outwall-proxy --test it -- --ignored
+stories --skip clients:: --skip suggesting::registries --skip attacks:: --skip protocols:: --skip agents:: --skip ui::
 
 say "the list of attacks, and its table"
-cargo test --locked --package outwall --test it -- --ignored attacks::
+stories attacks::
 
 say "the real clients (skipped loudly where the registries cannot be reached)"
 bash tests/clients/install.sh
-cargo test --locked --package outwall --test it -- --ignored clients:: suggesting::registries --test-threads 2
+stories clients:: suggesting::registries --test-threads 2
 
 say "receivers of the audit's events that are not ours (skipped loudly where they are not there)"
-cargo test --locked --package outwall-shipping --test real_receivers -- --ignored --nocapture
+cargo test --workspace --locked --test real_receivers -- --ignored --nocapture
 
 say "every protocol, by clients and servers that are not ours"
-cargo test --locked --package outwall --test it -- --ignored protocols::
+stories protocols::
 
 say "coding agents, unpatched, against a stand-in for their models"
-cargo test --locked --package outwall --test it -- --ignored agents::
+stories agents::
 
 say "the pages of outwall ui, in Chromium"
-cargo test --locked --package outwall --test it -- --ignored ui::
+stories ui::
