@@ -8,7 +8,7 @@ use crate::credential_fault::CredentialFault;
 use crate::decision::{Action, ConnectionDecision, Opening, RequestDecision};
 use crate::denial::Denial;
 use crate::environment::{Environment, Treatment};
-use crate::github::{self, Ground, Undecided};
+use crate::github::{self, Actions, GithubUse, Ground, Undecided};
 use crate::host::Host;
 use crate::method::Method;
 use crate::permit::{ConnectionPermit, Permitted, RequestPermit, RuleName};
@@ -131,7 +131,30 @@ impl Policy {
         );
         let sizes = environment.sizes.of(&action.target, &action.method);
         let permitted = Permitted::new(via, action, rule, sizes, (None, None));
-        Ok(permitted.for_github((**used).clone()).into_parts().0)
+        let led = GithubUse {
+            led_from: Some(used.led_from().unwrap_or(from.target()).clone()),
+            ..(**used).clone()
+        };
+        Ok(permitted.for_github(led).into_parts().0)
+    }
+
+    /// Would what a sandbox's session does be allowed at this host of its GitHub? For who asks about what was recorded: no permit comes
+    /// of it.
+    pub fn would_let_do(&self, sandbox: &Sandbox, at: &Target, actions: &Actions) -> Result<(), Denial> {
+        let environment = self.environment_of(sandbox)?;
+        let Some((github, session, _)) = self.githubs.service(sandbox, at) else {
+            let target = at.clone();
+            return Err(Denial::of(environment, Reason::Withdrawn { target }, None));
+        };
+        let ground = self.ground(environment, sandbox, at);
+        let decided = github.grant(session).decide(actions, ground);
+        let denial = |refusal| Denial::of(environment, Reason::Github(refusal), None);
+        decided.map(drop).map_err(denial)
+    }
+
+    /// Would its GitHub lead it to this host? For who asks about what was recorded, too.
+    pub fn would_lead_to(&self, sandbox: &Sandbox, to: &Target) -> Result<(), Denial> {
+        self.grant_storage(self.environment_of(sandbox)?, sandbox, to)
     }
 
     fn grant_storage(

@@ -1,7 +1,7 @@
 //! The commands of a push, once they are understood, and how they are sent on.
 
 use bytes::Bytes;
-use outwall_policy::github::{Actions, GithubAction, RefUpdate, RepositoryName};
+use outwall_policy::github::{Actions, RefUpdate, RepositoryName};
 
 use super::pack::PackReader;
 use super::pkt_line::{FLUSH, write_line};
@@ -36,7 +36,7 @@ impl PushCommands {
     /// What the push would do. Whether it moves a ref forward cannot be told from its commands: see [`forced`](Self::forced).
     pub fn actions(&self, repository: &RepositoryName) -> Actions {
         Actions {
-            operation: OPERATION.to_owned(),
+            operation: Actions::PUSH.to_owned(),
             all: self
                 .updates
                 .iter()
@@ -47,13 +47,7 @@ impl PushCommands {
 
     /// What the push would do if each ref that it moves were moved to where its old place is no ancestor.
     pub fn forced(&self, repository: &RepositoryName) -> Actions {
-        let mut actions = self.actions(repository);
-        for action in &mut actions.all {
-            if let GithubAction::UpdateRef(repository, name) = action {
-                *action = GithubAction::ForceRef(repository.clone(), name.clone());
-            }
-        }
-        actions
+        self.actions(repository).forced()
     }
 
     /// The reader of the pack that follows the commands.
@@ -65,5 +59,3 @@ impl PushCommands {
         }
     }
 }
-
-const OPERATION: &str = "git-receive-pack";

@@ -99,6 +99,33 @@ pub enum OtherKind {
     Unknown,
 }
 
+impl Actions {
+    /// What a push is called.
+    pub const PUSH: &'static str = "git-receive-pack";
+
+    /// The same if each ref that it moves were moved to where its old place is no ancestor.
+    #[must_use]
+    pub fn forced(&self) -> Self {
+        let force = |action: &GithubAction| match action {
+            GithubAction::UpdateRef(repository, name) => {
+                GithubAction::ForceRef(repository.clone(), name.clone())
+            }
+            other => other.clone(),
+        };
+        Self {
+            operation: self.operation.clone(),
+            all: self.all.iter().map(force).collect(),
+        }
+    }
+
+    /// Whether it moves a ref of which the request does not tell whether that goes forward. A push tells where a ref was and is to be;
+    /// REST and GraphQL tell whether to force, and GitHub refuses what would have to.
+    pub fn may_force(&self) -> bool {
+        let moves = |action: &GithubAction| matches!(action, GithubAction::UpdateRef(..));
+        self.operation == Self::PUSH && self.all.iter().any(moves)
+    }
+}
+
 impl GithubAction {
     /// The repository that it is about.
     pub fn repository(&self) -> Option<&RepositoryName> {

@@ -10,6 +10,7 @@ mod decide;
 mod host;
 mod names;
 mod oid;
+mod read_back;
 mod refusal;
 mod rules;
 mod session;
@@ -26,7 +27,7 @@ pub use names::{BranchName, RefName, RefNameError, RepositoryName, RepositoryNam
 pub use oid::{ObjectId, ObjectIdError};
 pub use refusal::{GithubRefusal, Refused, WhyNot};
 pub use rules::{PublicRule, PullRequestRule, PushRule, SessionRules};
-pub use session::{SessionGrant, SessionRepository};
+pub use session::{SessionGrant, SessionRepository, SessionRepositoryError};
 pub use token::{TokenFault, TokenScopes};
 pub(crate) use undecided::unreasoned;
 pub use undecided::{AskedAtGithub, GithubUse, Undecided};

@@ -42,6 +42,8 @@ pub struct GithubUse {
     pub(crate) actions: Actions,
     pub(crate) token: TokenUse,
     pub(crate) details: Vec<String>,
+    /// Some where it goes to where GitHub led.
+    pub(crate) led_from: Option<Target>,
 }
 
 impl<R> Undecided<R> {
@@ -92,6 +94,7 @@ impl<R> Undecided<R> {
                 actions,
                 token,
                 details,
+                led_from: None,
             })),
             Err(mut refusal) => {
                 refusal.details = details;
@@ -120,6 +123,11 @@ impl GithubUse {
     /// What else a record of it names. Nothing secret, and nothing of what was written.
     pub fn details(&self) -> &[String] {
         &self.details
+    }
+
+    /// The host of GitHub that led a request to where this one goes; none where it is that request.
+    pub fn led_from(&self) -> Option<&Target> {
+        self.led_from.as_ref()
     }
 
     /// With which token.
