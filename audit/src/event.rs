@@ -340,6 +340,10 @@ pub struct Github {
     /// Refs with their old and new ids, fields and ids of GraphQL.
     #[serde(default)]
     pub details: Vec<String>,
+    /// The host of GitHub that led a request to where this one goes: `github.com:443`.
+    pub led_from: Option<String>,
+    /// How a push may move refs: `forward`, where its session may not force. One that does not show that it does is cut off.
+    pub moves: Option<String>,
 }
 
 /// Facts of a client's TLS.
@@ -501,7 +505,7 @@ pub(crate) fn obeys_a_terminal(character: char) -> bool {
 /// No text of a line is longer, in bytes before escaping.
 const LONGEST_TEXT: usize = 2048;
 /// Of a list.
-const MOST_TEXTS: usize = 64;
+pub(crate) const MOST_TEXTS: usize = 64;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// `Unknown` stays the last one, and all before it are in `ALL`.

@@ -10,8 +10,15 @@ pub(crate) fn allowed(used: &GithubUse, line: &mut Fields<'_>) {
         begin(used.grant().at(), &used.actions().operation, github);
         github.texts("actions", &used.actions().all);
         github.texts("details", used.details());
+        github.maybe("led_from", used.led_from());
+        if used.actions().may_force() && !used.grant().rules().force_push {
+            github.plain("moves", FORWARD);
+        }
     });
 }
+
+/// A push is cut off where it does not show that it moves refs forward, so what came back whole did.
+pub(crate) const FORWARD: &str = "forward";
 
 /// Of one that is refused: each thing with why not.
 pub(crate) fn refused(refusal: &GithubRefusal, line: &mut Fields<'_>) {

@@ -4,7 +4,8 @@
 //! and says [`Answer::Unknown`] where the answer turns on something that no record has. Start at [`Replay`].
 //!
 //! Not asked again, because no record says what it would take: how fast and how much at once (`limits`), how many names below one
-//! wildcard, what a body holds (`dlp`), sizes of heads, credentials that a sandbox brings along, and what went wrong on the way.
+//! wildcard, what a body holds (`dlp`), sizes of heads, credentials that a sandbox brings along, whether the token of a session is fit for
+//! its rules, and what went wrong on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,8 @@ use outwall_policy::{
 
 use crate::traffic::{Fate, Passage, RequestWish, Wish};
 
+mod at_github;
+
 /// What a policy says to something recorded.
 #[derive(Debug)]
 pub enum Answer {
@@ -24,6 +27,8 @@ pub enum Answer {
     Deny(Denial),
     /// That turns on what is not recorded.
     Unknown(Unknown),
+    /// Nobody would ask: GitHub led there for a request that would be refused.
+    NotAsked,
 }
 
 /// What is not recorded, and would have to be to decide.
@@ -39,8 +44,10 @@ pub enum Unknown {
     Unread,
     /// A credential was put in that the policy does not put in here.
     Credential,
-    /// What a session does at its GitHub.
+    /// What a session does at its GitHub, or all of it.
     Github,
+    /// Whether a push moves a ref forward.
+    Forward,
     /// It was refused by what is not asked again.
     Elsewhere,
 }
@@ -55,6 +62,7 @@ impl Unknown {
             Self::Unread => "unread",
             Self::Credential => "credential",
             Self::Github => "github",
+            Self::Forward => "forward",
             Self::Elsewhere => "not-asked-again",
         }
     }
@@ -73,7 +81,12 @@ impl Unknown {
                 "it was relayed unread, and this policy would read it: whether the client bears that is not known"
             }
             Self::Credential => "a credential was put into the request that this policy does not put in here",
-            Self::Github => "what a session does at its GitHub is decided when GitHub is asked",
+            Self::Github => {
+                "what the session would have done at its GitHub is not recorded, or not all of it"
+            }
+            Self::Forward => {
+                "whether the push moves the ref forward is not recorded: a gate looks only where `force_push = false`"
+            }
             Self::Elsewhere => "it was refused by a check that replay does not make",
         }
     }
@@ -85,10 +98,10 @@ impl Unknown {
 /// 2. The address that was dialled, as [`Policy::admit`] says, where it is known.
 /// 3. The request, as [`Policy::decide_request`] says, and its size as far as it is recorded.
 pub fn decide(policy: &Policy, environment: &EnvironmentName, passage: &Passage) -> Answer {
-    if passage.at_github && policy.githubs().iter().next().is_some() {
-        return Answer::Unknown(Unknown::Github);
+    let sandbox = sandbox(environment, passage);
+    if let Some((led_from, done)) = at_github::led(passage) {
+        return at_github::decide_led(policy, &sandbox, (led_from, passage), done);
     }
-    let sandbox = Sandbox::new(passage.sandbox, environment.clone());
     let via = match connect(policy, &sandbox, passage) {
         Ok(via) => via,
         Err(answer) => return answer,
@@ -101,6 +114,14 @@ pub fn decide(policy: &Policy, environment: &EnvironmentName, passage: &Passage)
     match answer {
         Answer::Allow => admit(policy, &via, passage),
         other => other,
+    }
+}
+
+fn sandbox(environment: &EnvironmentName, passage: &Passage) -> Sandbox {
+    let sandbox = Sandbox::new(passage.sandbox, environment.clone());
+    match &passage.session {
+        Some(at) => sandbox.working_at(at.clone()),
+        None => sandbox,
     }
 }
 
@@ -142,7 +163,7 @@ fn decide_request(
         Treatment::Tunnel | Treatment::Stream => return Answer::Allow, // its requests are not read
         Treatment::Intercept | Treatment::Forward => {}
     }
-    let asked = |path| ask(policy, via, request, path);
+    let asked = |path| ask(policy, via, (request, path), passage);
     let decided = match request.path.whole() {
         Some(path) => asked(path),
         None => match alike(policy, via, request) {
@@ -159,8 +180,8 @@ fn decide_request(
 fn ask(
     policy: &Policy,
     via: &ConnectionPermit,
-    request: &RequestWish,
-    path: RequestPath,
+    (request, path): (&RequestWish, RequestPath),
+    passage: &Passage,
 ) -> Result<RequestPermit, Answer> {
     let action = Action {
         scheme: request.scheme,
@@ -174,7 +195,7 @@ fn ask(
     match policy.decide_request(via, action) {
         RequestDecision::Allow(permitted) => Ok(permitted.into_parts().0),
         RequestDecision::Deny(denial, ()) => Err(Answer::Deny(denial)),
-        RequestDecision::Understand(_) => Err(Answer::Unknown(Unknown::Github)),
+        RequestDecision::Understand(undecided) => at_github::decide(undecided, passage),
     }
 }
 
@@ -215,8 +236,8 @@ fn within(permit: &RequestPermit, passage: &Passage) -> Answer {
             most,
         ));
     }
-    let Some(used) = &passage.credential else {
-        return Answer::Allow;
+    let Some(used) = passage.credential.as_ref().filter(|_| permit.github().is_none()) else {
+        return Answer::Allow; // a session's is the one that its GitHub is configured with
     };
     let put_in = permit.brokerage().is_some_and(|brokerage| {
         let mut usable = brokerage.usable();
@@ -257,6 +278,8 @@ pub struct Replay {
     pub still_allowed: u64,
     /// What was refused and would be refused.
     pub still_refused: u64,
+    /// What passed, and nobody would ask for: GitHub led there for a request that would be refused.
+    pub not_asked: u64,
     /// What passed and would be refused.
     pub newly_refused: Changes,
     /// What was refused and would pass.
@@ -275,6 +298,8 @@ pub struct About {
     pub target: Target,
     /// Method and path; none where the connection itself is decided on, for a gate reads nothing of it then.
     pub request: Option<(String, String)>,
+    /// What it does at the GitHub that its session works at, as the log has it.
+    pub does: Vec<String>,
     /// Code of the reason.
     pub reason: String,
 }
@@ -320,6 +345,7 @@ impl Replay {
                 note(&mut self.newly_allowed, about, environment, passage, said);
             }
             (Answer::Allow, Fate::Refused { .. }) => self.undecided(Unknown::Elsewhere, environment, passage),
+            (Answer::NotAsked, _) => self.not_asked += passage.times,
             (Answer::Unknown(why), _) => self.undecided(why, environment, passage),
         }
     }
@@ -356,6 +382,7 @@ impl About {
         Self {
             target: passage.target.clone(),
             request,
+            does: at_github::does(passage),
             reason: reason.to_owned(),
         }
     }
@@ -365,6 +392,7 @@ impl About {
         let mut about = Self::of(passage, denial.code());
         if is_of_the_connection(denial.reason()) {
             about.request = None;
+            about.does.clear();
         }
         about
     }
@@ -403,7 +431,7 @@ pub(crate) fn is_policys(reason: &str) -> bool {
     OF_THE_POLICY.contains(&reason)
 }
 
-const OF_THE_POLICY: [&str; 14] = [
+const OF_THE_POLICY: [&str; 19] = [
     "unknown-environment",
     "network-none",
     "host-not-allowed",
@@ -418,6 +446,11 @@ const OF_THE_POLICY: [&str; 14] = [
     "parent-proxy",
     "body-too-large",
     "withdrawn",
+    "github-ref-refused",
+    "github-repository-refused",
+    "github-workflow-refused",
+    "github-pull-request-refused",
+    "github-operation-refused",
 ];
 
 /// Enough to ask about.

@@ -6,12 +6,15 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use outwall_policy::github::SessionRepository;
 use outwall_policy::{Method, SandboxId, Scheme, Target, Writing};
 
 use crate::event::{Event, Kind};
 
+mod at_github;
 mod recorded_path;
 
+pub use at_github::{DoneAtGithub, LedFrom, Moves, Told};
 pub use recorded_path::RecordedPath;
 
 /// One thing that a sandbox asked for, as the log has it.
@@ -37,8 +40,12 @@ pub struct Passage {
     pub bytes_up: Option<u64>,
     /// The name of the credential that was put in.
     pub credential: Option<String>,
+    /// Where the session of the sandbox works, if it has one.
+    pub session: Option<SessionRepository>,
     /// The GitHub that the session of the sandbox works at had a part in it.
     pub at_github: bool,
+    /// What it does there, where that was understood and is recorded.
+    pub github: Option<DoneAtGithub>,
     /// The executable that asked, where that is certain. Hostile text.
     pub program: Option<String>,
     /// How many times.
@@ -102,7 +109,8 @@ pub enum Fate {
 pub struct Traffic {
     /// What went out and did not come back yet, by its id.
     out: HashMap<String, Passage>,
-    /// What failed before anything was reached, by who and where to: a refusal of its address may follow.
+    /// What failed before anything was reached, or before a push was seen to move its refs forward, by who and where to: a refusal of
+    /// its address, or of that, may follow.
     in_doubt: HashMap<(SandboxId, Target), Vec<Passage>>,
     unreadable: u64,
     uncounted: u64,
@@ -122,9 +130,10 @@ impl Traffic {
             Kind::ExchangeCameBack | Kind::ConnectionCameBack => {
                 let mut passage = self.out.remove(event.closes.as_deref()?)?;
                 passage.came_back(event);
-                match passage.reached {
-                    Reached::Yes => Some(passage),
-                    Reached::Unsure => self.doubt(passage),
+                if passage.is_in_doubt() {
+                    self.doubt(passage)
+                } else {
+                    Some(passage)
                 }
             }
             Kind::Denied => self.refused(event),
@@ -151,7 +160,8 @@ impl Traffic {
         self.uncounted
     }
 
-    /// Keeps it until its refusal follows, or none does. Of very many the last count as refused: a few that passed say as much.
+    /// Keeps it until its refusal follows, or none does. Of very many that reached nothing the last count as refused: a few that passed
+    /// say as much.
     fn doubt(&mut self, mut passage: Passage) -> Option<Passage> {
         let key = (passage.sandbox, passage.target.clone());
         let waiting = self.in_doubt.entry(key).or_default();
@@ -159,17 +169,35 @@ impl Traffic {
             waiting.push(passage);
             return None;
         }
-        passage.refuse(ADDRESS_REFUSED);
+        if passage.reached == Reached::Unsure {
+            passage.refuse(ADDRESS_REFUSED);
+        }
         Some(passage)
     }
 
-    /// What went out, and was then refused for its address, is on record twice.
+    /// What went out, and was then refused for its address or for what its push turned out to be, is on record twice.
     fn went_out(&mut self, refused: &Passage) -> Option<Passage> {
-        let is_address = matches!(&refused.outcome, Fate::Refused { reason } if reason == ADDRESS_REFUSED);
         let key = (refused.sandbox, refused.target.clone());
-        let mut passage = self.in_doubt.get_mut(&key).filter(|_| is_address)?.pop()?;
-        passage.refuse(ADDRESS_REFUSED);
+        let is_it = |one: &Passage| one.is_refused_as(refused);
+        let mut waiting = self.in_doubt.get_mut(&key);
+        let found = waiting
+            .as_mut()
+            .and_then(|waiting| Some(waiting.remove(waiting.iter().rposition(is_it)?)));
+        let mut passage = found.or_else(|| self.still_out(refused))?;
+        passage.outcome = refused.outcome.clone();
+        passage.github = refused.github.clone().or(passage.github);
         Some(passage)
+    }
+
+    /// A push that is refused before its end is written down.
+    fn still_out(&mut self, refused: &Passage) -> Option<Passage> {
+        refused.github.as_ref()?;
+        let is_it = |one: &Passage| {
+            (one.sandbox, &one.target) == (refused.sandbox, &refused.target) && one.is_refused_as(refused)
+        };
+        let (id, _) = self.out.iter().find(|(_, one)| is_it(one))?;
+        let id = id.clone();
+        self.out.remove(&id)
     }
 
     fn refused(&mut self, event: &Event) -> Option<Passage> {
@@ -194,22 +222,27 @@ impl Passage {
             at: event.at.clone(),
             target: Target::parse(event.target.as_deref()?).ok()?,
             what: Wish::read(event)?,
-            outcome: match event.kind {
-                Kind::Denied => Fate::Refused {
-                    reason: event.reason.clone()?,
-                },
-                _ => Fate::Passed { rule: rule.clone() },
-            },
             address: address(event),
             reached: Reached::of(event),
             bytes_up: None,
             credential: event.credential.clone(),
+            session: match event.session.as_deref() {
+                Some(session) => Some(session.parse().ok()?),
+                None => None,
+            },
             at_github: event.github.is_some() || rule.starts_with("github "),
+            github: DoneAtGithub::read(event),
             program: event
                 .process
                 .as_ref()
                 .and_then(|process| process.executable.clone()),
             times: 1,
+            outcome: match event.kind {
+                Kind::Denied => Fate::Refused {
+                    reason: event.reason.clone()?,
+                },
+                _ => Fate::Passed { rule },
+            },
         })
     }
 
@@ -219,6 +252,13 @@ impl Passage {
             self.reached = Reached::Yes;
         }
         self.bytes_up = event.bytes_up;
+        if let Some(done) = self
+            .github
+            .as_mut()
+            .filter(|_| event.outcome.as_deref() == Some("complete"))
+        {
+            done.complete();
+        }
         let sent = event.bytes_up.is_some_and(|bytes| bytes > 0);
         if let Wish::Request(request) = &mut self.what
             && request.writing == Writing::Nothing
@@ -226,6 +266,25 @@ impl Passage {
         {
             request.writing = Writing::Body; // a log of before `carries`
         }
+    }
+
+    /// Whether its refusal may follow: it came back without anything having been reached, or before its push was seen to go forward.
+    fn is_in_doubt(&self) -> bool {
+        let looked = self
+            .github
+            .as_ref()
+            .is_some_and(|done| done.moves == Moves::Looked);
+        looked || self.reached == Reached::Unsure
+    }
+
+    /// Whether this went out, and that is its refusal.
+    fn is_refused_as(&self, refused: &Self) -> bool {
+        let Fate::Refused { reason } = &refused.outcome else {
+            return false;
+        };
+        let by_address = reason == ADDRESS_REFUSED && self.reached == Reached::Unsure;
+        let both = self.github.as_ref().zip(refused.github.as_ref());
+        by_address || both.is_some_and(|(done, refused)| done.turned_out(refused))
     }
 
     fn refuse(&mut self, reason: &str) {

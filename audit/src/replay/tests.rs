@@ -3,6 +3,8 @@ use outwall_policy::PolicyDocument;
 use super::*;
 use crate::traffic::tests::{denied, line, request, traffic};
 
+mod github;
+
 fn policy(environment: &str) -> Policy {
     let text = format!("[environments.test]\n{environment}");
     Policy::compile(&PolicyDocument::parse(&text, "new.toml").unwrap()).unwrap()

@@ -20,9 +20,10 @@ use crate::terminal::{Paint, printable, say, write_out};
 
 /// Says what the policy file `--config` would have done to the traffic in the audit: nothing is sent
 ///
-/// Every decision is made by the code that decides in a gate: connection, address, request. Not asked again, because no log has
-/// what it takes: limits of rate and number, names below one wildcard, what bodies hold, sizes of heads. Ends with 0 when
-/// nothing that passed would be refused, with 1 when something would, with 2 when it cannot be said.
+/// Every decision is made by the code that decides in a gate: connection, address, request, and what a session does at its GitHub.
+/// Not asked again, because no log has what it takes: limits of rate and number, names below one wildcard, what bodies hold, sizes
+/// of heads, whether a session's token is fit for its rules. Ends with 0 when nothing that passed would be refused, with 1 when
+/// something would, with 2 when it cannot be said.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -133,6 +134,13 @@ fn as_tables(replayed: &Replayed, unreadable: u64, uncounted: u64, paint: Paint)
         replayed.still_allowed,
         replayed.still_refused
     );
+    if replayed.not_asked > 0 {
+        let _ = writeln!(
+            text,
+            "{} would not be asked for: GitHub led there for a request that would be refused",
+            replayed.not_asked
+        );
+    }
     if unreadable + uncounted > 0 {
         let _ = writeln!(
             text,
@@ -145,7 +153,10 @@ fn as_tables(replayed: &Replayed, unreadable: u64, uncounted: u64, paint: Paint)
 fn table(changes: &Changes) -> Table<6> {
     let mut table = Table::new(["TIMES", "METHOD", "TARGET", "PATH", "REASON", "SANDBOXES"]);
     for (about, seen) in changes {
-        let (method, path) = about.request.clone().unwrap_or(("-".into(), "-".into()));
+        let (method, mut path) = about.request.clone().unwrap_or(("-".into(), "-".into()));
+        if !about.does.is_empty() {
+            let _ = write!(path, " ({})", about.does.join(", "));
+        }
         let sandboxes: Vec<String> = seen.sandboxes.iter().map(ToString::to_string).collect();
         table.row([
             seen.times.to_string(),
@@ -194,6 +205,7 @@ fn as_json(replayed: &Replayed, unreadable: u64, uncounted: u64) -> Value {
         "undecidable": changes_as_json(&replayed.undecidable),
         "still_allowed": replayed.still_allowed,
         "still_refused": replayed.still_refused,
+        "not_asked": replayed.not_asked,
         "unreadable": unreadable,
         "uncounted": uncounted,
     })
@@ -206,6 +218,7 @@ fn changes_as_json(changes: &Changes) -> Vec<Value> {
             "target": about.target.to_string(),
             "method": method,
             "path": path,
+            "does": about.does,
             "reason": about.reason,
             "message": seen.message,
             "remedy": seen.remedy,

@@ -15,7 +15,7 @@ use outwall_git_proxy::git::{
     PushRefusal, ReportForm,
 };
 use outwall_policy::github::{GithubRefusal, Ground, RefUpdate};
-use outwall_policy::{Denial, Reason, RequestPermit};
+use outwall_policy::{Denial, Reason, RequestPermit, Target};
 use tokio::time::Sleep;
 
 use super::shown::Standing;
@@ -41,6 +41,7 @@ pub(super) struct Push {
 /// What is left of a push that is on its way, to tell its client if it is cut off.
 pub(super) struct Sending {
     commands: PushCommands,
+    target: Target,
     cut: Arc<OnceLock<Denial>>,
     gate: Arc<ClientGate>,
 }
@@ -54,7 +55,11 @@ impl Sending {
     /// The same, where GitHub's answer had begun: its body.
     pub(super) fn told_in_the_answer(&self) -> Option<Bytes> {
         let denial = self.cut.get()?;
-        self.gate.denied(denial, Asked::default());
+        let asked = Asked {
+            target: Some(&self.target),
+            ..Asked::default()
+        };
+        self.gate.denied(denial, asked);
         Some(refusal_of(&self.commands, denial).body)
     }
 }
@@ -105,6 +110,7 @@ impl Push {
     pub(super) fn sending(&self, visit: &Visit<'_>) -> Sending {
         Sending {
             commands: self.commands.clone(),
+            target: visit.asked.target.clone(),
             cut: Arc::clone(&self.cut),
             gate: Arc::clone(visit.gate()),
         }

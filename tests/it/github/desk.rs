@@ -113,15 +113,16 @@ impl Desk {
             return None;
         }
         let github = planted(made);
-        let outwall = crate::outwall()
-            .policy(policy)
-            .github(&github)
-            .variable("REAL_TOKEN", TOKEN);
         Some(Self {
+            outwall: outwall(policy, &github),
             github,
-            outwall,
             gh: Gh::Debian,
         })
+    }
+
+    /// Under another policy from here on, with an audit of its own. Gives what was before.
+    pub(super) fn turn_to(&mut self, policy: &str) -> Outwall {
+        std::mem::replace(&mut self.outwall, outwall(policy, &self.github))
     }
 
     /// Where this gh is found.
@@ -206,6 +207,13 @@ impl Desk {
         assert_eq!(before.differences(&self.github.state()), [], "{}", ran.stdout);
         shown(&ran.stdout)
     }
+}
+
+fn outwall(policy: &str, github: &GitHub) -> Outwall {
+    crate::outwall()
+        .policy(policy)
+        .github(github)
+        .variable("REAL_TOKEN", TOKEN)
 }
 
 /// A GitHub with what every story of here finds there.

@@ -11,6 +11,7 @@ mod foreign;
 mod listening;
 mod pushing;
 mod refused;
+mod replayed;
 mod revoked;
 mod sweep;
 mod tokens;
