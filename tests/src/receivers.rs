@@ -22,6 +22,8 @@ pub enum Api {
     Webhook,
     /// OTLP logs as JSON.
     Otlp,
+    /// OTLP traces as JSON.
+    OtlpTraces,
     /// RFC 5424 with lengths, over TCP.
     Syslog,
 }
@@ -65,6 +67,7 @@ struct Inner {
     acknowledgements: AtomicU64,
     ended: AtomicBool,
     taken: Mutex<Vec<String>>,
+    spans: Mutex<Vec<Value>>,
 }
 
 impl TestReceiver {
@@ -105,6 +108,7 @@ impl TestReceiver {
             acknowledgements: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             taken: Mutex::default(),
+            spans: Mutex::default(),
         });
         let of_thread = Arc::clone(&inner);
         std::thread::spawn(move || {
@@ -135,6 +139,15 @@ impl TestReceiver {
             .clone()
     }
 
+    /// The spans that it took, in their order.
+    pub fn spans(&self) -> Vec<Value> {
+        self.inner
+            .spans
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// So many requests or connections there were.
     pub fn requests(&self) -> u64 {
         self.inner.requests.load(Ordering::Relaxed)
@@ -153,7 +166,7 @@ pub fn url(api: Api, port: u16) -> String {
     match api {
         Api::Syslog => format!("tcp://127.0.0.1:{port}"),
         Api::Elasticsearch => format!("http://127.0.0.1:{port}/audit"),
-        Api::Splunk | Api::Webhook | Api::Otlp => format!("http://127.0.0.1:{port}"),
+        Api::Splunk | Api::Webhook | Api::Otlp | Api::OtlpTraces => format!("http://127.0.0.1:{port}"),
     }
 }
 
@@ -173,7 +186,9 @@ impl Inner {
         let _ = stream.set_read_timeout(Some(Duration::from_mins(1)));
         let served = match self.api {
             Api::Syslog => self.serve_syslog(stream),
-            Api::Splunk | Api::Elasticsearch | Api::Webhook | Api::Otlp => self.serve_http(stream),
+            Api::Splunk | Api::Elasticsearch | Api::Webhook | Api::Otlp | Api::OtlpTraces => {
+                self.serve_http(stream)
+            }
         };
         drop(served); // whoever breaks off is seen elsewhere
     }
@@ -240,6 +255,7 @@ impl Inner {
             Api::Elasticsearch => self.take_elasticsearch(request, text, half),
             Api::Webhook => self.take_webhook(request, text),
             Api::Otlp => self.take_otlp(request, text),
+            Api::OtlpTraces => self.take_spans(request, text),
             Api::Syslog => unreachable!("it is not asked by HTTP"),
         }
     }
@@ -372,6 +388,24 @@ impl Inner {
         for event in &events {
             self.took(event);
         }
+        (200, "{}".to_owned())
+    }
+
+    fn take_spans(&self, request: &Request, text: &str) -> (u16, String) {
+        assert_eq!(request.target, "/v1/traces");
+        let body: Value = serde_json::from_str(text).expect("JSON");
+        let spans = body["resourceSpans"][0]["scopeSpans"][0]["spans"]
+            .as_array()
+            .expect("spans");
+        for span in spans {
+            for (id, digits) in [("traceId", 32), ("spanId", 16)] {
+                let id = span[id].as_str().expect("an id");
+                let is_hex = id.bytes().all(|digit| digit.is_ascii_hexdigit());
+                assert!(id.len() == digits && is_hex, "{span}");
+            }
+        }
+        let mut taken = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.extend(spans.iter().cloned());
         (200, "{}".to_owned())
     }
 
