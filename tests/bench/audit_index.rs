@@ -5,19 +5,21 @@
 //! ```
 //!
 //! Makes a plausible log in that directory (a month of some thousand sandboxes behind four gates, in whole chains, segments of
-//! 64 MiB), unless it has one; builds the index; asks each question twice, the first time with nothing of the index in memory.
-//! `outwall audit verify` takes the same directory.
+//! 64 MiB), unless it has one; builds the index; asks each question twice, the first time with nothing of the index in memory;
+//! verifies the chains, compresses the files as a gate does, and verifies again.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use aws_lc_rs::digest::{SHA256, digest};
 use outwall_audit::index::{Index, Order, Top};
 use outwall_audit::query::{Filter, Hosts};
+use outwall_audit::{AuditLog, Evidence, Options, verify};
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -31,7 +33,43 @@ fn main() -> Result<()> {
         println!("log made in {:.1} s", began.elapsed().as_secs_f64());
     }
     build(directory)?;
-    ask(directory)
+    ask(directory)?;
+    println!();
+    check(directory)?;
+    compress(directory)?;
+    check(directory)
+}
+
+/// The chains of all files, by the hash of every line.
+fn check(directory: &Path) -> Result<()> {
+    let (began, began_cpu) = (Instant::now(), cpu());
+    let report = verify(&[directory.to_owned()], &Evidence::beside(directory)?)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let busy = cpu().saturating_sub(began_cpu).as_secs_f64();
+    anyhow::ensure!(report.is_whole(), "the chains are whole");
+    println!(
+        "{} records verified in {seconds:.1} s ({busy:.1} s of a processor); files {:.2} GB",
+        report.records(),
+        f64::from(u32::try_from(size(directory, ".jsonl")? >> 10)?) / 1e6 * 1.024
+    );
+    Ok(())
+}
+
+/// By the thread that does it beside a gate.
+fn compress(directory: &Path) -> Result<()> {
+    let began_cpu = cpu();
+    let log = AuditLog::open(directory, Options::default())?;
+    for _ in 0..3600 {
+        let plain = size(directory, ".jsonl")? - size(directory, ".jsonl.zst")?;
+        if plain < 1 << 20 {
+            drop(log);
+            let busy = cpu().saturating_sub(began_cpu).as_secs_f64();
+            println!("compressed in {busy:.1} s of a processor");
+            return Ok(());
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+    anyhow::bail!("an hour was not enough to compress")
 }
 
 fn month(day: u32, hour: u32) -> Result<jiff::Timestamp> {
