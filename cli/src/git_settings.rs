@@ -28,7 +28,8 @@ impl GitSettings {
         let instead: Vec<_> = instead
             .map(|written| setting("url", &base, "insteadOf", written))
             .collect();
-        Self(helpers(&base, answers).chain(instead).collect())
+        let version = setting("http", &base, "version", HTTP_VERSION.to_owned());
+        Self(helpers(&base, answers).chain([version]).chain(instead).collect())
     }
 
     /// For a listener of `outwall github`, which git takes for the proxy of `http://github.com/`: so a repository's remotes lead to
@@ -102,6 +103,10 @@ fn setting(section: &'static str, subsection: &str, key: &'static str, value: St
     }
 }
 
+/// Over h2 libcurl may ask for more of an upload that has ended, when a window was full or the socket was; git then waits for more of what
+/// it has sent whole, for ever (git's pull request 1608, seen with git 2.47 and libcurl 7.88). Over HTTP/1.1 nothing asks twice.
+const HTTP_VERSION: &str = "HTTP/1.1";
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
@@ -125,6 +130,10 @@ mod tests {
             assert!(file.contains(line), "{line} is not in {file}");
         }
         let itself = GitSettings::at_github(&host(), "cat /credential").as_file();
+        assert!(
+            itself.contains("[http \"https://github.com/\"]\n\tversion = \"HTTP/1.1\"\n"),
+            "{itself}"
+        );
         assert!(
             !itself.contains("insteadOf = \"https://") && !itself.contains("proxy"),
             "{itself}"

@@ -34,6 +34,21 @@ fn where_a_session_may_force_its_branch_is_rewritten() {
     );
 }
 
+/// Git waits for ever where libcurl asks for more of an upload that has ended, which it does over h2.
+#[test]
+fn git_speaks_http_1_in_a_session_unless_it_is_told_otherwise() {
+    let Some(desk) = Desk::new() else { return };
+    let asked = |setting: &str| {
+        let script = format!(
+            "GIT_TRACE_CURL=1 git {setting} ls-remote origin 2>&1 | grep -o 'Recv header: HTTP/[0-9.]*' | sort -u"
+        );
+        desk.work(&script).succeeded().stdout
+    };
+    assert_eq!(asked(""), "Recv header: HTTP/1.1\n");
+    let told = asked("-c http.https://github.com/.version=HTTP/2");
+    assert!(told.contains("HTTP/2"), "the gate speaks both: {told}");
+}
+
 #[test]
 #[ignore = "some minutes: a pack of 100 MiB"]
 fn a_pack_of_100_mib_is_pushed_and_comes_back() {
