@@ -16,6 +16,10 @@ import time
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+# Seconds to wait for an answer that comes at once, on a machine that is not busy.
+PATIENCE = 30
+
+
 def call(result):
     """The result of a libc call; raises the error it stands for."""
     if result < 0:
@@ -139,7 +143,7 @@ def write_kernel_setting():
 def udp(address, port):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     channel = socket.socket(family, socket.SOCK_DGRAM)
-    channel.settimeout(30)  # a refusal comes at once, but on a machine that is busy with something else
+    channel.settimeout(PATIENCE)
     channel.connect((address, int(port)))
     channel.send(b"outwall")
     started = time.monotonic()
@@ -153,7 +157,7 @@ def udp(address, port):
 def ping(address):
     """An echo request by a datagram socket, as ordinary users may send it."""
     channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
-    channel.settimeout(2)
+    channel.settimeout(PATIENCE)
     channel.sendto(struct.pack("!BBHHH", 8, 0, 0xF7FD, 1, 1), (address, 0))
     channel.recv(100)
 
@@ -161,7 +165,7 @@ def ping(address):
 def dns(server, name):
     """Asks `server` for the address of `name` and prints what it answers."""
     channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    channel.settimeout(2)
+    channel.settimeout(PATIENCE)
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     channel.sendto(struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", 1, 1), (server, 53))
     reply = channel.recv(512)
@@ -170,8 +174,7 @@ def dns(server, name):
 
 def tcp(address, port):
     """Connects and sends a request; only an answer counts, for any TCP connection is accepted and then judged."""
-    channel = socket.create_connection((address, int(port)), 3)
-    channel.settimeout(3)
+    channel = socket.create_connection((address, int(port)), PATIENCE)
     channel.send(b"GET / HTTP/1.1\r\nHost: " + address.encode() + b"\r\nConnection: close\r\n\r\n")
     answer = channel.recv(4000)
     if not answer:

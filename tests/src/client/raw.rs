@@ -43,6 +43,23 @@ impl RawConnection {
         within_limit(read_head(&mut self.0)).unwrap_or_else(|error| panic!("no head: {error:#}"))
     }
 
+    /// Reads until what was read ends so; fails the story when it never does.
+    #[track_caller]
+    pub fn read_to(&mut self, end: &str) -> String {
+        let mut read = Vec::new();
+        let ends = within_limit(async {
+            while !read.ends_with(end.as_bytes()) {
+                if self.0.read_buf(&mut read).await? == 0 {
+                    bail!("closed before");
+                }
+            }
+            Ok(())
+        });
+        let read = String::from_utf8_lossy(&read).into_owned();
+        ends.unwrap_or_else(|error| panic!("`{read}` does not end with `{end}`: {error:#}"));
+        read
+    }
+
     /// Reads until the peer closes or has been silent for `patience`.
     pub fn read_for(&mut self, patience: Duration) -> String {
         let mut read = Vec::new();
