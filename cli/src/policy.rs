@@ -10,9 +10,9 @@ use std::process::ExitCode;
 
 use outwall_policy::credential::{LeakAction, LeakScan, list};
 use outwall_policy::{
-    Allowances, AuditSettings, Checked, Denial, Entry, Environment, EnvironmentName, LimitEntry, Overrides,
-    RuleEntry, RuleName, SecretSource, SizeListing, Treatment, TrustedList, trusted_writes,
-    trusted_writes::WriteAction,
+    Allowances, AuditSettings, Checked, Denial, Entry, Environment, EnvironmentName, LimitEntry,
+    MessageRecording, Overrides, RuleEntry, RuleName, SecretSource, SizeListing, Treatment, TrustedList,
+    trusted_writes, trusted_writes::WriteAction,
 };
 
 use crate::arguments::Session;
@@ -188,6 +188,7 @@ impl Show {
         write_out(&limits(environment, Paint::for_stdout()))?;
         write_out(&sizes(environment, Paint::for_stdout()))?;
         write_out(&leaks(environment.leak_scan()))?;
+        write_out(&recorded(environment.recording()))?;
         let publish: Vec<_> = environment.publish().iter().map(ToString::to_string).collect();
         if !publish.is_empty() {
             say!(
@@ -239,6 +240,18 @@ impl Show {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What is recorded of messages besides what always is.
+fn recorded(recording: &MessageRecording) -> String {
+    if recording.is_nothing() {
+        return String::new();
+    }
+    format!(
+        "\nrecorded of each request besides what always is: {}\nrecorded of each response: {}\n",
+        recording.request(),
+        recording.response()
+    )
 }
 
 /// What is done about credentials that leave.

@@ -28,6 +28,7 @@ mod github;
 mod lists;
 mod origins;
 mod parent_proxy;
+mod recording;
 mod rules;
 
 impl Policy {
@@ -197,6 +198,7 @@ impl Compiler {
         let blocklists = [self.everywhere.clone(), self.blocklists(&written.blocklists)].concat();
         let summary = summary(level, include_trusted, &lists, &host_ports).into();
         let leak_scan = self.leak_scan(&written.dlp);
+        let recording = self.recording(&written.recording);
         let foreign_credentials = self.foreign_credentials(&written.foreign_credentials);
         let environment = Environment {
             name: name.clone(),
@@ -219,6 +221,7 @@ impl Compiler {
             allowances,
             sizes,
             leak_scan,
+            recording,
             foreign_credentials,
             refused_names: written
                 .refused_names

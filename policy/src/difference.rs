@@ -78,6 +78,9 @@ fn difference(new: &Environment, old: &Environment) -> Option<String> {
     if sizes(new) != sizes(old) {
         said.push("other sizes".to_owned());
     }
+    if new.recording != old.recording {
+        said.push("other header fields or bodies recorded (`record`)".to_owned());
+    }
     (!said.is_empty()).then(|| format!("environment {}: {}", new.name, said.join(", ")))
 }
 

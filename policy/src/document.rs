@@ -67,6 +67,7 @@ pub(crate) struct EnvironmentDocument {
     pub(crate) limits: LimitsDocument,
     pub(crate) sizes: Vec<SizeDocument>,
     pub(crate) dlp: DlpDocument,
+    pub(crate) recording: RecordingDocument,
     pub(crate) foreign_credentials: Vec<ForeignDocument>,
     pub(crate) nested_namespaces: Option<Written<bool>>,
     pub(crate) refused_names: Option<Written<RefusedNames>>,
@@ -117,6 +118,15 @@ pub(crate) struct DlpDocument {
     pub(crate) action: Option<Written<LeakAction>>,
     pub(crate) patterns: Vec<DlpPatternDocument>,
     pub(crate) except: Vec<DlpExceptionDocument>,
+}
+
+/// `[environments.NAME.record]`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RecordingDocument {
+    pub(crate) request_headers: Vec<Written<String>>,
+    pub(crate) response_headers: Vec<Written<String>>,
+    pub(crate) request_bodies: Option<Written<u64>>,
+    pub(crate) response_bodies: Option<Written<u64>>,
 }
 
 /// One of `dlp.patterns`.

@@ -19,6 +19,7 @@ use crate::pattern::USUAL_PORTS;
 use crate::permit::RuleName;
 use crate::publish::Publish;
 use crate::reason::Reason;
+use crate::recording::MessageRecording;
 use crate::rules::Rules;
 use crate::sandbox::EnvironmentName;
 use crate::sizes::{SizeListing, Sizes};
@@ -94,6 +95,7 @@ pub struct Environment {
     pub(crate) allowances: Option<Allowances>,
     pub(crate) sizes: Sizes,
     pub(crate) leak_scan: LeakScan,
+    pub(crate) recording: MessageRecording,
     pub(crate) foreign_credentials: ForeignByHost,
     pub(crate) refused_names: RefusedNames,
     /// What it reaches, in a few words.
@@ -167,6 +169,11 @@ impl Environment {
     /// What is done about credentials that leave.
     pub fn leak_scan(&self) -> &LeakScan {
         &self.leak_scan
+    }
+
+    /// What is written down of its messages besides what always is.
+    pub fn recording(&self) -> &MessageRecording {
+        &self.recording
     }
 
     /// What is done with credentials that its sandboxes bring, by host, the narrowest first. Elsewhere they are refused where a

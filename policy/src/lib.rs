@@ -106,6 +106,7 @@ mod permit;
 mod policy;
 mod publish;
 mod reason;
+mod recording;
 mod rules;
 mod sandbox;
 mod self_check;
@@ -143,6 +144,7 @@ pub use permit::{ConnectionPermit, DialPermit, ParentPermit, Permitted, RequestP
 pub use policy::{Policy, UnknownEnvironment};
 pub use publish::{Publish, PublishError};
 pub use reason::Reason;
+pub use recording::{MessageRecording, RecordedFields, RecordedParts};
 pub use sandbox::{EnvironmentName, Identity, NameError, Sandbox, SandboxId};
 pub use self_check::{SelfCheckError, SelfChecked};
 pub use sizes::{SizeLimit, SizeLimits, SizeListing, SizedPart};

@@ -64,6 +64,16 @@ impl LeakScan {
         }
     }
 
+    /// The same where what is found is only left out of what is written down: everything is looked for, whatever the action.
+    #[must_use]
+    pub fn for_masking(&self) -> Self {
+        let action = LeakAction::Report;
+        Self {
+            action,
+            ..self.clone()
+        }
+    }
+
     /// Whether anything is looked at.
     pub fn looks(&self) -> bool {
         self.action != LeakAction::Off || !self.placeholders.is_empty()

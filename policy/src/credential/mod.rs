@@ -10,12 +10,14 @@ use crate::target::Target;
 
 mod anchor;
 mod expression;
+mod field_name;
 mod leak_scan;
 mod list;
 
 pub use anchor::{Anchor, AnchorError, ByteSet};
 use expression::Parsed;
 pub use expression::{Expression, ExpressionError, Step, Walk};
+pub use field_name::names_a_credential;
 pub(crate) use leak_scan::Exception;
 pub use leak_scan::{LeakAction, LeakScan};
 pub use list::list;

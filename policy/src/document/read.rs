@@ -23,6 +23,7 @@ mod dlp;
 mod gate;
 mod github;
 mod origins;
+mod recording;
 mod secret;
 
 type Value<'a, 'i> = &'a Spanned<DeValue<'i>>;
@@ -160,6 +161,7 @@ impl Reader {
                 "limits" => environment.limits = self.limits(value),
                 "sizes" => environment.sizes = self.sizes(value),
                 "dlp" => environment.dlp = self.dlp(value),
+                "record" => environment.recording = self.recording(value),
                 "foreign_credentials" => environment.foreign_credentials = self.foreign_credentials(value),
                 "nested_namespaces" => environment.nested_namespaces = self.boolean(written, value),
                 "refused_names" => environment.refused_names = self.word(written, value, &REFUSED_NAMES),
@@ -431,6 +433,7 @@ const ENVIRONMENT_KEYS: &[&str] = &[
     "limits",
     "sizes",
     "dlp",
+    "record",
     "foreign_credentials",
     "nested_namespaces",
     "refused_names",

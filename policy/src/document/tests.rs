@@ -321,6 +321,83 @@ proxy = "x"
 }
 
 #[test]
+fn what_is_recorded_of_messages_is_as_written_and_nothing_by_default() {
+    let policy = Policy::compile(&complete()).unwrap();
+    let recording = |name| policy.environment(Some(name)).unwrap().recording();
+    assert!(recording("web").is_nothing());
+    let watched = recording("watched");
+    assert_eq!(
+        watched.request().to_string(),
+        "the header fields content-type, user-agent; the first 16 KiB of bodies"
+    );
+    assert_eq!(
+        watched.response().to_string(),
+        "every header field; the first 4 KiB of bodies"
+    );
+    assert!(watched.request().fields().has("user-agent") && !watched.request().fields().has("accept"));
+    assert!(watched.response().fields().has("accept"));
+    assert_eq!(
+        (watched.request().body(), watched.response().body()),
+        (16 << 10, 4 << 10)
+    );
+}
+
+#[test]
+fn a_wrong_name_or_amount_of_what_is_recorded_is_named_with_what_to_write() {
+    let text = "[environments.a.record]\nresponse_bodies = \"all\"\nbodies = true\nrequest_headers = true\n";
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:2: `response_bodies` is "all", which is not an amount of bytes
+      hint: write a whole number and a unit: "1 GiB", "500 MiB", "64 KiB", "1 GB"
+    outwall.toml:3: `bodies` is not a key of record
+      hint: the keys are request_headers, response_headers, request_bodies, response_bodies
+    outwall.toml:4: `request_headers` is true, and has to be a list of strings
+      hint: write a list of strings
+    "#);
+    let text = "[environments.a.record]\nrequest_headers = [\"*\", \"accept\"]\n\
+                response_headers = [\":status\", \"x-*\", \"a b\", \"\"]\nrequest_bodies = \"65 KiB\"\n";
+    insta::assert_snapshot!(said(text), @r#"
+    outwall.toml:2: `request_headers` has "*", which is every field, and others beside it
+      hint: write ["*"] alone, or the names without it
+    outwall.toml:3: ":status" in `response_headers` is no name of a header field
+      hint: leave it out: method, path and target are always recorded
+    outwall.toml:3: "x-*" in `response_headers` is no name of a header field
+      hint: write whole names, or ["*"] for every field
+    outwall.toml:3: "a b" in `response_headers` is no name of a header field
+      hint: write names of header fields: "user-agent", "content-type"
+    outwall.toml:3: "" in `response_headers` is no name of a header field
+      hint: write names of header fields: "user-agent", "content-type"
+    outwall.toml:4: `request_bodies` is 65 KiB, and no more than 64 KiB of a body are recorded
+      hint: write request_bodies = "64 KiB", or less
+    "#);
+    let right = "[environments.a.record]\nrequest_bodies = \"64 KiB\"\nrequest_headers = []\n";
+    assert_eq!(said(right), "nothing");
+}
+
+#[test]
+fn a_field_of_credentials_may_be_named_and_who_names_it_is_told_that_its_value_is_not_recorded() {
+    let text = "[environments.a.record]\nrequest_headers = [\"Authorization\", \"accept\"]\n";
+    let policy = Policy::compile(&PolicyDocument::parse(text, "outwall.toml").unwrap()).unwrap();
+    assert!(
+        policy
+            .environment(None)
+            .unwrap()
+            .recording()
+            .request()
+            .fields()
+            .has("authorization")
+    );
+    let warnings: Vec<String> = policy
+        .warnings()
+        .iter()
+        .map(|warning| warning.problem().to_string())
+        .collect();
+    insta::assert_snapshot!(warnings.join("\n"), @r#"
+    outwall.toml:2: the value of "authorization" in `request_headers` is not recorded, since it holds credentials
+      hint: nothing need be done: that the field was there is recorded, with [redacted] as its value
+    "#);
+}
+
+#[test]
 fn a_secret_is_never_written_into_the_file_and_never_repeated() {
     let text = |password: &str| {
         said(&format!(
