@@ -9,11 +9,13 @@
 //! Fields may be added within a version; none changes its meaning.
 //!
 //! Text from the sandbox is hostile. Here it is cut to a length and escaped so that a line stays one line and a terminal that shows
-//! it raw obeys nothing: control characters (C0, DEL, C1), line separators and bidirectional overrides are written as `\uXXXX`.
+//! it raw obeys nothing: control characters (C0, DEL, C1), line separators and bidirectional overrides are written as escapes.
 
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
+
+use crate::message::Message;
 
 /// The name of one event: which writer, and its how manieth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -309,6 +311,11 @@ pub struct Event {
     pub sha256: Option<String>,
     /// How many bytes of it were cut off.
     pub bytes_removed: Option<u64>,
+    /// What the sandbox sent besides, where its environment has that recorded: with what goes out the header fields, with what came back
+    /// the body, with what was refused both.
+    pub request: Option<Message>,
+    /// What the sandbox received, where its environment has that recorded.
+    pub response: Option<Message>,
 }
 
 /// The program in a sandbox that opened a connection.
@@ -403,6 +410,10 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn object(&mut self, name: &str, inner: impl FnOnce(&mut Fields<'_>)) {
         self.name(name);
+        self.braced(inner);
+    }
+
+    fn braced(&mut self, inner: impl FnOnce(&mut Fields<'_>)) {
         self.buffer.push(b'{');
         let start = self.buffer.len();
         inner(&mut Fields::new(self.buffer));
@@ -410,6 +421,37 @@ impl<'a> Fields<'a> {
             self.buffer.remove(start);
         }
         self.buffer.push(b'}');
+    }
+
+    /// A text to its end: of bounded length, by who calls.
+    pub(crate) fn whole_text(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.buffer.push(b'"');
+        let whole = Escaped {
+            buffer: self.buffer,
+            left: usize::MAX,
+        };
+        write!({ whole }, "{value}").expect("a buffer takes all");
+        self.buffer.push(b'"');
+    }
+
+    /// What is so.
+    pub(crate) fn flag(&mut self, name: &str) {
+        self.name(name);
+        self.buffer.extend_from_slice(b"true");
+    }
+
+    /// Objects, each written by `inner`.
+    pub(crate) fn objects<T>(&mut self, name: &str, items: &[T], mut inner: impl FnMut(&T, &mut Fields<'_>)) {
+        self.name(name);
+        self.buffer.push(b'[');
+        for (at, item) in items.iter().enumerate() {
+            if at > 0 {
+                self.buffer.push(b',');
+            }
+            self.braced(|line| inner(item, line));
+        }
+        self.buffer.push(b']');
     }
 
     /// Texts, as many as are worth reading.
@@ -482,6 +524,9 @@ impl fmt::Write for Escaped<'_> {
             match character {
                 '"' => self.buffer.extend_from_slice(b"\\\""),
                 '\\' => self.buffer.extend_from_slice(b"\\\\"),
+                '\n' => self.buffer.extend_from_slice(b"\\n"),
+                '\r' => self.buffer.extend_from_slice(b"\\r"),
+                '\t' => self.buffer.extend_from_slice(b"\\t"),
                 _ if obeys_a_terminal(character) => self.escape(character),
                 _ => self
                     .buffer
@@ -503,7 +548,7 @@ pub(crate) fn obeys_a_terminal(character: char) -> bool {
 }
 
 /// No text of a line is longer, in bytes before escaping.
-const LONGEST_TEXT: usize = 2048;
+pub(crate) const LONGEST_TEXT: usize = 2048;
 /// Of a list.
 pub(crate) const MOST_TEXTS: usize = 64;
 const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -23,6 +23,8 @@ pub(crate) struct Frequent<'a> {
     /// Its code. Ours, so there are few of them.
     pub(crate) reason: &'a str,
     pub(crate) message: &'a dyn fmt::Display,
+    /// What its line has besides what each has, in bytes, about.
+    pub(crate) size: usize,
 }
 
 /// What every living sandbox has used up of its pace.
@@ -64,7 +66,7 @@ impl Floods {
             .sandboxes
             .entry(event.sandbox.map(|sandbox| sandbox.id))
             .or_insert_with(|| Flow::new(event.sandbox, now));
-        if flow.pace(event, now).take(now) {
+        if flow.pace(event, now).take(cost(event), now) {
             return true;
         }
         flow.count(event);
@@ -166,18 +168,27 @@ impl Pace {
         }
     }
 
-    fn take(&mut self, now: Instant) -> bool {
+    /// Grants one while anything is left, whatever it costs: then it is paid for before the next.
+    fn take(&mut self, cost: f64, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.since).as_secs_f64();
         self.since = now;
         self.left = (self.left + passed * PER_SECOND).min(AT_ONCE);
         let granted = self.left >= 1.0;
         if granted {
-            self.left -= 1.0;
+            self.left -= cost;
         }
         granted
     }
 }
 
+/// What an event takes of its pace: as many as usual lines of its length do.
+#[expect(clippy::cast_precision_loss, reason = "some hundred thousand bytes")]
+fn cost(event: Frequent<'_>) -> f64 {
+    1.0 + event.size as f64 / USUAL_LINE
+}
+
+/// In bytes.
+const USUAL_LINE: f64 = 600.0;
 /// Refusals of a sandbox that are recorded one by one, however fast they come; and findings of one code. Far more than a build
 /// that is denied a mirror makes, and 5 MB at the very most.
 const AT_ONCE: f64 = 1000.0;
@@ -202,6 +213,7 @@ mod tests {
             kind,
             reason,
             message: &"said",
+            size: 0,
         }
     }
 
@@ -222,6 +234,25 @@ mod tests {
         let [counted] = floods.take().try_into().ok().unwrap();
         assert_eq!((counted.times, counted.first.as_str()), (997, "said"));
         assert!(floods.is_empty() && floods.take().is_empty());
+    }
+
+    #[test]
+    fn what_makes_long_lines_is_counted_sooner_and_what_makes_short_ones_is_not() {
+        let (mut floods, one, two, start) = (Floods::default(), sandbox(1), sandbox(2), Instant::now());
+        let short = event(&one, Kind::Denied, "host-not-allowed");
+        let long = Frequent {
+            size: 60_000,
+            ..event(&two, Kind::Denied, "host-not-allowed")
+        };
+        assert_eq!(written(&mut floods, short, 900, start), 900);
+        assert_eq!(written(&mut floods, long, 900, start), 10);
+        let later = start + Duration::from_secs(10);
+        assert_eq!(
+            written(&mut floods, long, 1, later),
+            0,
+            "the last one is not paid for yet"
+        );
+        assert_eq!(written(&mut floods, long, 2, later + Duration::from_mins(1)), 1);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::event::{EventId, Fields, Kind};
 use crate::github;
 use crate::log::who;
 use crate::mask::{Masked, MaskedText};
+use crate::message::Message;
 use crate::shared::Shared;
 use crate::trace::TraceContext;
 use crate::within::Within;
@@ -30,6 +31,7 @@ pub struct GoingOut<'a> {
     protocol: Option<&'a str>,
     tls: Option<TlsFacts<'a>>,
     trace: Option<TraceContext>,
+    request: Option<&'a Message>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,7 @@ impl<'a> GoingOut<'a> {
             protocol: None,
             tls: None,
             trace: None,
+            request: None,
         }
     }
 
@@ -75,6 +78,7 @@ impl<'a> GoingOut<'a> {
             protocol: None,
             tls: None,
             trace: None,
+            request: None,
         }
     }
 
@@ -131,6 +135,13 @@ impl<'a> GoingOut<'a> {
     #[must_use]
     pub fn trace(mut self, trace: Option<TraceContext>) -> Self {
         self.trace = trace;
+        self
+    }
+
+    /// What is recorded of the request besides, as the sandbox sent it.
+    #[must_use]
+    pub fn request(mut self, request: Option<&'a Message>) -> Self {
+        self.request = request;
         self
     }
 
@@ -194,6 +205,7 @@ impl<'a> GoingOut<'a> {
             tls.write(line);
         }
         line.maybe("trace", self.trace);
+        message(line, "request", self.request);
     }
 }
 
@@ -203,6 +215,13 @@ impl TlsFacts<'_> {
             tls.maybe("version", self.version);
             tls.maybe("sni", self.sni);
         });
+    }
+}
+
+/// What is recorded of a message, if anything is.
+pub(crate) fn message(line: &mut Fields<'_>, name: &str, message: Option<&Message>) {
+    if let Some(message) = message.filter(|message| !message.is_empty()) {
+        line.object(name, |line| message.write(line));
     }
 }
 
@@ -228,6 +247,10 @@ pub struct CameBack<'a> {
     pub address: Option<SocketAddr>,
     /// What went wrong; `None` when it is complete.
     pub error: Option<&'a str>,
+    /// What is recorded of the request besides, that was not known when it went out.
+    pub request: Option<&'a Message>,
+    /// What is recorded of the response besides, as the sandbox received it.
+    pub response: Option<&'a Message>,
 }
 
 /// Proof that something is on record as going out. Only [`AuditLog::going_out`](crate::AuditLog::going_out) makes one:
@@ -310,6 +333,8 @@ impl Recorded {
             }
             line.number("duration_us", micros);
             line.maybe("error", how.error.map(MaskedText));
+            message(line, "request", how.request);
+            message(line, "response", how.response);
         });
     }
 }

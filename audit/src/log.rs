@@ -19,8 +19,9 @@ use crate::clock::Clock;
 use crate::dns::{DnsAnswer, Note, RECORDED_NAMES};
 use crate::event::{EventId, Fields, Kind};
 use crate::flood::Frequent;
-use crate::going_out::{GoingOut, Recorded, TlsFacts};
+use crate::going_out::{GoingOut, Recorded, TlsFacts, message};
 use crate::mask::{Masked, MaskedText};
+use crate::message::Message;
 use crate::segment;
 use crate::shared::{Shared, lock};
 use crate::summary::Summary;
@@ -95,6 +96,8 @@ pub struct Asked<'a> {
     pub protocol: Option<&'a str>,
     /// The client's TLS.
     pub tls: Option<TlsFacts<'a>>,
+    /// What is recorded of the request besides: its header fields, and the beginning of what was read of its body.
+    pub request: Option<&'a Message>,
 }
 
 /// What was done with credentials.
@@ -184,6 +187,7 @@ impl AuditLog {
             kind: Kind::Denied,
             reason: denial.reason().code(),
             message: denial,
+            size: asked.request.map_or(0, Message::size),
         };
         self.0.write_or_count(event, |line| {
             who(line, sandbox);
@@ -204,6 +208,7 @@ impl AuditLog {
             if let Some(tls) = asked.tls {
                 tls.write(line);
             }
+            message(line, "request", asked.request);
         })
     }
 
@@ -220,6 +225,7 @@ impl AuditLog {
             kind: Kind::Denied,
             reason: reason.code(),
             message: reason,
+            size: 0,
         };
         self.0.write_or_count(event, |line| {
             Within::connection(connection).write(line);
@@ -332,6 +338,7 @@ impl AuditLog {
                     kind: Kind::Finding,
                     reason: code,
                     message: &message,
+                    size: 0,
                 };
                 self.0.write_or_count(event, fields)
             }
@@ -351,6 +358,7 @@ impl AuditLog {
             kind: Kind::Finding,
             reason: code,
             message: &message,
+            size: 0,
         };
         self.0.write_or_count(event, |line| {
             who(line, sandbox);

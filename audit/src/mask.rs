@@ -81,6 +81,63 @@ impl fmt::Display for MaskedText<'_> {
     }
 }
 
+/// The value of a header field. URLs in it lose the values of their parameters and their users; what looks like a token is masked.
+pub(crate) struct MaskedValue<'a>(pub(crate) &'a str);
+
+impl fmt::Display for MaskedValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in self.0.split_inclusive(AROUND_URLS) {
+            let delimiter = piece
+                .chars()
+                .next_back()
+                .filter(|last| AROUND_URLS.contains(last));
+            let bare = delimiter.map_or(piece, |delimiter| &piece[..piece.len() - delimiter.len_utf8()]);
+            mask_url(f, bare)?;
+            if let Some(delimiter) = delimiter {
+                write!(f, "{delimiter}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A URL or a part of one, or whatever else stands there. A fragment is masked as a query is: some carry tokens (RFC 6749 section 4.2.2).
+fn mask_url(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let (url, fragment) = split(text, '#');
+    let (place, query) = split(url, '?');
+    let bare = match place.split_once("://") {
+        Some((scheme, rest)) => {
+            let end = rest.find('/').unwrap_or(rest.len());
+            let user = rest[..end].rfind('@');
+            write!(f, "{scheme}://{}", if user.is_some() { "***" } else { "" })?;
+            &rest[user.unwrap_or(0)..]
+        }
+        None => place,
+    };
+    let masked = |path, query| Masked {
+        path,
+        query,
+        hidden: &[],
+    };
+    write!(f, "{}", masked(bare, query))?;
+    match fragment {
+        Some(fragment) if fragment.contains('=') => {
+            let as_query = masked("", Some(fragment)).to_string();
+            write!(f, "#{}", as_query.trim_start_matches('?'))
+        }
+        Some(fragment) => {
+            f.write_str("#")?;
+            mask_pieces(f, fragment)
+        }
+        None => Ok(()),
+    }
+}
+
+fn split(text: &str, at: char) -> (&str, Option<&str>) {
+    text.split_once(at)
+        .map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
 /// Writes `text` with every piece between delimiters masked that looks like a token.
 fn mask_pieces(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     if text.len() < SHORTEST_TOKEN {
@@ -212,6 +269,8 @@ const PREFIXES: [&str; 24] = [
     "hf_",
 ];
 
+/// What stands around URLs in the values of fields, and in none of them.
+const AROUND_URLS: [char; 7] = [' ', '\t', '<', '>', '"', '\'', '`'];
 const SHORTEST_TOKEN: usize = 15; // `sk-` and twelve more
 const KEPT_OF_HASH: usize = 6; // enough to find a commit or a layer by, 24 bits of what may be a secret of 128 or more
 const MOST_PARAMETERS: usize = 64;
@@ -316,6 +375,45 @@ mod tests {
     }
 
     #[test]
+    fn urls_in_values_of_fields_lose_what_is_secret_and_nothing_else() {
+        for (value, expected) in [
+            ("https://a.test/x?token=1&b", "https://a.test/x?token=*&b"),
+            (
+                "/next?key=1#access_token=2&state=3",
+                "/next?key=*#access_token=*&state=*",
+            ),
+            ("/docs#part-2", "/docs#part-2"),
+            ("https://user:pass@a.test:8443/", "https://***@a.test:8443/"),
+            ("https://user@a.test", "https://***@a.test"),
+            ("https://a.test/@scope/x", "https://a.test/@scope/x"),
+            (
+                "<https://a.test/p?page=2&sig=x>; rel=\"next\", <https://a.test/p?page=9>; rel=\"last\"",
+                "<https://a.test/p?page=*&sig=*>; rel=\"next\", <https://a.test/p?page=*>; rel=\"last\"",
+            ),
+            ("0;url=https://a.test/?k=1", "0;url=https://a.test/?k=*"),
+            (
+                "\"Chromium\";v=\"8\", \"Not?A_Brand\";v=\"9\"",
+                "\"Chromium\";v=\"8\", \"Not?A_Brand\";v=\"9\"",
+            ),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",
+                "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",
+            ),
+            (
+                "text/html, application/json;q=0.9",
+                "text/html, application/json;q=0.9",
+            ),
+            (
+                "W/\"33a64df551425fcc55e4d42a148795d9f25f89d4\"",
+                "W/\"33a64d***\"",
+            ),
+            ("Thu, 26 Nov 2026 09:00:00 GMT", "Thu, 26 Nov 2026 09:00:00 GMT"),
+        ] {
+            assert_eq!(MaskedValue(value).to_string(), expected);
+        }
+    }
+
+    #[test]
     fn masking_cuts_nowhere_but_between_characters() {
         for text in [
             "é",
@@ -325,6 +423,7 @@ mod tests {
             "\u{202e}eyJ..",
         ] {
             let _ = masked(text, Some(text));
+            let _ = MaskedValue(text).to_string();
         }
     }
 }

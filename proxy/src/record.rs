@@ -108,8 +108,8 @@ impl ExchangeRecord {
             status,
             bytes_up,
             bytes_down: received,
-            address: None,
             error,
+            ..CameBack::default()
         });
     }
 }

@@ -1,19 +1,20 @@
 //! HAR 1.2 (<http://www.softwareishard.com/blog/har-12-spec/>), the archive that a browser's developer tools write and open.
 //!
 //! It is about requests, so it has those: what was sent with how it came back, and what was refused once it could be read. What the log
-//! does not have is said as HAR prescribes: sizes of headers are -1, headers and cookies are empty with a comment. The values of
-//! query parameters are `*`, as in the log. A refused request has status 0, as a browser shows a blocked one. Fields of our own
+//! does not have is said as HAR prescribes: sizes of headers are -1, headers and cookies are empty with a comment. Header fields and bodies
+//! are there where their environment has them recorded. The values of query parameters are `*`, as in the log. A refused request has status 0, as a browser shows a blocked one. Fields of our own
 //! begin with an underscore.
 
 use serde_json::{Map, Value, json};
 
 use crate::event::{Event, Kind};
 use crate::index::{Entry, Outcome};
+use crate::message::{Body, Field, Message};
 
 /// What comes before the entries, of a document that is written as it goes.
 pub fn head(version: &str) -> String {
     let creator = json!({"name": "outwall", "version": version});
-    let comment = "headers, cookies and bodies are not recorded, and the values of query parameters are `*`";
+    let comment = "header fields and bodies are there where their environment has them recorded, masked; the values of query parameters are `*`";
     format!(
         "{{\"log\":{{\"version\":\"1.2\",\"creator\":{creator},\"pages\":[],\"comment\":\"{comment}\",\"entries\":["
     )
@@ -78,20 +79,64 @@ fn request(event: &Event, method: &str, url: &str, ending: Option<&Event>) -> Va
             json!({"name": name, "value": value})
         })
         .collect();
-    json!({
-        "method": method, "url": url, "httpVersion": version(event), "cookies": [], "headers": [], "queryString": parameters,
+    let sent = event.request.as_ref();
+    let mut request = json!({
+        "method": method, "url": url, "httpVersion": version(event), "cookies": [], "headers": headers(sent), "queryString": parameters,
         "headersSize": -1, "bodySize": size(ending.and_then(|ending| ending.bytes_up)),
-    })
+    });
+    let later = ending.and_then(|ending| ending.request.as_ref());
+    if let Some(body) = later.or(sent).and_then(Message::body) {
+        request["postData"] = kept(body, sent, "_encoding"); // HAR has a place for it in responses only
+    }
+    request
 }
 
 fn response(event: &Event, ending: Option<&Event>) -> Value {
     let size_down = ending.and_then(|ending| ending.bytes_down);
+    let received = ending.and_then(|ending| ending.response.as_ref());
+    let mut content = match received.and_then(Message::body) {
+        Some(body) => kept(body, received, "encoding"),
+        None => json!({"mimeType": media_type(received), "comment": "the body is not recorded"}),
+    };
+    content["size"] = size_down.unwrap_or(0).into();
     json!({
         "status": ending.and_then(|ending| ending.status).unwrap_or(0), "statusText": "", "httpVersion": version(event), "cookies": [],
-        "headers": [],
-        "content": {"size": size_down.unwrap_or(0), "mimeType": "x-unknown", "comment": "bodies are not recorded"},
-        "redirectURL": "", "headersSize": -1, "bodySize": size(size_down),
+        "headers": headers(received),
+        "content": content,
+        "redirectURL": received.and_then(|received| value(received, "location")).unwrap_or_default(), "headersSize": -1, "bodySize": size(size_down),
     })
+}
+
+fn headers(message: Option<&Message>) -> Value {
+    let fields = message.map(Message::headers).unwrap_or_default();
+    let named = |field: &Field| json!({"name": field.name(), "value": field.value()});
+    fields.iter().map(named).collect()
+}
+
+fn value<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    let mut fields = message.headers().iter();
+    fields.find(|field| field.name() == name).map(Field::value)
+}
+
+fn media_type(message: Option<&Message>) -> &str {
+    message
+        .and_then(|message| value(message, "content-type"))
+        .unwrap_or("x-unknown")
+}
+
+/// What was kept of a body. `encoding` is what HAR calls the place where base64 is said.
+fn kept(body: &Body, message: Option<&Message>, encoding: &str) -> Value {
+    let mut said = json!({"mimeType": media_type(message)});
+    if let Some(text) = body.written() {
+        said["text"] = text.into();
+    }
+    if body.base64().is_some() {
+        said[encoding] = "base64".into();
+    }
+    if let Some(told) = body.told() {
+        said["comment"] = told.into();
+    }
+    said
 }
 
 /// -1 stands for what is not known.
@@ -225,6 +270,40 @@ mod tests {
             (&json!("::1"), &json!("7"))
         );
         assert_eq!(har["request"]["httpVersion"], "HTTP/2");
+    }
+
+    #[test]
+    fn header_fields_and_bodies_are_there_where_they_are_recorded() {
+        let sent = format!(r#"{SENT},"request":{{"headers":[{{"name":"content-type","value":"text/x"}}]}}"#);
+        let ending = event(
+            "exchange.came_back",
+            r#""for":"a-1","status":302,"bytes_up":9,"bytes_down":4,
+            "request":{"body":{"text":"abc","length":9,"cut":true,"content_encoding":"gzip"}},
+            "response":{"headers":[{"name":"location","value":"/x?y=*"}],"body":{"base64":"AAE=","length":4}}"#,
+        );
+        let har = of(
+            event("exchange.going_out", &sent),
+            Some(ending),
+            Some(Outcome::Complete),
+        );
+        let har = har.unwrap();
+        assert_eq!(
+            har["request"]["headers"],
+            json!([{"name": "content-type", "value": "text/x"}])
+        );
+        let comment = "the beginning of 9 bytes; sent in gzip";
+        let posted = json!({"mimeType": "text/x", "text": "abc", "comment": comment});
+        assert_eq!(har["request"]["postData"], posted);
+        let content = json!({"mimeType": "x-unknown", "text": "AAE=", "encoding": "base64", "size": 4, "comment": "in base64"});
+        assert_eq!(har["response"]["content"], content);
+        assert_eq!(har["response"]["redirectURL"], "/x?y=*");
+        let refused =
+            format!(r#"{SENT},"reason":"x","request":{{"body":{{"unrecorded":"sealed","length":1}}}}"#);
+        let refused = of(event("denied", &refused), None, None).unwrap();
+        assert_eq!(
+            refused["request"]["postData"]["comment"],
+            "1 bytes, not recorded: sealed"
+        );
     }
 
     #[test]

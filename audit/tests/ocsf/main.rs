@@ -118,6 +118,16 @@ fn a_request_with_its_answer_is_one_whole_event() {
     assert_eq!(mapped["status"], "Success");
     assert_eq!(mapped["actor"]["process"]["name"], "python3.11");
     assert_eq!(mapped["unmapped"]["came_back"]["duration_us"], 12345);
+    let agent = &mapped["http_request"]["http_headers"][0];
+    assert_eq!(
+        (&agent["name"], &agent["value"]),
+        (&"user-agent".into(), &"curl/8.5.0".into())
+    );
+    assert_eq!(mapped["http_response"]["http_headers"][0]["value"], "text/plain");
+    assert_eq!(
+        mapped["unmapped"]["came_back"]["request"]["body"]["length"], 7,
+        "bodies have no place"
+    );
 }
 
 /// The judge must be able to find fault, or what it lets pass means nothing.

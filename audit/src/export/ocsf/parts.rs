@@ -19,6 +19,9 @@ pub(super) fn http(record: &mut Record, out: &mut Out) {
     if let Some(url) = url(record, out) {
         request.insert("url".into(), url);
     }
+    if let Some(headers) = record.take_within("request", "headers") {
+        request.insert("http_headers".into(), headers);
+    }
     let answered = record.take("status");
     if request.is_empty() && answered.is_none() {
         request.insert("uid".into(), record.look("for").cloned().unwrap_or_default());
@@ -27,7 +30,11 @@ pub(super) fn http(record: &mut Record, out: &mut Out) {
         out.insert("http_request".into(), request.into());
     }
     if let Some(code) = answered {
-        out.insert("http_response".into(), json!({ "code": code }));
+        let mut response = json!({ "code": code });
+        if let Some(headers) = record.take_within("response", "headers") {
+            response["http_headers"] = headers;
+        }
+        out.insert("http_response".into(), response); // bodies have no place, and stay
     }
 }
 

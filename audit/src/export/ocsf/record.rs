@@ -66,6 +66,22 @@ impl Record {
         }
     }
 
+    /// What is within a field of this event, else within that of its other half. What else is within them stays.
+    pub(super) fn take_within(&mut self, name: &str, inner: &str) -> Option<Value> {
+        let mut taken = None;
+        for half in [&mut self.own, &mut self.other] {
+            let Some(Value::Object(field)) = half.get_mut(name) else {
+                continue;
+            };
+            let found = field.remove(inner);
+            if field.is_empty() {
+                half.remove(name);
+            }
+            taken = taken.or(found);
+        }
+        taken
+    }
+
     /// What turned out to have no place.
     pub(super) fn give_back(&mut self, name: &str, value: impl Into<Value>) {
         self.own.insert(name.to_owned(), value.into());
