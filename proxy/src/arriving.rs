@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+use crate::excerpt::Tapped;
 use crate::http_error::HttpError;
 use crate::lingering::Lingering;
 use crate::patience::{Patience, Touched};
@@ -28,6 +29,8 @@ pub(crate) enum Arriving {
     Held(HeldBody),
     /// Written here, from what a client sent.
     Made(BoxBody<Bytes, HttpError>),
+    /// From a client, its beginning put aside as it comes.
+    Tapped(Box<Tapped>),
 }
 
 /// A body that is all here.
@@ -198,6 +201,7 @@ impl Body for Arriving {
             Self::H2(body) => body.poll(cx).map_err(HttpError::from),
             Self::Held(body) => Poll::Ready(body.next().map(Ok)),
             Self::Made(body) => Pin::new(body).poll_frame(cx),
+            Self::Tapped(body) => Pin::new(&mut **body).poll_frame(cx),
         }
     }
 
@@ -209,6 +213,7 @@ impl Body for Arriving {
             Self::H2(body) => body.ended,
             Self::Held(body) => body.data.is_none() && body.trailers.is_none(),
             Self::Made(body) => body.is_end_stream(),
+            Self::Tapped(body) => body.is_end_stream(),
         }
     }
 
@@ -220,6 +225,7 @@ impl Body for Arriving {
             Self::H2(body) if body.ended => SizeHint::with_exact(0),
             Self::H2(body) => body.left.map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Made(body) => body.size_hint(),
+            Self::Tapped(body) => body.size_hint(),
             Self::Held(body) => SizeHint::with_exact(body.data.as_ref().map_or(0, |data| data.len() as u64)),
         }
     }

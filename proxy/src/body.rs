@@ -303,6 +303,11 @@ impl Body for Relayed {
                 ready!(polled)
             }
         };
+        if let (Some(Ok(frame)), Some((_, record))) = (&polled, &mut this.running)
+            && let Some(data) = frame.data_ref()
+        {
+            record.received(data);
+        }
         match &polled {
             Some(Ok(_)) if this.is_end_stream() => this.end(cx),
             Some(Ok(_)) => {}

@@ -27,6 +27,7 @@ use crate::client::Client;
 use crate::client_gate::ClientGate;
 use crate::current::Snapshot;
 use crate::error::Error;
+use crate::excerpt::{Excerpt, Reply};
 use crate::github;
 use crate::hop_by_hop;
 use crate::interim::Interims;
@@ -127,6 +128,8 @@ struct Question {
     uri: Uri,
     version: Version,
     protocol: &'static str,
+    /// What is recorded of it besides; none where nothing is.
+    excerpt: Option<Arc<Excerpt>>,
 }
 
 impl Question {
@@ -142,6 +145,7 @@ impl Question {
             uri: request.uri().clone(),
             version: request.version(),
             protocol: handshake.map_or_else(|| protocol(request), |handshake| handshake.protocol()),
+            excerpt: Excerpt::of(request),
         }
     }
 }
@@ -229,6 +233,7 @@ impl Exchanges {
         interims.begin(&request);
         self.gate.know_asker().await;
         let running = self.pulse.run();
+        let request = Excerpt::begin(&self.gate, request);
         let question = Question::of(&request);
         let answer = match self.relay(request, running, interims).await {
             Ok(answer) => answer,
@@ -402,6 +407,7 @@ impl Exchanges {
         let protocol = protocol(&request);
         let trace = trace_context::read(request.headers());
         let (mut parts, body) = request.into_parts();
+        let excerpt = parts.extensions.remove::<Arc<Excerpt>>();
         let asked = parts.uri.clone(); // without what no sandbox has
         let credential = ready.as_ref().map(|ready| ready.credential().name().clone());
         hop_by_hop::strip_request(&mut parts.headers);
@@ -414,7 +420,8 @@ impl Exchanges {
             .hidden(hidden.parts())
             .credential(credential.as_ref())
             .protocol(protocol)
-            .trace(trace);
+            .trace(trace)
+            .request(excerpt.as_deref().map(Excerpt::going_out));
         if let Some(tls) = &self.tls {
             what = what.tls(tls.as_audited());
         }
@@ -425,7 +432,7 @@ impl Exchanges {
         let (upload, sent) = Upload::new(body, bounds.clone(), interims.hold_back());
         Ok((
             Request::from_parts(parts, upload),
-            ExchangeRecord::new((recorded, measured), sent, bounds, watch),
+            ExchangeRecord::new((recorded, measured), sent, bounds, watch, excerpt.map(Reply::to)),
         ))
     }
 
@@ -540,6 +547,7 @@ impl Exchanges {
         let named = || action::absolute_target(&question.uri).ok();
         let target = self.permit().map(|permit| permit.target().clone()).or_else(named);
         let hidden = leaks::hidden(&self.gate, &question.uri);
+        let recorded = question.excerpt.as_ref().map(|excerpt| excerpt.refused());
         let asked = Asked {
             target: target.as_ref(),
             scheme: self.scheme(),
@@ -549,6 +557,7 @@ impl Exchanges {
             hidden: hidden.parts(),
             protocol: Some(question.protocol),
             tls: self.tls.as_ref().map(ClientTlsFacts::as_audited),
+            request: recorded.as_ref(),
             ..Asked::default()
         };
         self.gate.denied(denial, asked);

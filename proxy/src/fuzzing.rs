@@ -3,12 +3,18 @@
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
+use outwall_audit::Body;
 use outwall_policy::{Action, Reason, Scheme, Target};
 
-use crate::{action, target};
+use crate::{action, excerpt, target};
 
 /// A request without a body.
 pub type Bodiless = Request<Empty<Bytes>>;
+
+/// What is recorded of a body that comes in pieces, where at most so much is and it says that it is in this coding.
+pub fn written_of(pieces: &[&[u8]], most: usize, coding: Option<&str>) -> Option<Body> {
+    excerpt::written_of(pieces, most, coding)
+}
 
 /// The target and the length of the first head that an explicit proxy is sent; nothing while it is not complete.
 pub fn first_head(bytes: &[u8]) -> Result<Option<(Target, usize)>, Reason> {

@@ -47,6 +47,7 @@ pub mod dlp;
 pub mod dns;
 mod draining;
 mod error;
+mod excerpt;
 mod exchange;
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use outwall_audit::{CameBack, Recorded};
 use outwall_policy::Denial;
 
 use crate::allowance::Bounds;
 use crate::body::Sent;
 use crate::error::Error;
+use crate::excerpt::Reply;
 use crate::leaks::Watch;
 use crate::metrics::{Ending, Measured};
 
@@ -21,6 +22,8 @@ pub(crate) struct ExchangeRecord {
     sent: Option<Sent>,
     bounds: Option<Arc<Bounds>>,
     watch: Option<Arc<Watch>>,
+    /// What is recorded of the response besides; none where nothing is.
+    reply: Option<Box<Reply>>,
 }
 
 impl ExchangeRecord {
@@ -30,6 +33,7 @@ impl ExchangeRecord {
         sent: Option<Sent>,
         bounds: Option<Arc<Bounds>>,
         watch: Option<Arc<Watch>>,
+        reply: Option<Box<Reply>>,
     ) -> Self {
         Self {
             recorded,
@@ -38,6 +42,7 @@ impl ExchangeRecord {
             sent,
             bounds,
             watch,
+            reply,
         }
     }
 
@@ -53,6 +58,20 @@ impl ExchangeRecord {
 
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.status = Some(status.as_u16());
+    }
+
+    /// The head of the response, as its client gets it.
+    pub(crate) fn shown(&mut self, status: StatusCode, headers: &HeaderMap) {
+        if let Some(reply) = &mut self.reply {
+            reply.head(status, headers);
+        }
+    }
+
+    /// The next bytes of its body, as its client gets them.
+    pub(crate) fn received(&mut self, data: &[u8]) {
+        if let Some(reply) = &mut self.reply {
+            reply.received(data);
+        }
     }
 
     /// What the exchange is held within; none where nothing bounds it.
@@ -104,12 +123,15 @@ impl ExchangeRecord {
             bytes_up,
             bytes_down: received,
         });
+        let (request, response) = self.reply.map(|reply| reply.end(error.is_none())).unzip();
         self.recorded.came_back(CameBack {
             status,
             bytes_up,
             bytes_down: received,
+            address: None,
             error,
-            ..CameBack::default()
+            request: request.as_ref(),
+            response: response.as_ref(),
         });
     }
 }

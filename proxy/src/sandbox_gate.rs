@@ -17,6 +17,7 @@ use crate::dialer::Dialer;
 use crate::distinct_names::{DistinctNames, TooManyNames};
 use crate::dns::NameTable;
 use crate::draining::Draining;
+use crate::excerpt::Excerpts;
 use crate::gate::Shared;
 use crate::github::AtGithub;
 use crate::leaks::Leaks;
@@ -45,6 +46,7 @@ pub(crate) struct SandboxGate {
     /// What was used of the environment's limits.
     pub(crate) ledger: Ledger,
     pub(crate) leaks: Leaks,
+    pub(crate) excerpts: Excerpts,
     pub(crate) brokering: Brokering,
     pub(crate) at_github: AtGithub,
     /// Finds out which program made a connection; none where that cannot be told.
@@ -91,6 +93,7 @@ impl SandboxGate {
             distinct_names: DistinctNames::new(&limits),
             ledger: Ledger::new(),
             leaks: Leaks::default(),
+            excerpts: Excerpts::default(),
             brokering: Brokering::default(),
             at_github: AtGithub::default(),
             inquiry,

@@ -33,7 +33,7 @@ mod source;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use crate::coding::Unreadable;
 pub use inspection::Inspection;

@@ -14,7 +14,7 @@ use super::*;
     clippy::must_use_candidate,
     reason = "shared with the stories"
 )]
-mod credentials;
+pub(crate) mod credentials;
 
 use credentials::{STANDARD, Seeded, Shape, URL_SAFE, base64};
 

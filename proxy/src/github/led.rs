@@ -35,6 +35,9 @@ pub(super) async fn follow(
         *request.uri_mut() = led;
         asks.clone_into(request.headers_mut());
         request.headers_mut().remove(CONTENT_TYPE);
+        if let Some(excerpt) = &visit.excerpt {
+            request.extensions_mut().insert(excerpt.led());
+        }
         let held = visit.held()?;
         let going = Going {
             request,

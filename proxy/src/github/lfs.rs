@@ -116,6 +116,7 @@ pub(super) async fn transfer(
     for (name, value) in &transfer.headers {
         headers.insert(name, value.clone());
     }
+    request.extensions_mut().extend(visit.travelling());
     let going = Going { request, scrubber };
     led::send(visit, permit, going, held).await
 }

@@ -19,6 +19,7 @@ use super::{led, lfs, told};
 use crate::answer::Answer;
 use crate::body::ResponseBody;
 use crate::error::Error;
+use crate::excerpt::AnswerShown;
 use crate::exchange::Stopped;
 
 /// What is done with an answer.
@@ -31,6 +32,21 @@ pub(super) enum Treatment {
     Push(Box<(OutcomeReader, Sending)>),
     /// A file of LFS goes to or from where GitHub said.
     Transfer(Box<Transfer>),
+}
+
+impl Treatment {
+    /// What of the answer the sandbox is shown.
+    pub(super) fn shown(&self) -> AnswerShown {
+        match self {
+            Self::Understood(AnswerTreatment::WithoutTokens) => AnswerShown::WithoutTokens,
+            Self::Understood(AnswerTreatment::LfsBatch(_)) => AnswerShown::Another,
+            Self::Understood(AnswerTreatment::FollowRedirects) => AnswerShown::UnlessItLeads,
+            Self::Transfer(transfer) => lfs::treatment(transfer).shown(),
+            Self::Understood(AnswerTreatment::AsItComes | AnswerTreatment::Here(_))
+            | Self::Advertisement(_)
+            | Self::Push(_) => AnswerShown::AsItComes,
+        }
+    }
 }
 
 impl Visit<'_> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::uri::Authority;
-use http::{HeaderMap, Request};
+use http::{Extensions, HeaderMap, Request};
 use outwall_git_proxy::{AnswerTreatment, BodySent, Door, LfsDoor, NotUnderstood, Understood, route};
 use outwall_policy::github::{Actions, AskedAtGithub, GithubAction, SessionGrant, TokenUse, Undecided};
 use outwall_policy::{Denial, Reason, RequestPermit};
@@ -20,6 +20,7 @@ use crate::arriving::Arriving;
 use crate::body::Held;
 use crate::brokering::{Examined, Ready};
 use crate::client_gate::ClientGate;
+use crate::excerpt::Excerpt;
 use crate::exchange::{Exchanges, Stopped};
 
 /// One request, at its door.
@@ -30,6 +31,8 @@ pub(super) struct Visit<'a> {
     pub(super) asked: AskedAtGithub,
     /// Where its client reaches GitHub; none where that is GitHub by its own names.
     here: Option<Here>,
+    /// What is recorded of it besides; none where nothing is.
+    pub(super) excerpt: Option<Arc<Excerpt>>,
 }
 
 /// What a request asks, as it was understood.
@@ -70,6 +73,7 @@ impl<'a> Visit<'a> {
                 grant,
                 asked,
                 here: request.extensions().get().cloned(),
+                excerpt: Excerpt::of(request),
             }),
             Err(why) => {
                 let reason = Reason::GithubNotUnderstood {
@@ -212,6 +216,9 @@ impl<'a> Visit<'a> {
         if let Treatment::Understood(AnswerTreatment::Here(here)) = &asked.treatment {
             return Ok(self.exchanges.say(told::here(here)));
         }
+        if let Some(excerpt) = &self.excerpt {
+            excerpt.answer_is(asked.treatment.shown());
+        }
         let _room = asked.room; // until it was sent
         held.interims.body_is_here();
         let asks: HeaderMap = asked.head.headers().clone();
@@ -231,7 +238,8 @@ impl<'a> Visit<'a> {
             Sent::Streamed(body) => body,
             Sent::Push(push) => push.body(self, &permit),
         };
-        let request = asked.head.map(|()| body);
+        let mut request = asked.head.map(|()| body);
+        request.extensions_mut().extend(self.travelling());
         let answered = self
             .exchanges
             .forward(permit.clone(), Examined { request, ready }, way, held)
@@ -241,6 +249,15 @@ impl<'a> Visit<'a> {
             cut_off.unwrap_or(stopped)
         })?;
         self.treat(&permit, asked.treatment, &asks, answer).await
+    }
+
+    /// What goes with what is sent for this request.
+    pub(super) fn travelling(&self) -> Extensions {
+        let mut travelling = Extensions::new();
+        if let Some(excerpt) = &self.excerpt {
+            travelling.insert(Arc::clone(excerpt));
+        }
+        travelling
     }
 
     /// The URL of git's doors, as the client has it.

@@ -239,6 +239,7 @@ impl Origins {
                 hop_by_hop::strip_response(&mut parts.headers);
                 parts.version = Version::HTTP_11;
                 parts.status = websocket::tell(&handshake, &mut parts.headers);
+                record.shown(parts.status, &parts.headers);
                 let socket = Socket {
                     origin,
                     permit,
@@ -254,6 +255,7 @@ impl Origins {
                 let (mut parts, body) = response.into_parts();
                 hop_by_hop::strip_response(&mut parts.headers);
                 parts.version = Version::HTTP_11;
+                record.shown(parts.status, &parts.headers);
                 let relayed = Relayed::new(body, carrier, record, held).scrubbed_by(scrub);
                 let relayed = relayed.ended_if_empty().await;
                 let body = ResponseBody::Relayed(relayed);

@@ -32,5 +32,6 @@ pub(crate) use asking::ask;
 pub(crate) use body::BodyScrub;
 pub(crate) use compiled::Scrubbers;
 pub use reading::Unsearchable;
+pub(crate) use reading::{codings_of, codings_said};
 pub(crate) use scrubbing::Scrubbing;
 pub(crate) use socket::{MessageScrub, NoFrames};

@@ -23,7 +23,7 @@ pub enum Unsearchable {
 }
 
 /// How the body of a response with this head can be read; none: as it is.
-pub(super) fn codings_of(headers: &HeaderMap) -> Result<Option<Codings>, Unsearchable> {
+pub(crate) fn codings_of(headers: &HeaderMap) -> Result<Option<Codings>, Unsearchable> {
     for (name, harmless) in OTHER_CODINGS {
         let mut named = headers
             .get_all(name)
@@ -34,6 +34,17 @@ pub(super) fn codings_of(headers: &HeaderMap) -> Result<Option<Codings>, Unsearc
         }
     }
     Ok(Codings::of(headers)?)
+}
+
+/// The fields of a head that [`codings_of`] reads.
+pub(crate) fn codings_said(headers: &HeaderMap) -> HeaderMap {
+    let names = OTHER_CODINGS.iter().map(|(name, _)| *name);
+    let mut said = HeaderMap::new();
+    for name in names.chain([CONTENT_ENCODING.as_str()]) {
+        let values = headers.get_all(name).iter();
+        said.extend(values.map(|value| (HeaderName::from_static(name), value.clone())));
+    }
+    said
 }
 
 /// Makes a head that of the body decoded. What is said of the coded bytes is said no more; a tag becomes weak, since it is another
@@ -107,6 +118,11 @@ mod tests {
         for line in refused {
             assert!(codings_of(&head(&[line])).is_err(), "{line:?}");
         }
+        assert_eq!(
+            codings_said(&head(&refused)),
+            head(&refused),
+            "and they are all that is read"
+        );
         let read = [
             ("content-encoding", "identity"),
             ("transfer-encoding", "Chunked"),
