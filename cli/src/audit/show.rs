@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use outwall_audit::index::{Entry, Found, IndexError, Outcome};
-use outwall_audit::{Event, Kind};
+use outwall_audit::{Event, Kind, Message};
 use outwall_control::{amount, request};
 
 use super::indexed;
@@ -77,6 +77,7 @@ fn told(found: &Found, paint: Paint) -> String {
     for (name, value) in facts(entry) {
         let _ = writeln!(text, "  {name:12} {}", printable(&value));
     }
+    messages(entry, &mut text, paint);
     if found.asked_for_ending {
         let _ = writeln!(text, "\nThe event that was asked for is its ending.");
     }
@@ -93,6 +94,44 @@ fn told(found: &Found, paint: Paint) -> String {
         let _ = writeln!(text, "  {}", printable(line));
     }
     text
+}
+
+/// What was recorded of request and response besides, where that was asked for.
+fn messages(entry: &Entry, text: &mut String, paint: Paint) {
+    let halves = || std::iter::once(&entry.event).chain(&entry.ending);
+    let requests: Vec<&Message> = halves().filter_map(|event| event.request.as_ref()).collect();
+    let responses: Vec<&Message> = halves().filter_map(|event| event.response.as_ref()).collect();
+    for (title, all) in [
+        ("Sent, as recorded", requests),
+        ("Received, as recorded", responses),
+    ] {
+        if !all.is_empty() {
+            let _ = writeln!(text, "\n{}", paint.bold(title));
+        }
+        for message in all {
+            told_of(message, text);
+        }
+    }
+}
+
+fn told_of(message: &Message, text: &mut String) {
+    for field in message.headers() {
+        let _ = writeln!(
+            text,
+            "  {}: {}",
+            printable(field.name()),
+            printable(field.value())
+        );
+    }
+    if message.headers_left_out() > 0 {
+        let _ = writeln!(text, "  and {} more fields", message.headers_left_out());
+    }
+    let Some(body) = message.body() else { return };
+    let told = body.told().map(|told| format!(" ({})", printable(&told)));
+    let _ = writeln!(text, "  body{}", told.unwrap_or_default());
+    for line in body.written().unwrap_or_default().lines() {
+        let _ = writeln!(text, "    {}", printable(line));
+    }
 }
 
 fn neighbours(title: &str, entries: &[Entry], text: &mut String, paint: Paint) {

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use outwall_audit::index::{Entry, Found};
-use outwall_audit::{Event, Process};
+use outwall_audit::{Body, Event, Field, Message, Process};
 
 use super::asked::Asked;
 use super::row::Row;
@@ -23,11 +23,22 @@ struct Page {
     summary: String,
     note: Option<&'static str>,
     groups: Vec<Group>,
+    messages: Vec<Recorded>,
     suggestion: Option<Suggestion>,
     connection: Vec<Row>,
     before: Vec<Row>,
     after: Vec<Row>,
     lines: Vec<String>,
+}
+
+/// What was recorded of a request or a response besides, where that was asked for.
+struct Recorded {
+    title: &'static str,
+    fields: Vec<Field>,
+    left_out: u64,
+    /// Of the body.
+    lines: Vec<String>,
+    told: Option<String>,
 }
 
 /// Fields that belong together.
@@ -80,6 +91,7 @@ impl Page {
             summary: words::what(event),
             note,
             groups: groups(&found.entry),
+            messages: messages(&found.entry),
             suggestion: Suggestion::of(event, policy_file),
             connection: rows(&found.connection),
             before: rows(&found.before),
@@ -104,6 +116,33 @@ fn groups(entry: &Entry) -> Vec<Group> {
         .into_iter()
         .filter(|group| !group.facts.is_empty())
         .collect()
+}
+
+/// Halves of a request are one: its fields are with what went out, its body with what came back.
+fn messages(entry: &Entry) -> Vec<Recorded> {
+    let halves = || std::iter::once(&entry.event).chain(&entry.ending);
+    let requests: Vec<&Message> = halves().filter_map(|event| event.request.as_ref()).collect();
+    let responses: Vec<&Message> = halves().filter_map(|event| event.response.as_ref()).collect();
+    let all = [
+        ("Sent, as recorded", requests),
+        ("Received, as recorded", responses),
+    ];
+    let there = all.into_iter().filter(|(_, parts)| !parts.is_empty());
+    there.map(|(title, parts)| Recorded::of(title, &parts)).collect()
+}
+
+impl Recorded {
+    fn of(title: &'static str, parts: &[&Message]) -> Self {
+        let body = parts.iter().find_map(|part| part.body());
+        let written = body.and_then(Body::written).unwrap_or_default();
+        Self {
+            title,
+            fields: parts.iter().flat_map(|part| part.headers()).cloned().collect(),
+            left_out: parts.iter().map(|part| part.headers_left_out()).sum(),
+            lines: written.lines().map(str::to_owned).collect(),
+            told: body.and_then(Body::told),
+        }
+    }
 }
 
 impl Group {
