@@ -42,6 +42,7 @@ mod policy_file;
 mod programs;
 mod protocols;
 mod published;
+mod recording;
 mod reload;
 mod reload_under_load;
 mod reset_storm;

@@ -25,9 +25,12 @@ static STRICT: LazyLock<Strict> = LazyLock::new(|| {
         .collect();
     schema["properties"]["kind"]["enum"] = kinds.into();
     schema["additionalProperties"] = false.into();
-    for inner in ["process", "tls", "github"] {
+    for inner in ["process", "tls", "github", "request", "response"] {
         schema["properties"][inner]["additionalProperties"] = false.into();
     }
+    let request = &mut schema["properties"]["request"]["properties"]; // `response` refers to it
+    request["body"]["additionalProperties"] = false.into();
+    request["headers"]["items"]["additionalProperties"] = false.into();
     let validator = jsonschema::validator_for(&schema).expect("the schema is one");
     Strict { schema, validator }
 });

@@ -10,6 +10,7 @@ mod enterprise;
 mod foreign;
 mod listening;
 mod pushing;
+mod recording;
 mod refused;
 mod replayed;
 mod revoked;
