@@ -38,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
     .concat();
     let most = 1 + usize::from(u16::from_le_bytes([low, high])) % (body.len() + 8);
     let pieces: Vec<&[u8]> = body.chunks(usize::from(split) + 1).collect();
-    let coding = [
+    let codings = [
         None,
         None,
         None,
@@ -48,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
         Some("deflate"),
         Some("x"),
     ];
-    let coding = coding[usize::from(coding) % coding.len()];
+    let coding = codings[usize::from(coding) % codings.len()];
     let Some(recorded) = written_of(&pieces, most, coding) else {
         panic!("it has a body");
     };
