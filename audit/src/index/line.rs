@@ -1,6 +1,7 @@
 //! What the index wants of a line, read without copying it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -94,18 +95,54 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Takes `00000000002a-17` apart.
+/// Takes `00000000002a-17` apart. An id has one spelling, so that two events never have one name.
 pub(super) fn name(id: &str) -> Option<Name> {
     let (writer, seq) = id.rsplit_once('-')?;
-    let is_hex = writer.len() == WRITER_DIGITS && writer.bytes().all(|digit| digit.is_ascii_hexdigit());
-    Some((
-        is_hex.then(|| u64::from_str_radix(writer, 16).ok())??,
-        seq.parse().ok()?,
-    ))
+    let is_hex = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    let is_writer = writer.len() == WRITER_DIGITS && writer.bytes().all(is_hex);
+    let is_seq = seq.bytes().all(|digit| digit.is_ascii_digit()) && !seq.starts_with('0');
+    if !is_writer || !is_seq {
+        return None;
+    }
+    Some((u64::from_str_radix(writer, 16).ok()?, seq.parse().ok()?))
 }
 
 /// A writer is 48 bits.
 const WRITER_DIGITS: usize = 12;
+
+/// What the index reads of a line, as text under the names that the fields have there; none where it leaves the line out. For a second
+/// reader, that it may agree.
+pub fn read_of_line(line: &[u8]) -> Option<BTreeMap<&'static str, String>> {
+    let line = Line::parse(line)?;
+    let texts = [
+        ("kind", Some(line.kind.as_ref())),
+        ("environment", line.environment.as_ref().map(Text::as_str)),
+        ("session", line.session.as_ref().map(Text::as_str)),
+        ("sandbox", line.sandbox.as_ref().map(Text::as_str)),
+        ("place", line.place()),
+        ("method", line.method.as_ref().map(Text::as_str)),
+        ("reason", line.reason.as_ref().map(Text::as_str)),
+        ("credential", line.credential.as_ref().map(Text::as_str)),
+        ("program", line.program()),
+        ("outcome", line.outcome.as_ref().map(Text::as_str)),
+    ];
+    let numbers = [
+        ("seq", Some(line.seq)),
+        ("connection", line.connection),
+        ("status", line.status.map(u64::from)),
+        ("bytes_up", line.bytes_up),
+        ("bytes_down", line.bytes_down),
+        ("duration_us", line.duration_us),
+        ("repeated", line.repeated),
+    ];
+    let written = |(writer, seq)| format!("{writer:012x}-{seq}");
+    let names = [("id", line.name()), ("for", line.closes())];
+    let texts = texts.map(|(field, text)| (field, text.map(ToOwned::to_owned)));
+    let numbers = numbers.map(|(field, number)| (field, number.map(|number| number.to_string())));
+    let names = names.map(|(field, name)| (field, name.map(written)));
+    let all = texts.into_iter().chain(numbers).chain(names);
+    Some(all.filter_map(|(field, value)| Some((field, value?))).collect())
+}
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
@@ -136,6 +173,9 @@ mod tests {
             "00000000002a-",
             "00000000002a",
             "+0000000002a-1",
+            "00000000002A-1",
+            "00000000002a-+1",
+            "00000000002a-01",
         ] {
             assert_eq!(name(id), None, "{id}");
         }

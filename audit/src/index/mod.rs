@@ -44,6 +44,7 @@ use rusqlite::Connection;
 
 pub use ask::{Cursor, Order, Page};
 pub use entry::{Entry, Found, Outcome};
+pub use line::read_of_line;
 pub use sandboxes::SandboxRow;
 pub use top::{Denial, Extent, Top, TopRow};
 pub use walk::{Walk, WalkEvents};
