@@ -5,6 +5,7 @@
 #[path = "../../tests/src/receivers.rs"]
 #[expect(
     clippy::disallowed_methods,
+    dead_code,
     unreachable_pub,
     reason = "shared with the stories"
 )]
