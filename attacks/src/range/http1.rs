@@ -34,6 +34,7 @@ pub(super) fn serve<S: Read + Write>(
             .iter()
             .any(|value| value.eq_ignore_ascii_case("100-continue"));
         let head_only = arrival.method() == "HEAD";
+        let last = leads_elsewhere(arrival.host());
         let number = arrived.note(&key, arrival);
         if continues {
             reader.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
@@ -44,6 +45,7 @@ pub(super) fn serve<S: Read + Write>(
             arrival.trailers = trailers;
         });
         let answer: &[u8] = match (upgrade, head_only) {
+            _ if last => b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\nok\n",
             (true, _) => {
                 b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
             }
@@ -52,8 +54,16 @@ pub(super) fn serve<S: Read + Write>(
         };
         reader.stream.write_all(answer)?;
         reader.stream.flush()?;
+        if last {
+            break;
+        }
     }
     Ok(())
+}
+
+/// A name that leads elsewhere the next time: a connection that is kept would be used again, and nothing dialled.
+fn leads_elsewhere(host: &str) -> bool {
+    host.contains("_then_")
 }
 
 struct Reader<S> {
