@@ -71,6 +71,14 @@ use site::Site;
 use store::Store;
 use tokens::Caller;
 
+/// For git that talks to the stand-in without a gate. Over h2 its large pushes may wait for ever on a busy machine: libcurl asks for more of
+/// an upload that has ended, and git has nothing to give (its pull request 1608). In sessions Outwall itself sees to it.
+pub const GIT_OVER_HTTP_1: [(&str, &str); 3] = [
+    ("GIT_CONFIG_COUNT", "1"),
+    ("GIT_CONFIG_KEY_0", "http.version"),
+    ("GIT_CONFIG_VALUE_0", "HTTP/1.1"),
+];
+
 /// GitHub, on loopback. Gone when it is dropped.
 pub struct GitHub {
     standing: Arc<Standing>,

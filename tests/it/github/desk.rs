@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use outwall_tests::github::{GitHub, NewRepository};
+use outwall_tests::github::{GIT_OVER_HTTP_1, GitHub, NewRepository};
 use outwall_tests::{Finished, Outwall, TestSandbox, namespaces_available, skip};
 
 use crate::clients::wall::{clients_dir, path_with};
@@ -278,6 +278,7 @@ fn surround(command: &mut Command, github: &GitHub, story: &Path, gh: Gh) {
         .env("HTTPS_PROXY", format!("http://{}", github.proxy_address()))
         .envs([("SSL_CERT_FILE", ca), ("GIT_SSL_CAINFO", ca)])
         .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_TERMINAL_PROMPT", "0")])
+        .envs(GIT_OVER_HTTP_1)
         .envs([("GH_TOKEN", TOKEN), ("GITHUB_TOKEN", TOKEN)]);
 }
 

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::GitHub;
+use super::{GIT_OVER_HTTP_1, GitHub};
 use crate::process::{Finished, Running, TIME_LIMIT};
 use crate::skip;
 
@@ -58,6 +58,7 @@ impl Desk {
                 ("GIT_TERMINAL_PROMPT", "0"),
                 ("LC_ALL", "C.UTF-8"),
             ])
+            .envs(GIT_OVER_HTTP_1)
             .envs([
                 ("GH_TOKEN", TOKEN),
                 ("GH_ENTERPRISE_TOKEN", TOKEN),
