@@ -144,8 +144,13 @@ fn sample(hir: &Hir, seeded: &mut Seeded, into: &mut Vec<u8>) {
         HirKind::Capture(capture) => sample(&capture.sub, seeded, into),
         HirKind::Concat(all) => all.iter().for_each(|one| sample(one, seeded, into)),
         HirKind::Alternation(all) => {
-            let one = seeded.below(all.len());
-            sample(&all[one], seeded, into);
+            // What stands beside a single character is its escape: seldom.
+            let single = all.iter().find(|one| matches!(one.kind(), HirKind::Class(_)));
+            let one = match single {
+                Some(single) if seeded.below(8) > 0 => single,
+                _ => &all[seeded.below(all.len())],
+            };
+            sample(one, seeded, into);
         }
     }
 }
