@@ -16,7 +16,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::chain::Hash;
-use crate::event::{Fields, Kind, WriterId};
+use crate::event::{Kind, WriterId};
+use crate::fields::Fields;
 
 mod key;
 

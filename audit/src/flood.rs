@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use outwall_policy::{Sandbox, SandboxId};
 
-use crate::event::{Fields, Kind};
+use crate::event::Kind;
+use crate::fields::Fields;
 use crate::log::who;
 use crate::mask::MaskedText;
 

@@ -2,7 +2,7 @@
 
 use outwall_policy::github::{GithubRefusal, GithubUse, SessionRepository};
 
-use crate::event::Fields;
+use crate::fields::Fields;
 
 /// Of a request that goes out.
 pub(crate) fn allowed(used: &GithubUse, line: &mut Fields<'_>) {

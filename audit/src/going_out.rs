@@ -10,7 +10,8 @@ use std::time::Instant;
 use outwall_policy::brokered::CredentialName;
 use outwall_policy::{ClientCertificate, ConnectionPermit, RequestPermit, Treatment, Writing};
 
-use crate::event::{EventId, Fields, Kind};
+use crate::event::{EventId, Kind};
+use crate::fields::Fields;
 use crate::github;
 use crate::log::who;
 use crate::mask::{Masked, MaskedText};

@@ -31,6 +31,7 @@ mod clock;
 mod dns;
 pub mod event;
 pub mod export;
+mod fields;
 mod filter;
 mod flood;
 mod flusher;

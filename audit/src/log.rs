@@ -17,7 +17,8 @@ use outwall_policy::{
 use crate::checkpoint::{KeyError, SigningKey};
 use crate::clock::Clock;
 use crate::dns::{DnsAnswer, Note, RECORDED_NAMES};
-use crate::event::{EventId, Fields, Kind};
+use crate::event::{EventId, Kind};
+use crate::fields::Fields;
 use crate::flood::Frequent;
 use crate::going_out::{GoingOut, Recorded, TlsFacts, message};
 use crate::mask::{Masked, MaskedText};

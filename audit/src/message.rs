@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use outwall_policy::credential::names_a_credential;
 use serde::Deserialize;
 
-use crate::event::{Fields, LONGEST_TEXT};
+use crate::fields::{Fields, LONGEST_TEXT};
 use crate::mask::{MaskedText, MaskedValue};
 
 /// What is recorded of one message besides what always is.
@@ -293,7 +293,7 @@ mod tests {
             let message = Message::default().with_fields(fields).with_body(Some(body));
             let (read, line) = written(&message);
             assert_eq!(read, message);
-            assert!(!line.contains(crate::event::obeys_a_terminal), "{line}");
+            assert!(!line.contains(crate::fields::obeys_a_terminal), "{line}");
         }
         assert_eq!(written(&Message::default()).0, Message::default());
     }

@@ -2,7 +2,8 @@
 
 use outwall_policy::{EnvironmentName, GrantScope, HostPattern, Sandbox, Target};
 
-use crate::event::{EventId, Fields, Kind};
+use crate::event::{EventId, Kind};
+use crate::fields::Fields;
 use crate::log::{AuditLog, who};
 use crate::mask::MaskedText;
 use crate::writer::WriteError;

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use outwall_policy::Sandbox;
 
-use crate::event::{EventId, Fields, Kind};
+use crate::event::{EventId, Kind};
+use crate::fields::Fields;
 use crate::log::{AuditLog, who};
 use crate::mask::MaskedText;
 use crate::shared::Shared;

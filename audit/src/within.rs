@@ -1,6 +1,7 @@
 //! [`Within`]: which connection of a client something was in, and which program made it.
 
-use crate::event::{Fields, Process};
+use crate::event::Process;
+use crate::fields::Fields;
 
 /// Which connection of a client something was in, and which program made it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use crate::chain::{self, Hash};
 use crate::clock::Clock;
-use crate::event::{EventId, Fields, Kind, WriterId};
+use crate::event::{EventId, Kind, WriterId};
+use crate::fields::Fields;
 
 /// The log could not be written. What was to be recorded must not happen.
 #[derive(Debug, thiserror::Error)]

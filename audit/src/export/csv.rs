@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::event::{Event, obeys_a_terminal};
+use crate::event::Event;
+use crate::fields::obeys_a_terminal;
 use crate::filter::host_and_port;
 use crate::index::Outcome;
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::event::obeys_a_terminal;
+use crate::fields::obeys_a_terminal;
 
 pub mod csv;
 pub mod har;

@@ -3,7 +3,8 @@
 use outwall_policy::Target;
 use outwall_policy::github::{Actions, GithubAction};
 
-use crate::event::{Event, Github, Kind, MOST_TEXTS};
+use crate::event::{Event, Github, Kind};
+use crate::fields::MOST_TEXTS;
 use crate::github::FORWARD;
 
 /// What a request does at GitHub, as it was understood when it came.
