@@ -125,7 +125,7 @@ impl Suggester {
 
     /// Adds what happened. `in_force` knows where names lead by configuration, and what the machine's own addresses are.
     pub fn add(&mut self, passage: &Passage, in_force: &Policy) {
-        if passage.at_github {
+        if passage.at_github && !passage.reads_elsewhere() {
             self.at_github += passage.times;
             return;
         }

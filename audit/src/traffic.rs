@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use outwall_policy::github::SessionRepository;
+use outwall_policy::github::{GithubAction, SessionRepository};
 use outwall_policy::{Method, SandboxId, Scheme, Target, Writing};
 
 use crate::event::{Event, Kind};
@@ -291,6 +291,15 @@ impl Passage {
         self.outcome = Fate::Refused {
             reason: reason.to_owned(),
         };
+    }
+
+    /// Whether a session read another repository than its own: GitHub itself was asked, by leave of the environment.
+    pub fn reads_elsewhere(&self) -> bool {
+        let (Some(session), Some(done)) = (&self.session, &self.github) else {
+            return false;
+        };
+        let mut named = done.actions.all.iter().filter_map(GithubAction::repository);
+        done.led_from.is_none() && named.any(|repository| *repository != session.repository)
     }
 
     /// The request, if it is one.

@@ -91,7 +91,7 @@ fn heading(facts: &Facts<'_>) -> String {
             &mut text,
             "",
             &format!(
-                "Left out, because a session at GitHub needs no entry: {}.",
+                "Left out, because a session needs no entry for its own repository: {}.",
                 count(facts.at_github, "request")
             ),
         );

@@ -310,17 +310,32 @@ fn hostile_text_stays_in_its_comment_and_hostile_names_are_no_entries() {
     );
 }
 
-#[test]
-fn nothing_seen_is_no_network_and_a_session_at_github_needs_no_entry() {
-    let github = request(
-        1,
-        "GET",
-        "https://api.github.com:443/repos/a/b",
-        "github \"github.com\"",
+fn at_github(seq: usize, target: &str, path: &str, action: &str) -> String {
+    let fields = format!(
+        r#","session":"github.com/acme/app#outwall/x","target":"{target}","scheme":"https","method":"GET","path":"{path}","decision":"allow","rule":"github \"github.com\"","github":{{"repository":"github.com/acme/app","operation":"x","actions":["{action}"]}}"#
     );
-    let toml = suggest(&wanted(), &[github]).toml;
+    line(seq, "exchange.going_out", &fields)
+}
+
+#[test]
+fn a_session_needs_no_entry_for_its_own_repository_and_one_for_others() {
+    let api = "api.github.com:443";
+    let own = at_github(1, api, "/repos/acme/app", "read acme/app");
+    let toml = suggest(&wanted(), std::slice::from_ref(&own)).toml;
     assert_eq!(plain(&toml), ["[environments.test]", "network = \"none\""]);
-    assert!(toml.contains("a session at GitHub needs no entry: 1 request"));
+    assert!(toml.contains("a session needs no entry for its own repository: 1 request"));
+    let other = at_github(
+        2,
+        "github.com:443",
+        "/serde-rs/serde/info/refs",
+        "read serde-rs/serde",
+    );
+    let lines = [own, other.clone()];
+    let toml = suggest(&wanted(), &lines).toml;
+    let entry = "\"github.com:443\",";
+    assert_eq!(plain(&toml)[2..], ["allowed_domains = [", entry, "]"], "{toml}");
+    let without = refused_without_each(&toml, &[other]);
+    assert_eq!(without, [(entry.to_owned(), vec!["github.com:443".to_owned()])]);
 }
 
 #[test]
