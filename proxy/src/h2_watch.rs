@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use h2::Reason;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::pass_through::{ends_through, flushes_through, reads_through, takes_slices_as};
 
 /// A stream whose frames are looked at as they leave.
 pub(crate) struct Watched<S, R> {
@@ -163,13 +165,7 @@ impl<S, R: FnMut(u32, Reason)> Watched<S, R> {
 }
 
 impl<S: AsyncRead + Unpin, R: Unpin> AsyncRead for Watched<S, R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
+    reads_through!(stream);
 }
 
 impl<S: AsyncWrite + Unpin, R: FnMut(u32, Reason) + Unpin> AsyncWrite for Watched<S, R> {
@@ -197,17 +193,9 @@ impl<S: AsyncWrite + Unpin, R: FnMut(u32, Reason) + Unpin> AsyncWrite for Watche
         polled
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    takes_slices_as!(stream);
+    flushes_through!(stream);
+    ends_through!(stream);
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::interim::{Interims, to_http1};
+use crate::pass_through::{ends_through, reads_through, takes_slices_as};
 
 /// A client's stream, into which interim responses are put.
 pub(crate) struct Interjected<S> {
@@ -63,13 +64,7 @@ impl<S: AsyncWrite + Unpin> Interjected<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Interjected<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
+    reads_through!(stream);
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Interjected<S> {
@@ -91,9 +86,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Interjected<S> {
         polled
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
+    takes_slices_as!(stream);
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
@@ -105,9 +98,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Interjected<S> {
         }
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    ends_through!(stream);
 }
 
 #[cfg(test)]

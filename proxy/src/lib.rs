@@ -76,6 +76,7 @@ mod oversight;
 mod own_words;
 pub mod parent_answer;
 mod pass;
+mod pass_through;
 mod patience;
 mod peers;
 mod protected;

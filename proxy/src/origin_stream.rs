@@ -1,12 +1,7 @@
 //! A connection to an origin, in the clear or inside TLS.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
 use crate::dialer::{Form, Transport};
+use crate::pass_through::one_of;
 use crate::protected::{Farewell, Protected};
 
 /// A connection to an origin.
@@ -41,51 +36,4 @@ impl OriginStream {
     }
 }
 
-/// Calls the same method of whichever stream it is.
-macro_rules! either {
-    ($stream:expr, $method:ident ( $($argument:expr),* )) => {
-        match $stream {
-            OriginStream::Plain(stream) => Pin::new(stream).$method($($argument),*),
-            OriginStream::Tls(tls) => Pin::new(&mut **tls).$method($($argument),*),
-        }
-    };
-}
-
-impl AsyncRead for OriginStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), poll_read(cx, buffer))
-    }
-}
-
-impl AsyncWrite for OriginStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self.get_mut(), poll_write(cx, bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        either!(self.get_mut(), poll_write_vectored(cx, slices))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(tls) => tls.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), poll_shutdown(cx))
-    }
-}
+one_of!(OriginStream: Plain | Tls);

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::pass_through::{reads_through, takes_slices_as};
 use crate::pulse::Pulse;
 
 /// A client's stream on which hyper's own answers are put into words.
@@ -96,13 +97,7 @@ impl<S: AsyncRead + Unpin, R> OwnWords<S, R> {
 }
 
 impl<S: AsyncRead + Unpin, R: Unpin> AsyncRead for OwnWords<S, R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
+    reads_through!(stream);
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Fn(u16) -> Vec<u8> + Unpin> AsyncWrite for OwnWords<S, R> {
@@ -131,9 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Fn(u16) -> Vec<u8> + Unpin> AsyncWrit
         }
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
+    takes_slices_as!(stream);
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_instead(cx))?;

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::pass_through::{ends_through, flushes_through, takes_slices_as};
 
 /// The signs of life of one client connection. Times are milliseconds since it began.
 pub(crate) struct Pulse {
@@ -196,17 +197,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Pulsed<S> {
         polled
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    takes_slices_as!(stream);
+    flushes_through!(stream);
+    ends_through!(stream);
 }
 
 impl<S> Pulsed<S> {

@@ -20,6 +20,7 @@ use crate::client_gate::ClientGate;
 use crate::dialer::{Load, Transport};
 use crate::error::Error;
 use crate::metrics::{Ending, Measured};
+use crate::pass_through::{ends_through, flushes_through, writes_through};
 use crate::vigil::until_withdrawn;
 
 /// Records, dials and relays, until one side is done.
@@ -156,17 +157,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    writes_through!(stream);
+    flushes_through!(stream);
+    ends_through!(stream);
 }
 
 /// Large enough for bulk, and allocated only while a tunnel runs.

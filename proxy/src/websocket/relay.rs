@@ -16,6 +16,7 @@ use crate::body::Held;
 use crate::client_gate::ClientGate;
 use crate::error::Error;
 use crate::leaks::{MessageWatch, Watch};
+use crate::pass_through::{ends_through, flushes_through, writes_through};
 use crate::record::ExchangeRecord;
 use crate::scrub::{MessageScrub, NoFrames, Scrubbing};
 use crate::tunnel::{Moved, until_silent};
@@ -165,17 +166,9 @@ impl<S: AsyncRead + Unpin, L: Look> AsyncRead for Watched<S, L> {
 }
 
 impl<S: AsyncWrite + Unpin, L: Look> AsyncWrite for Watched<S, L> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    writes_through!(stream);
+    flushes_through!(stream);
+    ends_through!(stream);
 }
 
 /// Whether a side has ended. A socket has no half that lives on without the other: what was on its way still passes, and no more.
@@ -217,17 +210,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Ending<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Ending<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    writes_through!(stream);
+    flushes_through!(stream);
+    ends_through!(stream);
 }
 
 /// Per direction. Most messages fit, and a gate may hold thousands of sockets.
