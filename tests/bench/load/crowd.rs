@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use outwall_tests::TestGate;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -12,12 +13,60 @@ use crate::client::{Client, Connection};
 use crate::sample::Sample;
 use crate::{host, story};
 
-const IDLE: usize = 10_000;
-const BUSY: usize = 2_000;
+/// How many there are, where there are descriptors for them.
+const WANTED: Crowd = Crowd {
+    idle: 10_000,
+    busy: 2_000,
+};
 const BUSY_FOR: Duration = Duration::from_secs(15);
 /// Handshakes at once: more would measure the client.
 const OPENING: usize = 64;
 const PATH: &str = "/bytes/1024";
+
+#[derive(Clone, Copy)]
+struct Crowd {
+    idle: usize,
+    busy: usize,
+}
+
+impl Crowd {
+    /// The same, or as many as descriptors go: a gate lets in one connection for every two that it has, and this process is both
+    /// the clients and the origins.
+    fn here() -> Self {
+        let Self { idle, busy } = WANTED;
+        let descriptors = raise_descriptors();
+        let room = descriptors.saturating_sub(BESIDES) / 2;
+        if room >= idle + busy {
+            return WANTED;
+        }
+        println!(
+            "only {descriptors} file descriptors are to be had here: {room} connections, not {}",
+            idle + busy
+        );
+        let idle = room * idle / (idle + busy);
+        Self {
+            idle,
+            busy: room - idle,
+        }
+    }
+}
+
+/// As many as this process may have without rights: what it starts has as many.
+fn raise_descriptors() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_refused) => limit.current,
+    };
+    current.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX))
+}
+
+/// Descriptors of other things, with room to spare.
+const BESIDES: usize = 512;
 
 /// Prints what it saw; false when anything failed.
 pub(crate) fn measure(binary: &str) -> bool {
@@ -32,11 +81,15 @@ pub(crate) fn measure(binary: &str) -> bool {
 }
 
 async fn crowd(gate: &TestGate, client: Client) -> bool {
+    let Crowd {
+        idle: many,
+        busy: at_once,
+    } = Crowd::here();
     let mut failures = Vec::new();
     warm_up(&client).await;
     let before = gate.resident_kib();
     let started = Instant::now();
-    let mut idle = open(&client, IDLE, &mut failures).await;
+    let mut idle = open(&client, many, &mut failures).await;
     let opening = started.elapsed();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let with_idle = gate.resident_kib();
@@ -49,17 +102,17 @@ async fn crowd(gate: &TestGate, client: Client) -> bool {
         with_idle
     );
 
-    let busy = open(&client, BUSY, &mut failures).await;
+    let busy = open(&client, at_once, &mut failures).await;
     let mut latencies = keep_busy(busy, &mut failures).await;
     let peak = gate.peak_resident_kib();
     println!(
-        "busy: {BUSY} at once for {} s beside them: {} requests, p50 {} µs, p99 {} µs, {} failed; at most {:.1} KiB each",
+        "busy: {at_once} at once for {} s beside them: {} requests, p50 {} µs, p99 {} µs, {} failed; at most {:.1} KiB each",
         BUSY_FOR.as_secs(),
         latencies.len(),
         latencies.quantile(0.5),
         latencies.quantile(0.99),
         failures.len(),
-        per_connection(with_idle, peak, BUSY),
+        per_connection(with_idle, peak, at_once),
     );
 
     let mut alive = 0;
@@ -69,11 +122,11 @@ async fn crowd(gate: &TestGate, client: Client) -> bool {
             Err(error) => failures.push(error),
         }
     }
-    println!("then each idle one asked once more: {alive} of {IDLE} answered");
+    println!("then each idle one asked once more: {alive} of {many} answered");
     for failure in failures.iter().take(5) {
         println!("  failed: {failure:#}");
     }
-    failures.is_empty() && alive == IDLE
+    failures.is_empty() && alive == many
 }
 
 #[expect(
