@@ -11,6 +11,7 @@ use outwall_policy::github::{
     Ground, Head, RepositoryName, SessionGrant, SessionRepository, SessionRules, TokenUse,
 };
 use outwall_policy::{Method, RequestPath};
+use serde_json::Value;
 
 static SESSION: LazyLock<SessionGrant> = LazyLock::new(|| {
     let at = SessionRepository {
@@ -101,6 +102,9 @@ fuzz_target!(|text: &str| {
         BodySent::AsItComes => panic!("the client's own bytes"),
     };
     assert!(!is_read || sent_body.is_empty());
+    if let Some(named) = written_ref(method.as_str(), sent_path, &sent_body) {
+        assert_eq!(named, "outwall/x", "{method} {sent_path}");
+    }
     let (again, _) = let_through(&method, sent_path, understood.query.as_deref(), &sent_body)
         .expect("what is sent is understood");
     assert_eq!(again.actions, understood.actions);
@@ -109,6 +113,22 @@ fuzz_target!(|text: &str| {
         (understood.path, understood.query, understood.body)
     );
 });
+
+/// The ref that a request writes, as a second, simpler reader finds it in what is sent; of requests that always name one.
+fn written_ref(method: &str, path: &str, body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let member = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let in_path = path.split_once("/git/refs/").map(|(_, name)| name.replace("%2F", "/"));
+    let named = match (method, in_path) {
+        ("PATCH" | "DELETE", Some(name)) => name,
+        ("PUT" | "DELETE", None) if path.contains("/contents/") => member("branch"),
+        ("POST", None) if path.ends_with("/git/refs") => member("ref"),
+        ("POST", None) if path.ends_with("/merges") => member("base"),
+        _ => return None,
+    };
+    let name = named.trim_start_matches("refs/").trim_start_matches("heads/");
+    Some(name.to_owned())
+}
 
 fn let_through(
     method: &Method,

@@ -166,6 +166,11 @@ fn event(seq: usize, choices: &mut Choices<'_>) -> Value {
         }
     }
     if choices.below(4) == 0 {
+        let action = choices.text(&["read acme/app", "read other/lib", "read pull requests of other/lib"]);
+        event["session"] = json!("github.com/acme/app#outwall/x");
+        event["github"] = json!({ "repository": "github.com/acme/app", "operation": "x", "actions": [action] });
+    }
+    if choices.below(4) == 0 {
         event["process"] = json!({ "executable": choices.raw() });
     }
     event
@@ -188,9 +193,11 @@ fn connects(policy: &Policy, target: &Target) -> bool {
     )
 }
 
-/// What passed, and is no business of a session's at GitHub.
+/// What passed, and is no business of a session's with its own repository.
 fn passed(passages: &[Passage]) -> impl Iterator<Item = &Passage> {
-    let passed = |passage: &&Passage| matches!(passage.outcome, Fate::Passed { .. }) && !passage.at_github;
+    let passed = |passage: &&Passage| {
+        matches!(passage.outcome, Fate::Passed { .. }) && (!passage.at_github || passage.reads_elsewhere())
+    };
     let somebodys = |passage: &&Passage| match passage.target.literal() {
         Some(address) if address.is_multicast() || address.is_unspecified() => false,
         Some(address) => passage.reached == Reached::Yes || !classify(address).is_refused(),
