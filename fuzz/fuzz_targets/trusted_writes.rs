@@ -65,13 +65,16 @@ fuzz_target!(|input: (u8, u8, bool, &str)| {
             let seen = as_a_server_reads(path);
             let published = PUBLISHES.iter().find(|way| seen.contains(*way));
             assert_eq!(published, None, "{method} {url} by {rule}, read as {seen}");
+            assert!(!seen.ends_with(PUSH), "{method} {url} by {rule}");
         }
     }
 });
 
-/// Where packages, pushes, images, gists and files go.
-const PUBLISHES: [&str; 9] = [
-    "/git-receive-pack/",
+/// Where pushes go. The service is the last segment, by whatever name the repository before it goes.
+const PUSH: &str = "/git-receive-pack/";
+
+/// Where packages, images, gists and files go.
+const PUBLISHES: [&str; 8] = [
     "/blobs/uploads",
     "/manifests/",
     "/repository/files/",
