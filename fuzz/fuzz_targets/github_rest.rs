@@ -118,7 +118,9 @@ fuzz_target!(|text: &str| {
 fn written_ref(method: &str, path: &str, body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let member = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-    let in_path = path.split_once("/git/refs/").map(|(_, name)| name.replace("%2F", "/"));
+    let in_path = path
+        .split_once("/git/refs/")
+        .map(|(_, name)| name.replace("%2F", "/"));
     let named = match (method, in_path) {
         ("PATCH" | "DELETE", Some(name)) => name,
         ("PUT" | "DELETE", None) if path.contains("/contents/") => member("branch"),

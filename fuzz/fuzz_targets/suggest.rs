@@ -166,9 +166,14 @@ fn event(seq: usize, choices: &mut Choices<'_>) -> Value {
         }
     }
     if choices.below(4) == 0 {
-        let action = choices.text(&["read acme/app", "read other/lib", "read pull requests of other/lib"]);
+        let action = choices.text(&[
+            "read acme/app",
+            "read other/lib",
+            "read pull requests of other/lib",
+        ]);
         event["session"] = json!("github.com/acme/app#outwall/x");
-        event["github"] = json!({ "repository": "github.com/acme/app", "operation": "x", "actions": [action] });
+        event["github"] =
+            json!({ "repository": "github.com/acme/app", "operation": "x", "actions": [action] });
     }
     if choices.below(4) == 0 {
         event["process"] = json!({ "executable": choices.raw() });
